@@ -1,0 +1,26 @@
+/** Market regimes from the least to the most directional; `unknown` while the indicators warm up. */
+export const REGIMES = ["unknown", "choppy", "ranging", "trending", "strong_trending"] as const;
+export type Regime = (typeof REGIMES)[number];
+
+export const LONG = 1;
+export const SHORT = -1;
+export type Direction = typeof LONG | typeof SHORT;
+
+/** A trade that a strategy proposes. It travels in the analysis event; the core ranks, guards and sizes it. */
+export interface Candidate {
+  readonly symbol: number;
+  readonly strategy: string;
+  /** What was seen, for example `order-block`; at most one live virtual position exists per symbol, side and setup. */
+  readonly setup: string;
+  readonly direction: Direction;
+  /** Prices in ticks; for a long stop < entry < target, for a short the reverse. */
+  readonly entry: number;
+  readonly stop: number;
+  readonly target: number;
+  /** 0 to 1. */
+  readonly confidence: number;
+  /** The parts of the confidence by name, each 0 to 1. */
+  readonly scores: Readonly<Record<string, number>>;
+  /** Why, in words a person reads. */
+  readonly reasons: readonly string[];
+}

@@ -1,0 +1,61 @@
+import type { Candidate, Regime } from "./candidate.ts";
+import type { TradingState } from "./effects.ts";
+import type { Leg } from "./events.ts";
+import type { Instrument } from "./instrument.ts";
+
+/**
+ * Says whether a proposed entry may be made, and how large.
+ *
+ * Contract (tests/contract/guard.test.ts): a pure function of its arguments; a veto or a scale names its numbers; a
+ * scale factor is positive and at most MAX_SCALE; making the book riskier never turns a veto into an allowance.
+ */
+export interface Guard {
+  readonly name: string;
+  judge(proposal: Proposal, book: BookView): Verdict;
+}
+
+/** No guard may enlarge a proposal by more than this factor; the sizing bounds come after. */
+export const MAX_SCALE = 2;
+
+export type Verdict =
+  | { readonly kind: "allow" }
+  | { readonly kind: "scale"; readonly factor: number; readonly reason: string; readonly numbers: Numbers }
+  | { readonly kind: "veto"; readonly reason: string; readonly numbers: Numbers };
+
+export type Numbers = Readonly<Record<string, number>>;
+
+/** An entry on its way through the guards. */
+export interface Proposal {
+  readonly candidate: Candidate;
+  readonly instrument: Instrument;
+  /** Share of the equity to be put up as margin. */
+  readonly marginFraction: number;
+  readonly leverage: number;
+  /** The size this amounts to now: lots, its value and its margin in 1e-8 USDT. */
+  readonly lots: number;
+  readonly notional: number;
+  readonly margin: number;
+}
+
+/** The book as a guard may see it. Money in 1e-8 USDT. */
+export interface BookView {
+  readonly now: number;
+  readonly tradingState: TradingState;
+  readonly equity: number;
+  /** Equity that is not bound as margin of positions and pending entries. */
+  readonly available: number;
+  /** Equity at the start of the UTC day. */
+  readonly dayStartEquity: number;
+  /** Of the proposal's symbol. */
+  readonly regime: Regime;
+  /** Open positions and pending entries. */
+  readonly positions: readonly PositionView[];
+}
+
+export interface PositionView {
+  readonly symbol: number;
+  readonly leg: Leg;
+  readonly direction: 1 | -1;
+  readonly notional: number;
+  readonly margin: number;
+}

@@ -19,7 +19,14 @@ export const MAX_SCALE = 2;
 
 export type Verdict =
   | { readonly kind: "allow" }
-  | { readonly kind: "scale"; readonly factor: number; readonly reason: string; readonly numbers: Numbers }
+  /** Changes the margin by `factor` and, where given, the leverage. */
+  | {
+      readonly kind: "scale";
+      readonly factor: number;
+      readonly leverage?: number;
+      readonly reason: string;
+      readonly numbers: Numbers;
+    }
   | { readonly kind: "veto"; readonly reason: string; readonly numbers: Numbers };
 
 export type Numbers = Readonly<Record<string, number>>;

@@ -1,0 +1,139 @@
+import { unreachable } from "./assert.ts";
+import type { Candidate } from "./candidate.ts";
+import type { Effect } from "./effects.ts";
+import type { AnalysisEvent } from "./events.ts";
+import type { Numbers, Proposal, Verdict } from "./guard.ts";
+import { notionalOf } from "./instrument.ts";
+import { newPosition, type Plan } from "./position.ts";
+import { record } from "./protection.ts";
+import { bookView, instrumentOf, positionKey, type State, submit, symbolOf } from "./state.ts";
+
+/**
+ * Decides on the candidates of one cycle: rank, cut at the best few, ask the guards, size, send. Every candidate that
+ * does not become an order leaves a refusal that names who said no, and with which numbers.
+ */
+export function decide(state: State, event: AnalysisEvent, out: Effect[]): void {
+  const { config } = state;
+  if (state.now < config.tradeFrom) return;
+  const ranked = event.candidates
+    .filter((candidate) => {
+      if (candidate.confidence >= config.minConfidence) return true;
+      const numbers = { confidence: candidate.confidence, minimum: config.minConfidence };
+      refuse(state, candidate, "confidence", "confidence below MIN_CONFIDENCE", numbers, out);
+      return false;
+    })
+    .sort((a, b) => b.confidence - a.confidence || a.symbol - b.symbol || b.direction - a.direction);
+  ranked.forEach((candidate, index) => {
+    const rank = index + 1;
+    record(out, { kind: "signal", time: state.now, candidate, rank });
+    if (rank > config.maxSignals) {
+      refuse(state, candidate, "rank", "not among the best of its cycle", { rank, maximum: config.maxSignals }, out);
+    } else {
+      consider(state, candidate, out);
+    }
+  });
+}
+
+function refuse(
+  state: State,
+  candidate: Candidate,
+  guard: string,
+  reason: string,
+  numbers: Numbers,
+  out: Effect[],
+): void {
+  record(out, { kind: "refusal", time: state.now, symbol: candidate.symbol, guard, reason, numbers });
+}
+
+function consider(state: State, candidate: Candidate, out: Effect[]): void {
+  const { config } = state;
+  const { symbol } = candidate;
+  const { listed, flat, mark } = symbolOf(state, symbol);
+  const no = (guard: string, reason: string, numbers: Numbers) => refuse(state, candidate, guard, reason, numbers, out);
+
+  if (state.trading === "reduce-only" || state.trading === "halted") {
+    return no("trading-state", `trading is ${state.trading}`, {});
+  }
+  if (!state.connected) return no("connection", "the connection to the exchange is down", {});
+  if (!listed || flat) return no("stale-price", "no fresh price of the symbol", { listed: listed ? 1 : 0 });
+  if (state.positions.has(positionKey(symbol, "both"))) {
+    return no("open-position", "the symbol already has a position or a pending entry", {});
+  }
+  if (state.positions.size >= config.maxPositions) {
+    return no("max-positions", "as many positions as MAX_POSITIONS allows", { maximum: config.maxPositions });
+  }
+  // The close may have run past the plan while it travelled: the stop would then trigger at once.
+  const { direction } = candidate;
+  if (direction * (mark - candidate.stop) <= 0 || direction * (candidate.target - mark) <= 0) {
+    return no("plan", "the price is already beyond stop or target", {
+      mark,
+      stop: candidate.stop,
+      target: candidate.target,
+    });
+  }
+
+  const book = bookView(state, symbol);
+  let proposal = sized(state, candidate, config.baseMarginFraction, config.baseLeverage, book.equity);
+  for (const guard of config.guards) {
+    const verdict: Verdict = guard.judge(proposal, book);
+    switch (verdict.kind) {
+      case "allow":
+        break;
+      case "scale":
+        proposal = sized(
+          state,
+          candidate,
+          proposal.marginFraction * verdict.factor,
+          verdict.leverage ?? proposal.leverage,
+          book.equity,
+        );
+        break;
+      case "veto":
+        return no(guard.name, verdict.reason, verdict.numbers);
+      default:
+        unreachable(verdict);
+    }
+  }
+  if (proposal.lots <= 0) return no("size", "the size rounds down to nothing", { margin: proposal.margin });
+  enter(state, proposal, mark, out);
+}
+
+/** Works out the size that a margin fraction and a leverage amount to at the present mark, rounded down to lots. */
+function sized(state: State, candidate: Candidate, marginFraction: number, leverage: number, equity: number): Proposal {
+  const instrument = instrumentOf(state, candidate.symbol);
+  const { mark } = symbolOf(state, candidate.symbol);
+  const budget = marginFraction * equity * leverage;
+  const wanted = Math.floor(budget / (mark * instrument.unitValue));
+  const lots = wanted > 0 ? wanted : 0;
+  const notional = notionalOf(instrument, lots, mark);
+  return { candidate, instrument, marginFraction, leverage, lots, notional, margin: Math.ceil(notional / leverage) };
+}
+
+function enter(state: State, proposal: Proposal, mark: number, out: Effect[]): void {
+  const { candidate, leverage, lots, margin } = proposal;
+  const plan: Plan = {
+    candidate,
+    stop: candidate.stop,
+    target: candidate.target,
+    disasterStop: disasterStop(candidate, mark, leverage),
+    leverage,
+    lots,
+    margin,
+  };
+  const position = newPosition(candidate.symbol, "both", plan, state.nextOrder);
+  state.positions.set(positionKey(candidate.symbol, "both"), position);
+  submit(state, position, { purpose: "entry", type: "market", lots, trigger: 0, closePosition: false }, out);
+}
+
+/**
+ * The disaster stop lies at twice the working stop's distance, but never beyond half way from the working stop to the
+ * price at which the isolated margin is used up (entry ∓ entry / leverage).
+ */
+function disasterStop(candidate: Candidate, mark: number, leverage: number): number {
+  const distance = candidate.direction * (mark - candidate.stop);
+  const bankrupt = mark / leverage;
+  const halfWay = (distance + bankrupt) / 2;
+  const wide = halfWay < 2 * distance ? halfWay : 2 * distance;
+  const trigger = mark - candidate.direction * Math.round(wide > distance ? wide : distance + 1);
+  return trigger > 1 ? trigger : 1;
+}

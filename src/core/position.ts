@@ -1,0 +1,142 @@
+import { assert } from "./assert.ts";
+import type { Candidate, Direction } from "./candidate.ts";
+import type { ExitReason } from "./effects.ts";
+import type { Leg } from "./events.ts";
+
+/** What a position was opened for and how it is meant to end. Prices in ticks. */
+export interface Plan {
+  readonly candidate: Candidate;
+  readonly stop: number;
+  readonly target: number;
+  /** The stop of last resort, wider than `stop` and before the margin is used up; never moved. */
+  readonly disasterStop: number;
+  readonly leverage: number;
+  /** Lots and margin (1e-8 USDT) asked for. */
+  readonly lots: number;
+  readonly margin: number;
+}
+
+/** The money side of a position. Cost basis rather than average price: sums of integers stay exact. 1e-8 USDT. */
+export interface Holding {
+  /** Lots held now, and lots opened in all. */
+  lots: number;
+  openedLots: number;
+  /** What the lots held now have cost. */
+  cost: bigint;
+  entryNotional: bigint;
+  exitNotional: bigint;
+  realised: bigint;
+  fees: bigint;
+  funding: bigint;
+  entryTime: number;
+}
+
+/** A protective stop order, from wish to acknowledgement. */
+export type StopOrder =
+  | { readonly kind: "none" }
+  | { readonly kind: "sent"; readonly order: number }
+  | { readonly kind: "acknowledged"; readonly order: number }
+  /** The new one is on its way; the old one protects until the new one is acknowledged. */
+  | { readonly kind: "replacing"; readonly old: number; readonly order: number }
+  /** It has begun to fill and is left alone. */
+  | { readonly kind: "triggered"; readonly order: number };
+
+/** The order that takes the profit. Without one the position is managed by its stops alone. */
+export type Target =
+  | { readonly kind: "none" }
+  | { readonly kind: "placed"; readonly order: number }
+  | { readonly kind: "refused" };
+
+export type Phase =
+  | { readonly kind: "opening"; readonly entry: number }
+  /** `entry` is 0 once the entry order has ended. */
+  | { readonly kind: "open"; readonly entry: number }
+  | { readonly kind: "closing"; readonly exit: number; readonly reason: ExitReason };
+
+export interface Position {
+  readonly symbol: number;
+  readonly leg: Leg;
+  readonly direction: Direction;
+  readonly plan: Plan;
+  readonly holding: Holding;
+  phase: Phase;
+  workingStop: StopOrder;
+  disasterStop: StopOrder;
+  target: Target;
+}
+
+export const NO_STOP: StopOrder = { kind: "none" };
+export const NO_TARGET: Target = { kind: "none" };
+
+export function newPosition(symbol: number, leg: Leg, plan: Plan, entry: number): Position {
+  return {
+    symbol,
+    leg,
+    direction: plan.candidate.direction,
+    plan,
+    holding: {
+      lots: 0,
+      openedLots: 0,
+      cost: 0n,
+      entryNotional: 0n,
+      exitNotional: 0n,
+      realised: 0n,
+      fees: 0n,
+      funding: 0n,
+      entryTime: 0,
+    },
+    phase: { kind: "opening", entry },
+    workingStop: NO_STOP,
+    disasterStop: NO_STOP,
+    target: NO_TARGET,
+  };
+}
+
+/** Adds lots bought (long) or sold (short) to open. */
+export function open(holding: Holding, lots: number, notional: bigint, time: number): void {
+  if (holding.openedLots === 0) holding.entryTime = time;
+  holding.lots += lots;
+  holding.openedLots += lots;
+  holding.cost += notional;
+  holding.entryNotional += notional;
+}
+
+/**
+ * Takes lots out and returns the realised result. The cost leaves in proportion, rounded towards zero; the last lot
+ * takes the rest with it, so that over the life of a position nothing is lost to rounding.
+ */
+export function close(holding: Holding, direction: Direction, lots: number, notional: bigint): bigint {
+  assert(lots > 0 && lots <= holding.lots, `closing ${lots} of ${holding.lots} lots`);
+  const cost = lots === holding.lots ? holding.cost : (holding.cost * BigInt(lots)) / BigInt(holding.lots);
+  const realised = direction === 1 ? notional - cost : cost - notional;
+  holding.lots -= lots;
+  holding.cost -= cost;
+  holding.exitNotional += notional;
+  holding.realised += realised;
+  return realised;
+}
+
+/** Whether an exchange-side stop is known to stand behind the whole position. */
+export function isProtected(position: Position): boolean {
+  const { workingStop, disasterStop } = position;
+  return (
+    workingStop.kind === "acknowledged" || workingStop.kind === "replacing" || disasterStop.kind === "acknowledged"
+  );
+}
+
+/** What is left of a stop after one of its orders has ended: its replacement, its predecessor, or nothing. */
+export function withoutStop(stop: StopOrder, ended: number): StopOrder {
+  if (stop.kind === "none") return stop;
+  if (stop.kind === "replacing") {
+    if (stop.old === ended) return { kind: "sent", order: stop.order };
+    // The replacement was refused while the old stop still stands: the position is not naked.
+    if (stop.order === ended) return { kind: "acknowledged", order: stop.old };
+    return stop;
+  }
+  return stop.order === ended ? NO_STOP : stop;
+}
+
+/** The stop after one of its orders has begun to fill. */
+export function triggeredStop(stop: StopOrder, order: number): StopOrder {
+  return stop.kind === "acknowledged" && stop.order === order ? { kind: "triggered", order } : stop;
+}

@@ -1,0 +1,224 @@
+import { assert } from "./assert.ts";
+import type { Regime } from "./candidate.ts";
+import type { Effect, OrderRequest, Side, TradingState } from "./effects.ts";
+import type { Leg } from "./events.ts";
+import type { BookView, Guard, PositionView } from "./guard.ts";
+import type { Instrument } from "./instrument.ts";
+import { notionalOf } from "./instrument.ts";
+import { createLedger, type Ledger } from "./ledger.ts";
+import { afterCancelRequest, newOrder, type Order } from "./order.ts";
+import type { Position } from "./position.ts";
+
+/** What the core is told once, when it is created. Money in 1e-8 USDT, times in ms. */
+export interface CoreConfig {
+  /** Sorted by symbol. */
+  readonly instruments: readonly Instrument[];
+  readonly balance: number;
+  /** Entries are made from this time on. */
+  readonly tradeFrom: number;
+  /** How long after the nominal close a cycle waits for late symbols. */
+  readonly cycleInterval: number;
+  readonly minConfidence: number;
+  readonly maxSignals: number;
+  readonly maxPositions: number;
+  readonly baseLeverage: number;
+  readonly baseMarginFraction: number;
+  /** From a position's first fill to the acknowledgement of its stop. */
+  readonly protectionTimeout: number;
+  /** Asked in this order. */
+  readonly guards: readonly Guard[];
+}
+
+export interface SymbolState {
+  listed: boolean;
+  /** Close time of the last bar, 0 before the first. */
+  lastBar: number;
+  /** Whether the last bar was a stand-in: its price is old. */
+  flat: boolean;
+  /** Last price, ticks; 0 before the first bar. */
+  mark: number;
+  regime: Regime;
+}
+
+/**
+ * Where the barrier stands: bars of the current cycle come in until all listed symbols have theirs (or the deadline
+ * passes), then the analysis is awaited, then nothing until the next close.
+ */
+export type Cycle =
+  | { readonly kind: "idle"; readonly close: number }
+  | { readonly kind: "gathering"; readonly close: number; missing: number }
+  | { readonly kind: "analysing"; readonly close: number };
+
+/** The whole memory of the core. Changed in place by `step` and by nobody else. */
+export interface State {
+  readonly config: CoreConfig;
+  now: number;
+  events: number;
+  /** Set by the operator, and by the core itself when protection cannot be had. */
+  trading: TradingState;
+  connected: boolean;
+  cycle: Cycle;
+  listed: number;
+  readonly symbols: readonly SymbolState[];
+  readonly ledger: Ledger;
+  /** Orders that have not ended, by our id; and the last of those that have, for what comes late. */
+  readonly orders: Map<number, Order>;
+  readonly ended: Map<number, Order>;
+  nextOrder: number;
+  /** Positions and pending entries by symbol and leg, in order of opening. */
+  readonly positions: Map<string, Position>;
+  day: number;
+  dayStartEquity: number;
+}
+
+export function createState(config: CoreConfig): State {
+  config.instruments.forEach((instrument, index) => {
+    const before = config.instruments[index - 1];
+    assert(before === undefined || before.symbol < instrument.symbol, "instruments are sorted by symbol");
+  });
+  return {
+    config,
+    now: 0,
+    events: 0,
+    trading: "normal",
+    connected: true,
+    cycle: { kind: "idle", close: 0 },
+    listed: 0,
+    symbols: config.instruments.map(() => ({ listed: false, lastBar: 0, flat: false, mark: 0, regime: "unknown" })),
+    ledger: createLedger(BigInt(config.balance)),
+    orders: new Map(),
+    ended: new Map(),
+    nextOrder: 1,
+    positions: new Map(),
+    day: 0,
+    dayStartEquity: config.balance,
+  };
+}
+
+export function positionKey(symbol: number, leg: Leg): string {
+  return `${symbol}:${leg}`;
+}
+
+export function instrumentOf(state: State, symbol: number): Instrument {
+  const instrument = state.config.instruments[symbol];
+  assert(instrument !== undefined, `symbol ${symbol} exists`);
+  return instrument;
+}
+
+export function symbolOf(state: State, symbol: number): SymbolState {
+  const found = state.symbols[symbol];
+  assert(found !== undefined, `symbol ${symbol} exists`);
+  return found;
+}
+
+/** What of an order is not the same for all orders of its position. */
+export type OrderTerms = Pick<OrderRequest, "purpose" | "type" | "lots" | "trigger" | "closePosition">;
+
+/** Sends an order for a position: recorded in the book before it leaves, so that no answer can find it unknown. */
+export function submit(state: State, position: Position, terms: OrderTerms, out: Effect[]): number {
+  const opens = terms.purpose === "entry";
+  const id = state.nextOrder++;
+  const request: OrderRequest = {
+    id,
+    symbol: position.symbol,
+    leg: position.leg,
+    side: opens ? position.direction : (-position.direction as Side),
+    type: terms.type,
+    purpose: terms.purpose,
+    lots: terms.lots,
+    price: 0,
+    trigger: terms.trigger,
+    timeInForce: terms.type === "market" ? "ioc" : "gtc",
+    reduceOnly: !opens && !terms.closePosition,
+    closePosition: terms.closePosition,
+    leverage: opens ? position.plan.leverage : 0,
+  };
+  state.orders.set(id, newOrder(request, position));
+  out.push({ kind: "submit", order: request });
+  return id;
+}
+
+/** Asks for an order's end, unless it has ended or was asked before. */
+export function cancel(state: State, id: number, out: Effect[]): void {
+  const order = state.orders.get(id);
+  if (order === undefined || order.state.kind === "cancelling") return;
+  order.state = afterCancelRequest(order.state);
+  out.push({ kind: "cancel", order: id, symbol: order.request.symbol });
+}
+
+/** How many ended orders are remembered. */
+const ENDED_MAX = 1024;
+
+/** Moves an ended order out of the open ones. */
+export function retire(state: State, order: Order): void {
+  const { id } = order.request;
+  state.orders.delete(id);
+  state.ended.set(id, order);
+  if (state.ended.size > ENDED_MAX) {
+    const oldest = state.ended.keys().next();
+    if (!oldest.done) state.ended.delete(oldest.value);
+  }
+}
+
+/** Value of a position at the mark, and its unrealised result. */
+export function valueOf(state: State, position: Position): { notional: number; unrealised: number } {
+  const { lots, cost } = position.holding;
+  if (lots === 0) return { notional: 0, unrealised: 0 };
+  const notional = notionalOf(instrumentOf(state, position.symbol), lots, symbolOf(state, position.symbol).mark);
+  return { notional, unrealised: position.direction * (notional - Number(cost)) };
+}
+
+/** Margin bound by a position: by what is held, or by what was asked for while the entry is on its way. */
+function marginOf(position: Position): number {
+  if (position.phase.kind === "opening") return position.plan.margin;
+  const held = Number(position.holding.cost) / position.plan.leverage;
+  return Math.ceil(held);
+}
+
+export interface Equity {
+  readonly wallet: number;
+  readonly unrealised: number;
+  readonly equity: number;
+  readonly margin: number;
+  readonly exposure: number;
+}
+
+export function equityOf(state: State): Equity {
+  const wallet = Number(state.ledger.balances.wallet);
+  assert(Number.isSafeInteger(wallet), "the wallet is within exact arithmetic");
+  let unrealised = 0;
+  let margin = 0;
+  let exposure = 0;
+  for (const position of state.positions.values()) {
+    const value = valueOf(state, position);
+    unrealised += value.unrealised;
+    exposure += value.notional;
+    margin += marginOf(position);
+  }
+  return { wallet, unrealised, equity: wallet + unrealised, margin, exposure };
+}
+
+/** The book as guards see it, for a proposal on `symbol`. */
+export function bookView(state: State, symbol: number): BookView {
+  const { equity, margin } = equityOf(state);
+  const positions: PositionView[] = [];
+  for (const position of state.positions.values()) {
+    const opening = position.phase.kind === "opening";
+    positions.push({
+      symbol: position.symbol,
+      leg: position.leg,
+      direction: position.direction,
+      notional: opening ? position.plan.margin * position.plan.leverage : valueOf(state, position).notional,
+      margin: marginOf(position),
+    });
+  }
+  return {
+    now: state.now,
+    tradingState: state.trading,
+    equity,
+    available: equity - margin,
+    dayStartEquity: state.dayStartEquity,
+    regime: symbolOf(state, symbol).regime,
+    positions,
+  };
+}

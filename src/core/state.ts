@@ -161,7 +161,7 @@ export function retire(state: State, order: Order): void {
 }
 
 /** Value of a position at the mark, and its unrealised result. */
-export function valueOf(state: State, position: Position): { notional: number; unrealised: number } {
+export function positionValue(state: State, position: Position): { notional: number; unrealised: number } {
   const { lots, cost } = position.holding;
   if (lots === 0) return { notional: 0, unrealised: 0 };
   const notional = notionalOf(instrumentOf(state, position.symbol), lots, symbolOf(state, position.symbol).mark);
@@ -190,7 +190,7 @@ export function equityOf(state: State): Equity {
   let margin = 0;
   let exposure = 0;
   for (const position of state.positions.values()) {
-    const value = valueOf(state, position);
+    const value = positionValue(state, position);
     unrealised += value.unrealised;
     exposure += value.notional;
     margin += marginOf(position);
@@ -208,7 +208,7 @@ export function bookView(state: State, symbol: number): BookView {
       symbol: position.symbol,
       leg: position.leg,
       direction: position.direction,
-      notional: opening ? position.plan.margin * position.plan.leverage : valueOf(state, position).notional,
+      notional: opening ? position.plan.margin * position.plan.leverage : positionValue(state, position).notional,
       margin: marginOf(position),
     });
   }

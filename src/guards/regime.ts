@@ -7,7 +7,8 @@ export type RegimeRules = Readonly<Record<Regime, { readonly allowed: boolean; r
 /** Refuses entries in regimes where the rules forbid them, and scales the others. */
 export function createRegimeGuard(rules: RegimeRules): Guard {
   for (const [regime, { multiplier }] of Object.entries(rules)) {
-    if (!(multiplier > 0 && multiplier <= MAX_SCALE)) throw new RangeError(`multiplier of regime ${regime}: ${multiplier}`);
+    if (!(multiplier > 0 && multiplier <= MAX_SCALE))
+      throw new RangeError(`multiplier of regime ${regime}: ${multiplier}`);
   }
   return {
     name: "regime",

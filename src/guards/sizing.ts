@@ -40,7 +40,13 @@ export function createSizingGuard(bounds: SizingBounds): Guard {
       }
       if (fraction === marginFraction && chosen === leverage) return { kind: "allow" };
       const numbers = { marginFraction: fraction, leverage: chosen };
-      return { kind: "scale", factor: fraction / marginFraction, leverage: chosen, reason: "within the bounds", numbers };
+      return {
+        kind: "scale",
+        factor: fraction / marginFraction,
+        leverage: chosen,
+        reason: "within the bounds",
+        numbers,
+      };
     },
   };
 }

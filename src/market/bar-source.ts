@@ -1,3 +1,4 @@
+import type { BarEvent } from "../core/events.ts";
 import type { Instrument } from "../core/instrument.ts";
 
 /** What a symbol shows in one step of the base timeframe. */
@@ -46,4 +47,19 @@ export interface BarSource {
   readonly assumptions: readonly string[];
   /** The next step, or undefined at the end. */
   step(): BarStep | undefined;
+}
+
+/** The event of a symbol's bar in a step that closes at `time`. */
+export function barEvent(step: BarStep, symbol: number, time: number): BarEvent {
+  return {
+    kind: "bar",
+    time,
+    symbol,
+    open: step.open[symbol]!,
+    high: step.high[symbol]!,
+    low: step.low[symbol]!,
+    close: step.close[symbol]!,
+    volume: step.volume[symbol]!,
+    flat: step.status[symbol] === FLAT,
+  };
 }

@@ -1,0 +1,48 @@
+import type { Command } from "commander";
+import { effectiveStrategy } from "../config/settings.ts";
+import { InputError } from "../input-error.ts";
+import { printReport } from "../report/print.ts";
+import { backtest } from "../service/backtest.ts";
+import { addMarketOptions, type MarketOptions } from "./market-options.ts";
+import { type JsonTarget, jsonOption, print, setOption, settingsFrom, writeJson } from "./options.ts";
+import { Progress } from "./progress.ts";
+
+interface BacktestCommandOptions extends MarketOptions {
+  readonly set: readonly string[];
+  readonly json?: JsonTarget;
+}
+
+/** `penstock backtest`: trades recorded bars and reports, with costs and a hash that anyone can reproduce. */
+export function backtestCommand(program: Command): void {
+  const command = program
+    .command("backtest")
+    .description("trade recorded bars from end to end and report")
+    .requiredOption("--data <dir>", "folder of <anything->SYMBOL-<timeframe>[-dates].csv[.gz]");
+  addMarketOptions(command)
+    .addOption(setOption())
+    .addOption(jsonOption("the report"))
+    .action(async (options: BacktestCommandOptions) => {
+      const { settings } = settingsFrom(options.set);
+      const dir = options.data;
+      if (dir === undefined) throw new InputError("--data is missing", 2);
+      const { note } = effectiveStrategy(settings);
+      if (note !== undefined) process.stderr.write(`penstock: ${note}\n`);
+      const progress = new Progress();
+      const { report, journal } = backtest(settings, {
+        dir,
+        symbols: options.symbols,
+        timeframe: options.timeframe,
+        from: options.from,
+        to: options.to,
+        fundingFile: options.funding,
+        rulesFile: options.rules,
+        without: options.without,
+        onProgress: (phase, share) => progress.show(phase, share),
+      });
+      progress.end();
+      if (options.json !== undefined) await writeJson(options.json, report);
+      if (options.json === true) return;
+      printReport(report);
+      await print(`journal ${journal}\n`);
+    });
+}

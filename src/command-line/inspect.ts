@@ -1,0 +1,116 @@
+import type { Command } from "commander";
+import { Option } from "commander";
+import { selectKernel } from "../indicators/kernel.ts";
+import { InputError } from "../input-error.ts";
+import { type IndicatorRow, type IndicatorValue, indicatorRows, parseIndicators } from "../inspect/indicators.ts";
+import { structureEvents, structureObjects } from "../inspect/structure.ts";
+import { type Ohlcv, readOhlcv } from "../market/ohlcv-csv.ts";
+import { timeText } from "../market/timeframe.ts";
+import { chooseKernel } from "../native.ts";
+import { time } from "./market-options.ts";
+import { print, settingsFrom } from "./options.ts";
+
+interface InspectOptions {
+  readonly indicators?: string;
+  readonly structure?: true;
+  readonly events?: true;
+  readonly until?: number;
+  readonly json?: true;
+}
+
+/** `penstock inspect FILE`: what we see in a chart, for anyone who wants to check us against another one. */
+export function inspectCommand(program: Command): void {
+  program
+    .command("inspect")
+    .description("show indicators or market structure of any csv of bars")
+    .argument("<file>", "csv with a header and columns for time, open, high, low, close; .gz too")
+    .addOption(new Option("--indicators <list>", "such as ema:20,rsi:14,adx:14,bollinger:20:2,volumeRatio:20"))
+    .addOption(new Option("--structure", "the objects as known at the last bar shown").conflicts("indicators"))
+    .option("--events", "with --structure: the log of all that happened, in order")
+    .addOption(
+      new Option("--until <time>", "last bar shown, by its open time, inclusive (UTC)").argParser(time("--until")),
+    )
+    .option("--json", "one JSON object per line and nothing else")
+    .action(async (file: string, options: InspectOptions) => {
+      const { indicators, structure, until } = options;
+      if (indicators === undefined && structure === undefined) {
+        throw new InputError("inspect needs --indicators LIST or --structure", 2);
+      }
+      if (options.events && !structure) throw new InputError("--events belongs to --structure", 2);
+      const requests = indicators === undefined ? [] : parseIndicators(indicators);
+      const kernel = selectKernel(chooseKernel(settingsFrom([]).settings.PENSTOCK_KERNEL));
+      const bars = readOhlcv(file);
+      for (const note of bars.notes) process.stderr.write(`penstock: ${note}\n`);
+
+      if (indicators !== undefined) {
+        const rows = indicatorRows(bars, requests, until, kernel);
+        return print(
+          options.json
+            ? lines(rows)
+            : indicatorTable(
+                rows,
+                requests.map((request) => request.key),
+              ),
+        );
+      }
+      const input = { ...bars, timeframe: timeframeText(bars.timeframe) };
+      checkRanges(file, bars);
+      const shown = options.events ? structureEvents(input, {}, until) : structureObjects(input, {}, until);
+      await print(options.json ? lines(shown) : shown.map(structureText).join(""));
+    });
+}
+
+/** Structure is defined by ranges, so a bar must lie within its own. */
+function checkRanges(file: string, { openTime, open, high, low, close }: Ohlcv): void {
+  for (let i = 0; i < openTime.length; i++) {
+    if (open[i]! >= low[i]! && open[i]! <= high[i]! && close[i]! >= low[i]! && close[i]! <= high[i]!) continue;
+    throw new InputError(`${file}: the bar of ${timeText(openTime[i]!)} opens or closes outside of its own range`);
+  }
+}
+
+function lines(rows: readonly object[]): string {
+  return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+}
+
+/** "5m", "4h", "1d": how a chart would name the distance of the bars. */
+export function timeframeText(milliseconds: number): string {
+  for (const [unit, size] of [
+    ["d", 86_400_000],
+    ["h", 3_600_000],
+    ["m", 60_000],
+    ["s", 1000],
+  ] as const) {
+    if (milliseconds >= size && milliseconds % size === 0) return `${milliseconds / size}${unit}`;
+  }
+  return `${milliseconds}ms`;
+}
+
+const DIGITS = 8;
+
+function indicatorTable(rows: readonly IndicatorRow[], keys: readonly string[]): string {
+  const cell = (value: number | null) => (value === null ? "–" : String(Number(value.toPrecision(DIGITS))));
+  const cells = (value: IndicatorValue) =>
+    value === null || typeof value === "number" ? [cell(value)] : Object.values(value).map(cell);
+  const titles = keys.flatMap((key) => {
+    const value = rows[0]?.[key];
+    return typeof value === "object" && value !== null ? Object.keys(value).map((name) => `${key}.${name}`) : [key];
+  });
+  const table = [
+    ["open time", ...titles],
+    ...rows.map((row) => [timeText(row.openTime), ...keys.flatMap((key) => cells(row[key]!))]),
+  ];
+  const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
+  return table
+    .map(
+      (row) => `${row.map((text, i) => (i === 0 ? text.padEnd(widths[i]!) : text.padStart(widths[i]!))).join("  ")}\n`,
+    )
+    .join("");
+}
+
+function structureText(line: object): string {
+  const shown = Object.entries(line).map(([name, value]) => {
+    const isTime = name === "at" || name.endsWith("At");
+    return `${name} ${isTime && typeof value === "number" ? timeText(value) : String(value)}`;
+  });
+  return `${shown.join("  ")}\n`;
+}

@@ -1,0 +1,57 @@
+import { type Command, Option } from "commander";
+import { InputError } from "../input-error.ts";
+import { COSTS, type Cost } from "../service/assembly.ts";
+
+/** Options of all commands that trade on recorded bars, as commander gives them. */
+export interface MarketOptions {
+  readonly data?: string;
+  readonly symbols?: readonly string[];
+  readonly timeframe?: string;
+  readonly from?: number;
+  readonly to?: number;
+  readonly funding?: string;
+  readonly rules?: string;
+  readonly without: readonly Cost[];
+}
+
+/** Adds the options that choose recorded bars and what is simulated on them. */
+export function addMarketOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--symbols <A,B>", "only these symbols").argParser((text: string) =>
+        text.split(",").map((symbol) => symbol.trim()),
+      ),
+    )
+    .option("--timeframe <1m|5m|15m|1h>", "base timeframe, where the folder mixes several")
+    .addOption(new Option("--from <time>", "start of trading; earlier bars warm up (UTC)").argParser(time("--from")))
+    .addOption(new Option("--to <time>", "end of the run (UTC)").argParser(time("--to")))
+    .option("--funding <file>", "funding rates: symbol,funding_time,funding_rate")
+    .option("--rules <file>", "instrument rules: a reply of the exchange's exchangeInfo")
+    .addOption(
+      new Option("--without <costs>", `leave out costs (${COSTS.join(",")}); the report is stamped`)
+        .default([] as Cost[], "none")
+        .argParser(costs),
+    );
+}
+
+/** A time as people write it: 2025-10-10, 2025-10-10T12:30[:00][Z], or milliseconds; always UTC. */
+export function time(option: string): (text: string) => number {
+  return (text) => {
+    if (/^\d{12,}$/.test(text)) return Number(text);
+    const parsed = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?Z?)?$/.test(text)
+      ? Date.parse(`${text.slice(0, 10)}T${text.slice(11).replace("Z", "") || "00:00"}Z`)
+      : Number.NaN;
+    if (Number.isNaN(parsed)) {
+      throw new InputError(`${option} ${text}: write 2025-10-10 or 2025-10-10T12:30 (UTC)`, 2);
+    }
+    return parsed;
+  };
+}
+
+function costs(text: string): Cost[] {
+  return text.split(",").map((name) => {
+    const cost = COSTS.find((known) => known === name.trim());
+    if (cost === undefined) throw new InputError(`--without ${name}: one or more of ${COSTS.join(", ")}`, 2);
+    return cost;
+  });
+}

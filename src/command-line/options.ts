@@ -1,0 +1,71 @@
+import { accessSync, constants, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { Option } from "commander";
+import { type LoadedSettings, loadSettings } from "../config/load.ts";
+import { InputError } from "../input-error.ts";
+
+/** `--set NAME=VALUE`, any number of times. Read it with `settingsFrom`. */
+export function setOption(): Option {
+  return new Option("--set <NAME=VALUE>", "set a setting for this run; may be repeated")
+    .default([] as string[], "none")
+    .argParser((assignment: string, before: string[]) => [...before, assignment]);
+}
+
+/** The settings of this run from the environment and the `--set` options; warnings go to standard error. */
+export function settingsFrom(assignments: readonly string[]): LoadedSettings {
+  const loaded = loadSettings(process.env, assignments);
+  for (const warning of loaded.warnings) process.stderr.write(`penstock: warning: ${warning}\n`);
+  return loaded;
+}
+
+/** Where JSON goes: `true` is standard output, which then carries nothing else; a string is a file. */
+export type JsonTarget = true | string;
+
+/**
+ * `--json [FILE]`. That the file can be written is checked at once, so that a long run does not fail at its end.
+ * Since FILE is optional, an argument of the command has to stand before `--json`, or after `--`.
+ */
+export function jsonOption(what: string): Option {
+  return new Option("--json [FILE]", `print ${what} as JSON and nothing else, or write it to FILE`).argParser(
+    (file: string) => {
+      checkWritable(file);
+      return file;
+    },
+  );
+}
+
+function checkWritable(file: string): void {
+  const refuse = (why: string) => new InputError(`--json ${file}: ${why}`, 2);
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) throw refuse("is a directory");
+  try {
+    accessSync(dirname(file), constants.W_OK);
+  } catch {
+    throw refuse(`the folder ${dirname(file)} does not exist or cannot be written`);
+  }
+}
+
+/** Writes one JSON document to its target, on one line, so that the last line of any output is all of it. */
+export async function writeJson(target: JsonTarget, value: unknown): Promise<void> {
+  const line = `${JSON.stringify(value)}\n`;
+  if (target === true) await print(line);
+  else writeWhole(target, line);
+}
+
+/** Writes a file under another name and moves it into place, so that nobody ever sees a part of it. */
+export function writeWhole(file: string, text: string): void {
+  const draft = `${file}.${process.pid}.tmp`;
+  try {
+    writeFileSync(draft, text);
+    renameSync(draft, file);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw new InputError(`cannot write ${file}: ${(error as Error).message}`);
+  }
+}
+
+/** Writes text to standard output and waits until all of it has been taken. */
+export function print(text: string): Promise<void> {
+  return new Promise((resolve) => {
+    process.stdout.write(text, () => resolve());
+  });
+}

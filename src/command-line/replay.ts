@@ -1,0 +1,32 @@
+import type { Command } from "commander";
+import { replayJournal } from "../service/replay.ts";
+import { type JsonTarget, jsonOption, print, writeJson } from "./options.ts";
+
+/** `penstock replay FILE`: does this build decide as the run did? Exit code 0 when identical, 1 at the first difference. */
+export function replayCommand(program: Command): void {
+  program
+    .command("replay")
+    .description("feed a journal to the core again and compare every decision")
+    .argument("<file>", "a journal, for example from penstock-data/journal/")
+    .option("--data <dir>", "where the recorded bars are now; where the journal says, when absent")
+    .addOption(jsonOption("the result"))
+    .action(async (file: string, options: { readonly data?: string; readonly json?: JsonTarget }) => {
+      const { result, header, tradesHash, trades } = replayJournal(file, options.data);
+      if (!result.identical) process.exitCode = 1;
+      if (options.json !== undefined) await writeJson(options.json, { ...result, tradesHash, trades });
+      if (options.json === true) return;
+      if (!result.identical) {
+        return print(
+          `DIFFERENT at record ${result.sequence}, ${new Date(result.time).toISOString()}\n` +
+            `after     ${result.event}\nrecorded  ${result.recorded}\nreplayed  ${result.replayed}\n`,
+        );
+      }
+      const cut = result.torn ? ` (the torn tail of ${result.bytesCut} bytes was left out)` : "";
+      const unfinished = result.end === undefined ? "; the run did not end cleanly, compared as far as it goes" : "";
+      await print(
+        `identical${cut}${unfinished}\n` +
+          `${result.events} events, ${result.effects} effects, ${trades} trades of ${header.command} by build ${header.build}\n` +
+          `tradesHash ${tradesHash}\n`,
+      );
+    });
+}

@@ -1,0 +1,165 @@
+import { type Command, Option } from "commander";
+import { effectiveStrategy } from "../config/settings.ts";
+import { InputError } from "../input-error.ts";
+import { printReport } from "../report/print.ts";
+import { type LiveMarket, runLive } from "../service/live.ts";
+import { type Display, LineDisplay, SILENT, TerminalDisplay } from "./live-view.ts";
+import { addMarketOptions, type MarketOptions } from "./market-options.ts";
+import { type JsonTarget, jsonOption, print, setOption, settingsFrom, writeJson } from "./options.ts";
+import { Progress } from "./progress.ts";
+
+interface RunOptions extends MarketOptions {
+  readonly set: readonly string[];
+  readonly json?: JsonTarget;
+  readonly for: number;
+  readonly speed: number;
+  readonly seed: number;
+  readonly generated: number;
+}
+
+/** Ten bars of one minute each second: signals come within seconds, and a person can still follow. */
+const DEFAULT_SPEED = 600;
+
+/** A second Ctrl-C within this time is the same one: both npm and bun pass the signal on. */
+const REPEATED_SIGNAL = 1000;
+
+/** `penstock run`: the paper trader on a generated market or on recorded bars. */
+export function runCommand(program: Command): void {
+  const command = program
+    .command("run")
+    .description("trade a simulated market, live: generated from a seed, or recorded bars with --data")
+    .option("--data <dir>", "folder of recorded bars; without it the market is generated");
+  addMarketOptions(command)
+    .addOption(
+      new Option("--for <time>", "end after this wall time, such as 20s, 5m, 1h")
+        .argParser(duration)
+        .default(Number.POSITIVE_INFINITY, "until the market ends or Ctrl-C"),
+    )
+    .addOption(
+      new Option("--speed <speed>", "60x, max or real").argParser(speedOf).default(DEFAULT_SPEED, `${DEFAULT_SPEED}x`),
+    )
+    .addOption(
+      new Option("--seed <number>", "seed of the generated market")
+        .argParser(whole("--seed", 0, Number.MAX_SAFE_INTEGER))
+        .default(1),
+    )
+    .addOption(
+      new Option("--generated <count>", "symbols of the generated market")
+        .argParser(whole("--generated", 1, 48))
+        .default(24),
+    )
+    .addOption(setOption())
+    .addOption(jsonOption("the result"))
+    .action(async (options: RunOptions) => {
+      const { settings } = settingsFrom(options.set);
+      const { note } = effectiveStrategy(settings);
+      if (note !== undefined) process.stderr.write(`penstock: ${note}\n`);
+      const market = marketOf(options);
+      const display = displayOf(options, market);
+      const progress = new Progress();
+      const stop = stopOnSignals();
+      const { report, journal } = await runLive(settings, {
+        market,
+        without: options.without,
+        speed: options.speed,
+        duration: options.for,
+        signal: stop,
+        onRecord: (record, live) => display.record(record, live),
+        onNotice: (level, text) => display.notice(level, text),
+        onTick: (live) => {
+          progress.end();
+          display.tick(live);
+        },
+        onWarmUp: (share) => progress.show("warm-up", share),
+      });
+      display.end();
+      const result = {
+        mode: report.mode,
+        equity: report.summary.endEquity,
+        signals: report.signals,
+        trades: report.summary.trades,
+        openPositions: report.openPositions.length,
+        tradesHash: report.tradesHash,
+        journal,
+        report,
+      };
+      if (options.json !== undefined) await writeJson(options.json, result);
+      if (options.json === true) return;
+      printReport(report);
+      await print(`journal ${journal}\n`);
+    });
+}
+
+function marketOf(options: RunOptions): LiveMarket {
+  const { data } = options;
+  if (data !== undefined) {
+    return {
+      kind: "recorded",
+      dir: data,
+      symbols: options.symbols,
+      timeframe: options.timeframe,
+      from: options.from,
+      to: options.to,
+      fundingFile: options.funding,
+      rulesFile: options.rules,
+    };
+  }
+  for (const name of ["symbols", "timeframe", "from", "to", "funding", "rules"] as const) {
+    if (options[name] !== undefined) throw new InputError(`--${name} needs --data: it chooses recorded bars`, 2);
+  }
+  return { kind: "generated", seed: options.seed, symbols: options.generated };
+}
+
+function displayOf(options: RunOptions, market: LiveMarket): Display {
+  if (options.json === true) return SILENT;
+  if (process.stdout.isTTY !== true) return new LineDisplay();
+  const what = market.kind === "recorded" ? `recorded bars of ${market.dir}` : `generated market, seed ${market.seed}`;
+  const speed = options.speed === Number.POSITIVE_INFINITY ? "at full speed" : `at ${options.speed}x`;
+  return new TerminalDisplay(`${what}, ${speed}`);
+}
+
+/** Aborts on the first interrupt; one that comes later than a repetition of the first would ends the process at once. */
+function stopOnSignals(): AbortSignal {
+  const stop = new AbortController();
+  let first = 0;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      const now = performance.now();
+      if (!stop.signal.aborted) {
+        first = now;
+        stop.abort();
+      } else if (now - first > REPEATED_SIGNAL) {
+        process.exit(130);
+      }
+    });
+  }
+  return stop.signal;
+}
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function duration(text: string): number {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? [];
+  const milliseconds = Number(amount) * (UNITS[unit ?? ""] ?? Number.NaN);
+  if (!(milliseconds > 0)) throw new InputError(`--for ${text}: write 20s, 5m, 1h or 2d`, 2);
+  return milliseconds;
+}
+
+function speedOf(text: string): number {
+  if (text === "max") return Number.POSITIVE_INFINITY;
+  if (text === "real") return 1;
+  const [, factor] = /^(\d+(?:\.\d+)?)x$/.exec(text) ?? [];
+  const speed = Number(factor);
+  if (!(speed > 0)) throw new InputError(`--speed ${text}: write 60x, max or real`, 2);
+  return speed;
+}
+
+function whole(option: string, least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!(Number.isInteger(value) && value >= least && value <= most && text.trim() !== "")) {
+      throw new InputError(`${option} ${text}: a whole number from ${least} to ${most}`, 2);
+    }
+    return value;
+  };
+}

@@ -1,0 +1,109 @@
+import type { BarEvent } from "../core/events.ts";
+import { type Instrument, priceOf } from "../core/instrument.ts";
+import { Aggregator, type ClosedBars } from "./aggregator.ts";
+import { ABSENT, type BarStep, FLAT, REAL } from "./bar-source.ts";
+import { type Panel, STARTS } from "./panel.ts";
+
+/**
+ * Writes the panel: base bars come in one by one or a step at a time, and the bars of the panel's timeframes that close
+ * with them are written and published. The one writer of its panel.
+ */
+export class PanelFeed {
+  readonly panel: Panel;
+  readonly #instruments: readonly Instrument[];
+  readonly #base: number;
+  readonly #aggregator: Aggregator;
+  /** The base bars of the step that is being gathered. */
+  readonly #step: Omit<BarStep, "listed" | "delisted" | "funding">;
+  /** Per timeframe and symbol: the next bar is the first of a listing. */
+  readonly #starts: readonly Uint8Array[];
+  readonly #active: Uint8Array;
+  #closed = Number.NEGATIVE_INFINITY;
+
+  constructor(panel: Panel, instruments: readonly Instrument[], base: number) {
+    const count = instruments.length;
+    this.panel = panel;
+    this.#instruments = instruments;
+    this.#base = base;
+    this.#aggregator = new Aggregator(
+      count,
+      base,
+      panel.timeframes.map((timeframe) => timeframe.ms),
+    );
+    this.#step = {
+      openTime: 0,
+      status: new Uint8Array(count),
+      open: new Float64Array(count),
+      high: new Float64Array(count),
+      low: new Float64Array(count),
+      close: new Float64Array(count),
+      volume: new Float64Array(count),
+    };
+    this.#starts = panel.timeframes.map(() => new Uint8Array(count));
+    this.#active = new Uint8Array(count);
+  }
+
+  /**
+   * A symbol is traded, or no longer. With a new listing its bars begin anew: nothing derived from older ones goes on.
+   * To be told again what is known already, as at the end of the warm-up, changes nothing.
+   */
+  listing(symbol: number, listed: boolean): void {
+    if (listed && this.#active[symbol] === 0) for (const starts of this.#starts) starts[symbol] = 1;
+    this.#active[symbol] = listed ? 1 : 0;
+  }
+
+  /** Takes the base bar of one symbol; `close` ends the step. A bar that comes after its step was closed is too late. */
+  bar(event: BarEvent): void {
+    if (event.time <= this.#closed) return;
+    const step = this.#step;
+    const { symbol } = event;
+    step.status[symbol] = event.flat ? FLAT : REAL;
+    step.open[symbol] = event.open;
+    step.high[symbol] = event.high;
+    step.low[symbol] = event.low;
+    step.close[symbol] = event.close;
+    step.volume[symbol] = event.volume;
+  }
+
+  /** Ends the step whose bars close at `time`: symbols that gave no bar are absent from it. */
+  close(time: number): void {
+    this.#closed = time;
+    this.#step.openTime = time - this.#base;
+    this.#push(this.#step);
+    this.#step.status.fill(ABSENT);
+  }
+
+  /** Takes a whole step at once: the warm-up. */
+  step(step: BarStep): void {
+    for (const symbol of step.delisted) this.listing(symbol, false);
+    for (const symbol of step.listed) this.listing(symbol, true);
+    this.#push(step);
+  }
+
+  #push(step: Omit<BarStep, "listed" | "delisted" | "funding">): void {
+    for (const timeframe of this.#aggregator.push(step)) this.#publish(timeframe, this.#aggregator.closed[timeframe]!);
+  }
+
+  #publish(timeframe: number, bars: ClosedBars): void {
+    const { panel } = this;
+    const index = panel.indexAt(timeframe, bars.openTime);
+    const starts = this.#starts[timeframe]!;
+    this.#instruments.forEach((instrument, symbol) => {
+      const status = bars.status[symbol]!;
+      if (status === ABSENT) return;
+      panel.writeBar(
+        timeframe,
+        index,
+        symbol,
+        priceOf(instrument, bars.open[symbol]!),
+        priceOf(instrument, bars.high[symbol]!),
+        priceOf(instrument, bars.low[symbol]!),
+        priceOf(instrument, bars.close[symbol]!),
+        bars.volume[symbol]!,
+        status + (starts[symbol] === 1 ? STARTS : 0),
+      );
+      starts[symbol] = 0;
+    });
+    panel.publish(timeframe, index);
+  }
+}

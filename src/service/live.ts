@@ -1,0 +1,224 @@
+import { AnalysisWorker } from "../analysis/analysis-worker.ts";
+import type { Settings } from "../config/settings.ts";
+import type { CoreRecord } from "../core/effects.ts";
+import type { State } from "../core/state.ts";
+import type { DataReference } from "../journal/format.ts";
+import type { BarSource } from "../market/bar-source.ts";
+import { generateMarket } from "../market/generated-market.ts";
+import { PanelFeed } from "../market/panel-feed.ts";
+import { type BacktestReport, backtestReport } from "../report/backtest-report.ts";
+import { Collector } from "../report/collector.ts";
+import {
+  analysisOptions,
+  assumptionsOf,
+  type Cost,
+  newExchange,
+  newPanel,
+  newState,
+  openJournal,
+  PANEL_SPARE,
+  runHash,
+  warmUpSteps,
+} from "./assembly.ts";
+import { type MarketChoice, openMarket, openPositions, recordedData } from "./backtest.ts";
+import { Trader } from "./trader.ts";
+
+/** What a live run trades on: recorded bars, or a market generated from a seed. */
+export type LiveMarket =
+  | ({ readonly kind: "recorded" } & MarketChoice)
+  | { readonly kind: "generated"; readonly seed: number; readonly symbols: number };
+
+export interface LiveOptions {
+  readonly market: LiveMarket;
+  readonly without: readonly Cost[];
+  /** Market milliseconds per wall millisecond; Infinity for as fast as it goes. */
+  readonly speed: number;
+  /** Wall time after which the run ends, ms; Infinity for never. */
+  readonly duration: number;
+  readonly signal: AbortSignal;
+  readonly onRecord: (record: CoreRecord, live: LiveView) => void;
+  readonly onNotice: (level: "info" | "warning" | "alarm", text: string) => void;
+  /** Called several times a second, to draw. */
+  readonly onTick: (live: LiveView) => void;
+  readonly onWarmUp?: (share: number) => void;
+}
+
+/** What a terminal may look at between events. */
+export interface LiveView {
+  readonly state: State;
+  readonly collector: Collector;
+  readonly marketTime: number;
+  readonly source: BarSource;
+}
+
+export interface LiveResult {
+  readonly report: BacktestReport;
+  readonly journal: string;
+}
+
+/** Where a generated market begins to trade: a fixed time, so that a seed gives the same run on every day. */
+export const GENERATED_START = Date.UTC(2026, 0, 5);
+/** History before it, enough for every 1h indicator. */
+const WARM_DAYS = 4;
+const MINUTE = 60_000;
+const DAY = 1440 * MINUTE;
+
+/** How long the loop sleeps when nothing is due, and how often the view is drawn, ms. */
+const IDLE = 10;
+const TICK = 100;
+
+/**
+ * The paper trader: the core against the simulated exchange at a chosen speed, with the analysis in its own thread.
+ * At any speed the events and decisions are those of a backtest of the same bars, because time comes from the events.
+ */
+export async function runLive(settings: Settings, options: LiveOptions): Promise<LiveResult> {
+  const { market, without, speed, signal } = options;
+  const begun = performance.now();
+  const source = openSource(settings, market);
+  const from = market.kind === "recorded" ? market.from : GENERATED_START;
+  const analysis = analysisOptions(settings, source);
+  const panel = newPanel(source);
+  const feed = new PanelFeed(panel, source.instruments, source.timeframe);
+  const analyst = await AnalysisWorker.start(panel, analysis);
+  try {
+    await warmUp(source, feed, analyst, warmUpSteps(source, from), options.onWarmUp);
+    const loaded = performance.now();
+
+    const tradeFrom = from ?? source.start;
+    const state = newState(settings, source.instruments, tradeFrom);
+    const exchange = newExchange(settings, source, without);
+    const symbols = source.instruments.map((instrument) => instrument.symbol);
+    const settingsHash = runHash(settings, { symbols, timeframe: source.timeframe, from, without });
+    const recorded = market.kind === "recorded";
+    const journal = openJournal(settings, {
+      command: "run",
+      kernel: analysis.kernel,
+      settingsHash,
+      instruments: source.instruments,
+      bars: recorded ? "referenced" : "stored",
+      data: dataReference(source, market),
+    });
+    try {
+      const collector = new Collector(source.instruments, tradeFrom, state.config.balance);
+      let marketTime = tradeFrom;
+      let bars = 0;
+      const view: LiveView = {
+        state,
+        collector,
+        source,
+        get marketTime() {
+          return marketTime;
+        },
+      };
+      const trader = new Trader({
+        state,
+        exchange,
+        feed,
+        journal,
+        onRecord: (record) => {
+          collector.add(record);
+          options.onRecord(record, view);
+        },
+        onNotice: options.onNotice,
+      });
+
+      const started = performance.now();
+      let ticked = started;
+      while (!signal.aborted) {
+        const now = performance.now();
+        if (now - begun >= options.duration) break;
+        if (now - ticked >= TICK) {
+          ticked = now;
+          options.onTick(view);
+          // What has happened so far survives the death of this process.
+          journal.flush();
+        }
+        // A cycle is decided before anything later is looked at, so that the speed cannot change a decision.
+        const request = trader.awaited;
+        if (request !== undefined) {
+          trader.admit(await analyst.analyse(request.cycle, request.late));
+          continue;
+        }
+        const due = speed === Number.POSITIVE_INFINITY ? speed : tradeFrom + (now - started) * speed;
+        const event = trader.take(due);
+        if (event !== undefined) {
+          marketTime = event.time;
+          if (event.kind === "bar" && !event.flat) bars += 1;
+          continue;
+        }
+        if (trader.ended) break;
+        marketTime = due;
+        await Bun.sleep(IDLE);
+      }
+      options.onTick(view);
+
+      const ended = performance.now();
+      journal.end({ tradesHash: collector.tradesHash, trades: collector.trades.length });
+      const report = backtestReport({
+        collector,
+        mode: exchange.venue,
+        dataHash: source.dataHash,
+        settingsHash,
+        assumptions: assumptionsOf(source, exchange, without),
+        timing: {
+          bars,
+          loadSeconds: (loaded - begun) / 1000,
+          runSeconds: (ended - loaded) / 1000,
+          wallSeconds: (performance.now() - begun) / 1000,
+        },
+        openPositions: openPositions(state),
+      });
+      return { report, journal: journal.path };
+    } finally {
+      journal.close();
+    }
+  } finally {
+    analyst.close();
+  }
+}
+
+function openSource(settings: Settings, market: LiveMarket): BarSource {
+  if (market.kind === "recorded") return openMarket(settings, market);
+  return generateMarket({
+    seed: market.seed,
+    symbols: market.symbols,
+    start: GENERATED_START,
+    historySteps: (WARM_DAYS * DAY) / MINUTE,
+  });
+}
+
+/** Feeds the panel ahead of the worker by no more than its spare bars, so that none is overwritten unread. */
+async function warmUp(
+  source: BarSource,
+  feed: PanelFeed,
+  analyst: AnalysisWorker,
+  steps: number,
+  onWarmUp?: (share: number) => void,
+): Promise<void> {
+  let first = Number.NaN;
+  let last = Number.NaN;
+  for (let done = 1; done <= steps; done++) {
+    const step = source.step();
+    if (step === undefined) return;
+    feed.step(step);
+    last = step.openTime + source.timeframe;
+    if (Number.isNaN(first)) first = last;
+    if (done % PANEL_SPARE === 0 || done === steps) {
+      await analyst.advance(first, last, source.timeframe);
+      first = Number.NaN;
+      onWarmUp?.(done / steps);
+    }
+  }
+}
+
+function dataReference(source: BarSource, market: LiveMarket): DataReference {
+  if (market.kind === "recorded") return recordedData(source as ReturnType<typeof openMarket>, market);
+  return {
+    kind: "generated",
+    seed: market.seed,
+    dataHash: source.dataHash,
+    timeframe: source.timeframe,
+    start: GENERATED_START,
+    symbols: source.instruments.map((instrument) => instrument.symbol),
+  };
+}

@@ -1,0 +1,133 @@
+import type { CoreRecord, Effect } from "../core/effects.ts";
+import type { AnalysisEvent, Event } from "../core/events.ts";
+import type { State } from "../core/state.ts";
+import { step } from "../core/step.ts";
+import type { Exchange } from "../exchange/exchange.ts";
+import type { JournalWriter } from "../journal/writer.ts";
+import type { PanelFeed } from "../market/panel-feed.ts";
+
+/** A cycle that the core wants analysed. */
+export interface AnalysisRequest {
+  readonly cycle: number;
+  readonly late: readonly number[];
+}
+
+export interface TraderParts {
+  readonly state: State;
+  readonly exchange: Exchange;
+  readonly feed: PanelFeed;
+  readonly journal: JournalWriter;
+  readonly onRecord: (record: CoreRecord) => void;
+  readonly onNotice: (level: "info" | "warning" | "alarm", text: string) => void;
+}
+
+/**
+ * The loop around the core, the same in backtest, paper and live: an event is journaled, stepped on, and its effects
+ * are journaled and performed. What differs between the modes is only who calls `take`, and how long he waits before.
+ */
+export class Trader {
+  readonly #parts: TraderParts;
+  readonly #effects: Effect[] = [];
+  readonly #timers = new Map<string, number>();
+  #earliest: { readonly timer: string; readonly at: number } | undefined;
+  #request: AnalysisRequest | undefined;
+
+  constructor(parts: TraderParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Takes the next event up to a time through the core: the exchange's or a timer's, whichever is first. Returns it, or
+   * undefined when nothing is due. While `awaited` is set the caller owes the analysis of a cycle.
+   */
+  take(until: number): Event | undefined {
+    const { exchange } = this.#parts;
+    const timer = this.#earliest;
+    const limit = timer !== undefined && timer.at < until ? timer.at : until;
+    let event: Event | undefined = exchange.next(limit);
+    if (event === undefined && timer !== undefined && timer.at <= until && !exchange.ended) {
+      this.#setTimer(timer.timer, undefined);
+      event = { kind: "timer", time: timer.at, symbol: -1, timer: timer.timer };
+    }
+    if (event !== undefined) this.admit(event);
+    return event;
+  }
+
+  /** The cycle that must be analysed before the next event is taken, if any. */
+  get awaited(): AnalysisRequest | undefined {
+    return this.#request;
+  }
+
+  /** Brings in an event from outside the exchange: an analysis or a command. */
+  admit(event: Event): void {
+    const { state, journal, feed } = this.#parts;
+    journal.event(event);
+    if (event.kind === "bar") feed.bar(event);
+    else if (event.kind === "listing") feed.listing(event.symbol, event.listed);
+    else if (event.kind === "analysis") this.#request = undefined;
+    const effects = this.#effects;
+    effects.length = 0;
+    step(state, event, effects);
+    for (const effect of effects) {
+      journal.effect(effect);
+      this.#perform(effect);
+    }
+  }
+
+  /** True when neither the exchange nor anything that was asked of it will bring another event. */
+  get ended(): boolean {
+    return this.#parts.exchange.ended && this.#request === undefined;
+  }
+
+  #perform(effect: Effect): void {
+    const { exchange, state, feed, onRecord, onNotice } = this.#parts;
+    switch (effect.kind) {
+      case "submit":
+      case "cancel":
+        return exchange.send(effect, state.now);
+      case "analyse":
+        feed.close(effect.cycle);
+        this.#request = { cycle: effect.cycle, late: effect.late };
+        return;
+      case "set-timer":
+        return this.#setTimer(effect.timer, effect.at);
+      case "clear-timer":
+        return this.#setTimer(effect.timer, undefined);
+      case "record":
+        return onRecord(effect.record);
+      case "notice":
+        return onNotice(effect.level, effect.text);
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #setTimer(timer: string, at: number | undefined): void {
+    if (at === undefined && !this.#timers.has(timer)) return;
+    if (at === undefined) this.#timers.delete(timer);
+    else this.#timers.set(timer, at);
+    this.#earliest = undefined;
+    for (const [name, time] of this.#timers) {
+      if (this.#earliest === undefined || time < this.#earliest.at) this.#earliest = { timer: name, at: time };
+    }
+  }
+}
+
+/** The analysis within the same thread: what a backtest uses. */
+export interface Analyst {
+  analyse(cycle: number, late: readonly number[]): AnalysisEvent;
+}
+
+/** Runs a trader to the end of its market as fast as it goes. */
+export function runToEnd(trader: Trader, analyst: Analyst, onEvent?: (event: Event) => void): void {
+  for (;;) {
+    const request = trader.awaited;
+    if (request !== undefined) {
+      trader.admit(analyst.analyse(request.cycle, request.late));
+      continue;
+    }
+    const event = trader.take(Number.POSITIVE_INFINITY);
+    if (event === undefined) return;
+    onEvent?.(event);
+  }
+}

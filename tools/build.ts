@@ -1,0 +1,15 @@
+import { join } from "node:path";
+
+/**
+ * Compiles dist/penstock. Each worker is an entry point of its own, and `--root .` keeps its path, so that
+ * `new Worker("./src/analysis/worker.ts")` means the same in a checkout and in the binary. The binary must not pick up
+ * a .env or bunfig.toml from the folder it happens to run in. No minifying: errors have to stay readable.
+ */
+const root = join(import.meta.dir, "..");
+const entryPoints = ["src/main.ts", "src/analysis/worker.ts"];
+const options = ["--compile", "--root", ".", "--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"];
+const build = Bun.spawnSync([process.execPath, "build", ...options, "--outfile", "dist/penstock", ...entryPoints], {
+  cwd: root,
+  stdio: ["ignore", "inherit", "inherit"],
+});
+process.exit(build.exitCode);

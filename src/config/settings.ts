@@ -522,6 +522,7 @@ const PERFORMANCE = {
     max: 64,
     default: 16,
     unit: "workers",
+    awaits: "the worker pool",
     help: "Most analysis workers; never more than the number of processors plus 4.",
   },
   PROCESS_MEMORY_LIMIT_MB: {

@@ -49,7 +49,10 @@ export interface BookView {
   readonly now: number;
   readonly tradingState: TradingState;
   readonly equity: number;
-  /** Equity that is not bound as margin of positions and pending entries. */
+  /**
+   * Wallet that is not bound as margin of positions and pending entries. Under isolated margin what a position has
+   * gained or lost so far is neither there to be put up, nor missing.
+   */
   readonly available: number;
   /** Equity at the start of the UTC day. */
   readonly dayStartEquity: number;

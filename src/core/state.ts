@@ -200,7 +200,7 @@ export function equityOf(state: State): Equity {
 
 /** The book as guards see it, for a proposal on `symbol`. */
 export function bookView(state: State, symbol: number): BookView {
-  const { equity, margin } = equityOf(state);
+  const { wallet, equity, margin } = equityOf(state);
   const positions: PositionView[] = [];
   for (const position of state.positions.values()) {
     const opening = position.phase.kind === "opening";
@@ -216,7 +216,7 @@ export function bookView(state: State, symbol: number): BookView {
     now: state.now,
     tradingState: state.trading,
     equity,
-    available: equity - margin,
+    available: wallet - margin,
     dayStartEquity: state.dayStartEquity,
     regime: symbolOf(state, symbol).regime,
     positions,

@@ -42,4 +42,12 @@ describe.skipIf(binary === undefined)("the compiled binary, in an empty folder a
     const { code, err } = penstock("config", "--set", "EXCHANGE=binance");
     expect([code, err]).toEqual([2, "penstock: EXCHANGE=binance is not available yet; allowed: simulated\n"]);
   });
+
+  test("runs the paper trader with its analysis worker, and replays its journal", () => {
+    const { code, out, err } = penstock("run", "--for", "3s", "--speed", "max", "--json");
+    expect(code, err).toBe(0);
+    const { signals, tradesHash, journal } = JSON.parse(out);
+    expect(signals).toBeGreaterThan(0);
+    expect(JSON.parse(penstock("replay", journal, "--json").out)).toMatchObject({ identical: true, tradesHash });
+  }, 30_000);
 });

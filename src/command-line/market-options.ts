@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { InputError } from "../input-error.ts";
+import { parseTime } from "../market/ohlcv-csv.ts";
 import { COSTS, type Cost } from "../service/assembly.ts";
 
 /** Options of all commands that trade on recorded bars, as commander gives them. */
@@ -34,16 +35,11 @@ export function addMarketOptions(command: Command): Command {
     );
 }
 
-/** A time as people write it: 2025-10-10, 2025-10-10T12:30[:00][Z], or milliseconds; always UTC. */
+/** A time as people write it, such as 2025-10-10, 2025-10-10T12:30 or milliseconds; UTC where no zone is given. */
 export function time(option: string): (text: string) => number {
   return (text) => {
-    if (/^\d{12,}$/.test(text)) return Number(text);
-    const parsed = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?Z?)?$/.test(text)
-      ? Date.parse(`${text.slice(0, 10)}T${text.slice(11).replace("Z", "") || "00:00"}Z`)
-      : Number.NaN;
-    if (Number.isNaN(parsed)) {
-      throw new InputError(`${option} ${text}: write 2025-10-10 or 2025-10-10T12:30 (UTC)`, 2);
-    }
+    const parsed = parseTime(text);
+    if (parsed === undefined) throw new InputError(`${option} ${text}: write 2025-10-10 or 2025-10-10T12:30 (UTC)`, 2);
     return parsed;
   };
 }

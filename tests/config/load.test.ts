@@ -198,7 +198,9 @@ describe("the settings hash", () => {
     const base = hash([]);
     expect(base).toMatch(/^[0-9a-f]{64}$/);
     expect(hash(["MAX_SIGNALS=10"])).toBe(base);
-    for (const other of ["MAX_SIGNALS=9", "SIMULATED_TAKER_FEE=0.0004", "STRATEGY_MODE=ict", "EMA_FAST=21"]) {
+    // The default, hybrid, runs as ict and therefore is ict.
+    expect(hash(["STRATEGY_MODE=ict"])).toBe(base);
+    for (const other of ["MAX_SIGNALS=9", "SIMULATED_TAKER_FEE=0.0004", "EMA_FAST=21"]) {
       expect(hash([other])).not.toBe(base);
     }
     for (const same of ["DATA_DIR=/elsewhere", "MAX_WORKERS=2", "OB_DECAY_RATE=0.2", "PENSTOCK_KERNEL=portable"]) {

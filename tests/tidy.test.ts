@@ -42,7 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   exchange: ["core", "market"],
   config: ["native"],
   journal: ["core", "exchange"],
-  report: ["core", "market", "exchange", "config"],
+  report: ["core", "market", "structure", "exchange", "config"],
   inspect: ["core", "market", "indicators", "structure"],
   analysis: ["core", "market", "indicators", "structure", "features", "strategies", "config", "native"],
   service: [

@@ -67,6 +67,7 @@ function sampleReport(collector = collected(), openPositions: readonly OpenPosit
     dataHash: "d".repeat(64),
     settingsHash: "5".repeat(64),
     assumptions: ["No order book was recorded: the spread is assumed to be two ticks wherever the market is taken."],
+    timeframe: 300_000,
     timing: { bars: 5000, loadSeconds: 0.5, runSeconds: 1, wallSeconds: 2.5 },
     openPositions,
   });
@@ -161,6 +162,8 @@ describe("report", () => {
       plannedEntry: 100,
       stop: 95,
       target: 110,
+      mae: null,
+      mfe: null,
       exact: {
         entryNotional: "1000000000",
         exitNotional: "1100000000",
@@ -182,6 +185,7 @@ describe("report", () => {
       to: START + 2 * DAY,
       refusals: { exposure: 1, regime: 2 },
       signals: 1,
+      timeframe: 300_000,
       timing: { bars: 5000, barsPerSecond: 2000 },
       stateChanges: [{ to: "halted", reason: "daily loss" }],
     });

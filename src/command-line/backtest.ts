@@ -5,7 +5,16 @@ import { reportPage } from "../report/html/report-page.ts";
 import { printReport } from "../report/print.ts";
 import { backtest } from "../service/backtest.ts";
 import { addMarketOptions, type MarketOptions } from "./market-options.ts";
-import { htmlOption, type JsonTarget, jsonOption, print, setOption, settingsFrom, writeJson, writeWhole } from "./options.ts";
+import {
+  htmlOption,
+  type JsonTarget,
+  jsonOption,
+  print,
+  setOption,
+  settingsFrom,
+  writeJson,
+  writeWhole,
+} from "./options.ts";
 import { Progress } from "./progress.ts";
 
 interface BacktestCommandOptions extends MarketOptions {

@@ -6,7 +6,16 @@ import { printReport } from "../report/print.ts";
 import { type LiveMarket, runLive } from "../service/live.ts";
 import { type Display, LineDisplay, SILENT, TerminalDisplay } from "./live-view.ts";
 import { addMarketOptions, type MarketOptions } from "./market-options.ts";
-import { htmlOption, type JsonTarget, jsonOption, print, setOption, settingsFrom, writeJson, writeWhole } from "./options.ts";
+import {
+  htmlOption,
+  type JsonTarget,
+  jsonOption,
+  print,
+  setOption,
+  settingsFrom,
+  writeJson,
+  writeWhole,
+} from "./options.ts";
 import { Progress } from "./progress.ts";
 
 interface RunOptions extends MarketOptions {

@@ -184,7 +184,8 @@ export function backtestReport(input: ReportInput): BacktestReport {
     costs: {
       fees: usdt(collector.fees),
       spreadAndSlippage: usdt(collector.spreadAndSlippage),
-      funding: usdt(-collector.funding),
+      // Nothing received is nothing paid, not -0.
+      funding: usdt(0 - collector.funding),
     },
     buyAndHold: benchmark(collector.buyAndHold),
     assumptions: input.assumptions,

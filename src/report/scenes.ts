@@ -67,10 +67,12 @@ const STRUCTURE = [
   { name: "15m", ms: 15 * MINUTE },
 ] as const;
 
-/** Bars before the signal and after the exit, and the most between them before a longer timeframe is taken. */
-const BEFORE = 56;
-const AFTER = 18;
-const MOST_BETWEEN = 130;
+/** Bars before the signal: at least, and at most where what caused the trade is older. */
+const BEFORE = 44;
+const MOST_BEFORE = 120;
+/** Bars after the exit, and the most between entry and exit before a longer timeframe is taken. */
+const AFTER = 16;
+const MOST_BETWEEN = 110;
 /** Zones besides the one that caused the trade. */
 const OTHER_ZONES = 4;
 
@@ -115,7 +117,11 @@ export function takeScenes(
   const shown = [...new Set(shots.map((shot) => shot.symbol))];
   const trackers = structure.map(({ name }) => new Map(shown.map((symbol) => [symbol, newTracker(name)])));
 
-  for (let step = source.step(); step !== undefined && step.openTime < end && step.openTime < to; step = source.step()) {
+  for (
+    let step = source.step();
+    step !== undefined && step.openTime < end && step.openTime < to;
+    step = source.step()
+  ) {
     // With a new listing a symbol's structure begins anew, as in the analysis.
     for (const symbol of step.listed) {
       structure.forEach(({ name }, i) => {
@@ -155,8 +161,27 @@ export function takeScenes(
       });
     }
   }
-  for (const { scene } of shots) while (scene.bars.length > 0 && scene.bars.at(-1) === null) scene.bars.pop();
-  return shots.map(({ scene, ...shot }) => ({ ...scene, zones: nearest(shot.zones, shot.trade.plannedEntry) }));
+  return shots.map(developed);
+}
+
+/** The picture without the bars that show nothing of what mattered. */
+function developed({ scene, trade, zones }: Shot): Scene {
+  const shown = nearest(zones, trade.plannedEntry);
+  const causes = [
+    ...shown.filter((zone) => zone.cause).map((zone) => zone.formedAt),
+    ...scene.breaks.map((b) => b.swingAt),
+  ];
+  const age = Math.ceil((trade.entryTime - Math.min(trade.entryTime, ...causes)) / scene.timeframe) + 4;
+  const before = age < BEFORE ? BEFORE : age < MOST_BEFORE ? age : MOST_BEFORE;
+  let first = MOST_BEFORE - before;
+  while (first < scene.bars.length && scene.bars[first] === null) first++;
+  const last = scene.bars.findLastIndex((bar) => bar !== null);
+  return {
+    ...scene,
+    from: scene.from + first * scene.timeframe,
+    bars: scene.bars.slice(first, last + 1),
+    zones: shown,
+  };
 }
 
 interface Shot {
@@ -180,7 +205,7 @@ function newShot(
   const entryTimeframe = base > ENTRY_TIMEFRAME ? base : ENTRY_TIMEFRAME;
   const usable = DRAWN.filter((ms) => ms >= entryTimeframe);
   const timeframe = usable.find((ms) => (exitTime - entryTime) / ms <= MOST_BETWEEN) ?? usable.at(-1)!;
-  const from = entryTime - (entryTime % timeframe) - BEFORE * timeframe;
+  const from = entryTime - (entryTime % timeframe) - MOST_BEFORE * timeframe;
   const { priceDecimals } = found.instrument;
   return {
     scene: {

@@ -62,7 +62,7 @@
         cursor.style.left = `${((time - from) / (to - from)) * 100}%`;
       }
       if (readout !== null) {
-        readout.textContent = `${minute(time)} · equity ${money(equity)} · buy and hold ${money(held)} · drawdown ${(drawdown * 100).toFixed(1)} %`;
+        readout.textContent = `${minute(time)} · equity ${money(equity)} · buy and hold ${money(held)} · drawdown ${(drawdown * 100).toFixed(1)}\u00a0%`;
       }
     };
     /** @param {number} time */

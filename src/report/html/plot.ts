@@ -40,7 +40,7 @@ const STEPS = [1, 3, 6, 12, 24, 48, 120, 240].map((hours) => hours * HOUR);
 const MONTH_STEPS = [1, 2, 3, 6, 12, 24, 60];
 const MOST_TICKS = 8;
 
-/** Round moments within a span, at most eight: hours, days or firsts of months (UTC). */
+/** Round moments within a span, at most nine: hours, days or firsts of months (UTC). */
 export function timeTicks(
   from: number,
   to: number,

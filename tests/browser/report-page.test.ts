@@ -150,6 +150,16 @@ describe.skipIf(executable === undefined)("the report's page in Chromium", () =>
     await page.close();
   }, 30_000);
 
+  test("on paper it is light and holds the chosen trade", async () => {
+    const { page, trouble } = await open(794, "dark");
+    await page.emulateMedia({ media: "print" });
+    expect(await page.evaluate("getComputedStyle(document.body).backgroundColor")).toBe("rgb(255, 255, 255)");
+    expect(await page.locator("svg.candles").isVisible()).toBe(true);
+    expect(await page.locator("nav").isVisible()).toBe(false);
+    expect(trouble).toEqual([]);
+    await page.close();
+  }, 30_000);
+
   test("without scripts everything but the candles is there", async () => {
     const context = await browser.newContext({ javaScriptEnabled: false });
     const page = await context.newPage();

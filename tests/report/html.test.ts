@@ -214,6 +214,16 @@ describe("a run without trades", () => {
   });
 });
 
+describe("penstock backtest --html", () => {
+  test("a file that cannot be written ends with 2 before anything runs", () => {
+    const main = join(import.meta.dir, "..", "..", "src", "main.ts");
+    const file = join(tmpdir(), "penstock-no-such-folder", "report.html");
+    const run = Bun.spawnSync([process.execPath, main, "backtest", "--data", "nowhere", "--html", file], { env: {} });
+    expect(run.exitCode).toBe(2);
+    expect(run.stderr.toString()).toStartWith(`penstock: --html ${file}: the folder `);
+  });
+});
+
 describe("plots", () => {
   test("scales end on round numbers and hold all values", () => {
     expect(scaleOf(6020.75, 10_944).ticks).toEqual([6000, 7000, 8000, 9000, 10_000, 11_000]);

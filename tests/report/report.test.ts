@@ -208,6 +208,37 @@ describe("report", () => {
   });
 });
 
+describe("costs", () => {
+  test("over all fills, by hand: fees, half the spread and the slippage in whole ticks, funding paid", () => {
+    const collector = new Collector(instruments, START, 1000 * USDT, { spreadBps: 4, slippageBps: 3 });
+    const fill = { kind: "fill", time: START, symbol: 0, order: 1, trade: "1", lots: 100, done: true } as const;
+    // 5 basis points of 10 001 ticks are 5.0005: 6 ticks of 100 lots of 0.0001 USDT each.
+    collector.event({ ...fill, price: 10_001, fee: 5_000_000, maker: false });
+    collector.event({ ...fill, price: 10_000, fee: 2_000_000, maker: true });
+    collector.event({ kind: "funding", time: START, symbol: 0, rate: 1, mark: 1, amount: -3_000_000 });
+    collector.event({ kind: "funding", time: START, symbol: 0, rate: 1, mark: 1, amount: 1_000_000 });
+    const closed = { leg: "both", cause: "liquidation", lots: 1, price: 1, fee: 1_000_000 } as const;
+    collector.event({ kind: "liquidation", time: START, symbol: 0, ...closed });
+    expect(sampleReport(collector).costs).toEqual({ fees: 0.08, spreadAndSlippage: 0.06, funding: 0.02 });
+  });
+
+  test("the first refusal of each guard is its example", () => {
+    const collector = new Collector(instruments, START, USDT);
+    for (const [guard, symbol] of [
+      ["regime", 1],
+      ["regime", 2],
+      ["exposure", 0],
+    ] as const) {
+      const reason = `${guard} said no to ${symbol}`;
+      collector.add({ kind: "refusal", time: START + symbol, symbol, guard, reason, numbers: {} });
+    }
+    expect(sampleReport(collector).refusalExamples).toEqual({
+      exposure: { time: START, symbol: "BTCUSDT", reason: "exposure said no to 0" },
+      regime: { time: START + 1, symbol: "ETHUSDT", reason: "regime said no to 1" },
+    });
+  });
+});
+
 describe("for a person", () => {
   const text = (width: number, colour: boolean) => renderReport(sampleReport(), { width, colour });
 

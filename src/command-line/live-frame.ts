@@ -90,7 +90,7 @@ export function liveFrame(facts: LiveFacts, page: { width: number; height: numbe
   const head: Line[] = [...headline(facts, inner), ...chart(facts, inner, chartRows)];
   const foot: Line[] = height < 10 ? [] : [[["Ctrl-C ends the run", "dim"]]];
   const room = height - head.length - foot.length;
-  const sections = [positions(facts), signals(facts), closed(facts), guards(facts), notices(facts)];
+  const sections = [positions(facts, inner), signals(facts), closed(facts), guards(facts), notices(facts)];
   const body = width < TWO_COLUMNS ? stacked(sections, room) : beside(sections, room, Math.floor((inner - GUTTER) / 2));
   const lines = [...head, ...body];
   while (foot.length > 0 && lines.length < height - foot.length) lines.push([]);
@@ -151,7 +151,10 @@ interface Section {
   readonly none?: string;
 }
 
-function positions({ positions: open }: LiveFacts): Section {
+/** A gauge beside the prices needs this much room. */
+const GAUGE_FROM = 74;
+
+function positions({ positions: open }: LiveFacts, inner: number): Section {
   const widest = (key: "symbol" | "entry" | "mark") => Math.max(0, ...open.map((position) => position[key].length));
   const [symbol, entry, mark] = [widest("symbol"), widest("entry"), widest("mark")];
   const items = open.map((position) => ({
@@ -159,7 +162,7 @@ function positions({ positions: open }: LiveFacts): Section {
       [position.symbol.padEnd(symbol)],
       [` ${position.side.padEnd(5)} ${position.leverage}x `, "dim"],
       [`${position.entry.padStart(entry)} → ${position.mark.padStart(mark)} `],
-      ...gauge(position),
+      ...(inner >= GAUGE_FROM ? gauge(position) : []),
       [signed(position.unrealised).padStart(10), toneOf(position.unrealised)],
       [` ${position.age}`, "dim"],
     ] as Line,

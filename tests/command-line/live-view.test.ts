@@ -80,6 +80,8 @@ describe("the terminal view of a run", () => {
       expect(screen.alternate).toBe(true);
       expect(screen.cursor).toBe(false);
       const text = stripVTControlCharacters(screen.lines.join("\n"));
+      // Nothing of the smaller frame is left.
+      expect(text.match(/Ctrl-C/g)).toHaveLength(1);
       for (const part of ["SIMULATED", "generated market", "Positions", "Guards that said no", "Ctrl-C"]) {
         expect(text).toContain(part);
       }

@@ -1,6 +1,6 @@
 import type { Direction } from "../core/candidate.ts";
 import { type Instrument, priceOf } from "../core/instrument.ts";
-import type { FairValueGap, OrderBlock, StructureBreak } from "../core/strategy.ts";
+import type { StructureBreak } from "../core/strategy.ts";
 import { Aggregator } from "../market/aggregator.ts";
 import { ABSENT, type BarSource } from "../market/bar-source.ts";
 import { StructureTracker } from "../structure/tracker.ts";
@@ -38,7 +38,8 @@ export interface Candle {
 
 /** A zone that was known at the signal. Prices in USDT. */
 export interface SceneZone {
-  readonly kind: "order-block" | "gap";
+  /** As trades name it in their setup. */
+  readonly kind: string;
   readonly timeframe: string;
   readonly formedAt: number;
   readonly top: number;
@@ -237,7 +238,7 @@ function newTracker(timeframe: string): StructureTracker {
 function look({ scene, trade, decimals, zones }: Shot, timeframe: string, { view }: StructureTracker): void {
   const direction: Direction = trade.side === "long" ? 1 : -1;
   const named = (text: string) => trade.reasons.some((reason) => reason.includes(text));
-  for (const zone of [...view.orderBlocks, ...view.gaps] as (OrderBlock | FairValueGap)[]) {
+  for (const zone of [...view.orderBlocks, ...view.gaps]) {
     if (zone.direction !== direction) continue;
     const { kind, formedAt, top, bottom } = zone;
     const cause = kind === trade.setup && named(`${bottom.toFixed(decimals)} to ${top.toFixed(decimals)}`);

@@ -19,7 +19,11 @@ const CHOICES = { best: "Best", worst: "Worst", sample: "Sample" } as const;
 /** More trades than this are not listed on the page: browsers grow slow, and the JSON has them all. */
 const MOST_LISTED = 2000;
 
-const SETUPS: Readonly<Record<string, string>> = { "order-block": "order block", gap: "fair value gap" };
+const SETUPS: Readonly<Record<string, string>> = {
+  "order-block": "order block",
+  gap: "fair value gap",
+  breaker: "breaker block",
+};
 
 function setupText(setup: string): string {
   return SETUPS[setup] ?? setup;

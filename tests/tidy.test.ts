@@ -42,7 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   exchange: ["core", "market"],
   config: ["native"],
   journal: ["core", "exchange"],
-  report: ["core", "market", "exchange", "config"],
+  report: ["core", "market", "structure", "exchange", "config"],
   inspect: ["core", "market", "indicators", "structure"],
   analysis: ["core", "market", "indicators", "structure", "features", "strategies", "config", "native"],
   service: [
@@ -234,6 +234,8 @@ for (const rule of RULES) {
 }
 
 describe("every file is reached from an entry point", () => {
+  // Declarations say what a text is that is imported as text.
+  const isProgram = (path: string) => /^(src|tools)\/.*(?<!\.d)\.ts$/.test(path);
   const isEntryPoint = (path: string) => /^(src\/main|src\/analysis\/worker|tools\/.*)\.ts$/.test(path);
 
   function unreached(sources: readonly Source[]): string[] {
@@ -253,7 +255,7 @@ describe("every file is reached from an entry point", () => {
   });
 
   test("the repository keeps it", () => {
-    expect(unreached(FILES.filter((path) => /^(src|tools)\/.*\.ts$/.test(path)).map(readSource))).toEqual([]);
+    expect(unreached(FILES.filter(isProgram).map(readSource))).toEqual([]);
   });
 });
 

@@ -2,16 +2,27 @@ import { type Command, Option } from "commander";
 import { effectiveStrategy } from "../config/settings.ts";
 import { InputError } from "../input-error.ts";
 import { timeText } from "../market/timeframe.ts";
+import { reportPage } from "../report/html/report-page.ts";
 import { printReport } from "../report/print.ts";
 import { GENERATED_START, type LiveMarket, runLive } from "../service/live.ts";
 import { type Display, LineDisplay, SILENT, TerminalDisplay } from "./live-view.ts";
 import { addMarketOptions, type MarketOptions } from "./market-options.ts";
-import { type JsonTarget, jsonOption, print, setOption, settingsFrom, writeJson } from "./options.ts";
+import {
+  htmlOption,
+  type JsonTarget,
+  jsonOption,
+  print,
+  setOption,
+  settingsFrom,
+  writeJson,
+  writeWhole,
+} from "./options.ts";
 import { Progress } from "./progress.ts";
 
 interface RunOptions extends MarketOptions {
   readonly set: readonly string[];
   readonly json?: JsonTarget;
+  readonly html?: string;
   readonly for: number;
   readonly speed: number;
   readonly seed: number;
@@ -51,6 +62,7 @@ export function runCommand(program: Command): void {
     )
     .addOption(setOption())
     .addOption(jsonOption("the result"))
+    .addOption(htmlOption())
     .action(async (options: RunOptions) => {
       const { settings } = settingsFrom(options.set);
       const { note } = effectiveStrategy(settings);
@@ -59,7 +71,7 @@ export function runCommand(program: Command): void {
       const display = displayOf(options, market);
       const progress = new Progress();
       const stop = stopOnSignals();
-      const { report, journal } = await runLive(settings, {
+      const { report, scenes, journal } = await runLive(settings, {
         market,
         without: options.without,
         speed: options.speed,
@@ -84,6 +96,7 @@ export function runCommand(program: Command): void {
         journal,
         report,
       };
+      if (options.html !== undefined) writeWhole(options.html, reportPage(report, scenes()));
       if (options.json !== undefined) await writeJson(options.json, result);
       if (options.json === true) return;
       printReport(report);

@@ -15,6 +15,7 @@ import type { BarSource } from "../market/bar-source.ts";
 import { Panel } from "../market/panel.ts";
 import { TIMEFRAMES, timeframeName } from "../market/timeframe.ts";
 import { chooseKernel } from "../native.ts";
+import type { TakerCosts } from "../report/collector.ts";
 import { createStrategy } from "../strategies/registry.ts";
 import { REGIME_RULES } from "../structure/regime.ts";
 
@@ -108,7 +109,7 @@ export function newPanel(source: BarSource): Panel {
 
 /** The simulated exchange with its costs, and what it takes for granted. */
 export function newExchange(settings: Settings, source: BarSource, without: readonly Cost[]): SimulatedExchange {
-  const charged = (cost: Cost, value: number) => (without.includes(cost) ? 0 : value);
+  const charged = charger(without);
   return createSimulatedExchange(source, {
     balance: Math.round(settings.DEFAULT_ACCOUNT_BALANCE * USDT),
     takerFee: charged("fees", settings.SIMULATED_TAKER_FEE),
@@ -119,6 +120,19 @@ export function newExchange(settings: Settings, source: BarSource, without: read
     fundingOn: !without.includes("funding"),
     leverage: settings.BASE_LEVERAGE,
   });
+}
+
+/** What the simulation takes from a taker beside fees. */
+export function takerCosts(settings: Settings, without: readonly Cost[]): TakerCosts {
+  const charged = charger(without);
+  return {
+    spreadBps: charged("spread", settings.SIMULATED_SPREAD_BPS),
+    slippageBps: charged("slippage", settings.SIMULATED_SLIPPAGE_BPS),
+  };
+}
+
+function charger(without: readonly Cost[]) {
+  return (cost: Cost, value: number) => (without.includes(cost) ? 0 : value);
 }
 
 /** Everything that a reader of a result must know was assumed. */

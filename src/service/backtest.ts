@@ -6,6 +6,7 @@ import { PanelFeed } from "../market/panel-feed.ts";
 import { openRecordedMarket, type RecordedMarket, type RecordedMarketOptions } from "../market/recorded-market.ts";
 import { type BacktestReport, backtestReport, type OpenPosition } from "../report/backtest-report.ts";
 import { Collector } from "../report/collector.ts";
+import { type Scene, takeScenes } from "../report/scenes.ts";
 import {
   analysisOptions,
   assumptionsOf,
@@ -15,6 +16,7 @@ import {
   newState,
   openJournal,
   runHash,
+  takerCosts,
   warmUpSteps,
 } from "./assembly.ts";
 import { runToEnd, Trader } from "./trader.ts";
@@ -40,6 +42,8 @@ export interface BacktestOptions extends MarketChoice {
 
 export interface BacktestResult {
   readonly report: BacktestReport;
+  /** Reads the bars once more, for pictures of some of the trades. */
+  readonly scenes: () => Scene[];
   readonly journal: string;
 }
 
@@ -86,7 +90,7 @@ export function backtest(settings: Settings, options: BacktestOptions): Backtest
     data: recordedData(source, options),
   });
   try {
-    const collector = new Collector(source.instruments, tradeFrom, state.config.balance);
+    const collector = new Collector(source.instruments, tradeFrom, state.config.balance, takerCosts(settings, without));
     const trader = new Trader({
       state,
       exchange,
@@ -97,6 +101,7 @@ export function backtest(settings: Settings, options: BacktestOptions): Backtest
     });
     let events = 0;
     runToEnd(trader, engine, (event) => {
+      collector.event(event);
       events += 1;
       if (events % PROGRESS_EVERY !== 0) return;
       onProgress?.("trading", (event.time - source.start) / (source.steps * source.timeframe));
@@ -108,6 +113,7 @@ export function backtest(settings: Settings, options: BacktestOptions): Backtest
       mode: exchange.venue,
       dataHash: source.dataHash,
       settingsHash,
+      timeframe: source.timeframe,
       assumptions: assumptionsOf(source, exchange, without),
       timing: {
         bars: source.bars,
@@ -117,7 +123,8 @@ export function backtest(settings: Settings, options: BacktestOptions): Backtest
       },
       openPositions: openPositions(state),
     });
-    return { report, journal: journal.path };
+    const scenes = () => takeScenes(report, (symbols) => openMarket(settings, { ...options, symbols }));
+    return { report, scenes, journal: journal.path };
   } finally {
     journal.close();
   }

@@ -8,6 +8,7 @@ import { generateMarket } from "../market/generated-market.ts";
 import { PanelFeed } from "../market/panel-feed.ts";
 import { type BacktestReport, backtestReport } from "../report/backtest-report.ts";
 import { Collector } from "../report/collector.ts";
+import { type Scene, takeScenes } from "../report/scenes.ts";
 import {
   analysisOptions,
   assumptionsOf,
@@ -18,6 +19,7 @@ import {
   openJournal,
   PANEL_SPARE,
   runHash,
+  takerCosts,
   warmUpSteps,
 } from "./assembly.ts";
 import { type MarketChoice, openMarket, openPositions, recordedData } from "./backtest.ts";
@@ -59,6 +61,8 @@ export interface LiveView {
 
 export interface LiveResult {
   readonly report: BacktestReport;
+  /** Goes through the bars once more, for pictures of some of the trades. */
+  readonly scenes: () => Scene[];
   readonly journal: string;
 }
 
@@ -106,7 +110,12 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       data: dataReference(source, market),
     });
     try {
-      const collector = new Collector(source.instruments, tradeFrom, state.config.balance);
+      const collector = new Collector(
+        source.instruments,
+        tradeFrom,
+        state.config.balance,
+        takerCosts(settings, without),
+      );
       let marketTime = tradeFrom;
       let bars = 0;
       const view: LiveView = {
@@ -151,6 +160,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         const event = trader.take(due);
         if (event !== undefined) {
           marketTime = event.time;
+          collector.event(event);
           if (event.kind === "bar" && !event.flat) bars += 1;
           continue;
         }
@@ -167,6 +177,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         mode: exchange.venue,
         dataHash: source.dataHash,
         settingsHash,
+        timeframe: source.timeframe,
         assumptions: assumptionsOf(source, exchange, without),
         timing: {
           bars,
@@ -176,7 +187,9 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         },
         openPositions: openPositions(state),
       });
-      return { report, journal: journal.path };
+      const scenes = () =>
+        takeScenes(report, (named) => openSource(settings, recorded ? { ...market, symbols: named } : market));
+      return { report, scenes, journal: journal.path };
     } finally {
       journal.close();
     }

@@ -16,7 +16,7 @@ import { Panel } from "../market/panel.ts";
 import { TIMEFRAMES, timeframeName } from "../market/timeframe.ts";
 import { chooseKernel } from "../native.ts";
 import type { TakerCosts } from "../report/collector.ts";
-import { createStrategy } from "../strategies/registry.ts";
+import { createStrategy, type StrategyOptions } from "../strategies/registry.ts";
 import { REGIME_RULES } from "../structure/regime.ts";
 
 /** What may be left out of a simulation, by name. Leaving one out is stamped in the report. */
@@ -60,16 +60,7 @@ export function newState(settings: Settings, instruments: readonly Instrument[],
 /** The settings as analysis wants them. @throws InputError when the strategy cannot work on the base timeframe. */
 export function analysisOptions(settings: Settings, source: BarSource): AnalysisOptions {
   const { strategy } = effectiveStrategy(settings);
-  const strategyOptions = {
-    riskRewardRatio: settings.RISK_REWARD_RATIO,
-    minVolumeRatio: settings.OB_MIN_VOLUME_RATIO,
-    ageing: {
-      maxTests: settings.OB_MAX_TEST_COUNT,
-      decayEnabled: settings.OB_DECAY_ENABLED,
-      decayHours: settings.OB_TIME_DECAY_HOURS,
-      decayRate: settings.OB_DECAY_RATE,
-    },
-  };
+  const strategyOptions = strategyOptionsOf(settings);
   const { maxBaseTimeframe } = createStrategy(strategy, strategyOptions);
   if (source.timeframe > maxBaseTimeframe) {
     throw new InputError(
@@ -83,6 +74,28 @@ export function analysisOptions(settings: Settings, source: BarSource): Analysis
     kernel: chooseKernel(settings.PENSTOCK_KERNEL).name,
     strategy,
     strategyOptions,
+    ...indicatorOptions(settings),
+    incrementalFeatures: settings.ENABLE_INCREMENTAL_CACHE,
+  };
+}
+
+/** The settings as strategies want them. */
+export function strategyOptionsOf(settings: Settings): StrategyOptions {
+  return {
+    riskRewardRatio: settings.RISK_REWARD_RATIO,
+    minVolumeRatio: settings.OB_MIN_VOLUME_RATIO,
+    ageing: {
+      maxTests: settings.OB_MAX_TEST_COUNT,
+      decayEnabled: settings.OB_DECAY_ENABLED,
+      decayHours: settings.OB_TIME_DECAY_HOURS,
+      decayRate: settings.OB_DECAY_RATE,
+    },
+  };
+}
+
+/** The part of the options that says how indicators are computed. */
+export function indicatorOptions(settings: Settings): Pick<AnalysisOptions, "periods" | "adxTrendThreshold"> {
+  return {
     periods: {
       emaFast: settings.EMA_FAST,
       emaSlow: settings.EMA_SLOW,

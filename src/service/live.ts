@@ -23,6 +23,7 @@ import {
   warmUpSteps,
 } from "./assembly.ts";
 import { type MarketChoice, openMarket, openPositions, recordedData } from "./backtest.ts";
+import { PositionFeatures } from "./position-features.ts";
 import { Trader } from "./trader.ts";
 
 /** What a live run trades on: recorded bars, or a market generated from a seed. */
@@ -96,7 +97,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
 
     const tradeFrom = from ?? source.start;
     const state = newState(settings, source.instruments, tradeFrom);
-    const exchange = newExchange(settings, source, without);
+    const exchange = newExchange(settings, feed.noteFunding(source), without);
     const symbols = source.instruments.map((instrument) => instrument.symbol);
     const settingsHash = runHash(settings, { symbols, timeframe: source.timeframe, from, without });
     const recorded = market.kind === "recorded";
@@ -109,6 +110,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       bars: recorded ? "referenced" : "stored",
       data: dataReference(source, market),
     });
+    const features = PositionFeatures.open(settings, [], options.onNotice);
     try {
       const collector = new Collector(
         source.instruments,
@@ -133,6 +135,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         journal,
         onRecord: (record) => {
           collector.add(record);
+          features.add(record);
           options.onRecord(record, view);
         },
         onNotice: options.onNotice,
@@ -191,6 +194,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         takeScenes(report, (named) => openSource(settings, recorded ? { ...market, symbols: named } : market));
       return { report, scenes, journal: journal.path };
     } finally {
+      features.close();
       journal.close();
     }
   } finally {

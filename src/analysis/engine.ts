@@ -11,6 +11,9 @@ import type {
   TimeframeView,
 } from "../core/strategy.ts";
 import { ANALYSIS_TIMEFRAMES, type INDICATOR_NAMES } from "../core/strategy.ts";
+import type { FeatureView, MarketView } from "../features/feature.ts";
+import { MarketReturns } from "../features/market-returns.ts";
+import { FeatureRows } from "../features/rows.ts";
 import { Indicators } from "../indicators/indicators.ts";
 import { type KernelName, selectKernel } from "../indicators/kernel.ts";
 import { type IndicatorPlan, outputRow, planIndicators } from "../indicators/plan.ts";
@@ -35,6 +38,8 @@ export interface AnalysisOptions {
   };
   /** ADX below which a market ranges. */
   readonly adxTrendThreshold: number;
+  /** Keep what of a feature row still holds, instead of computing all of it each time; the bits are the same. */
+  readonly incrementalFeatures: boolean;
 }
 
 const BOLLINGER = { period: 20, deviations: 2 } as const;
@@ -51,6 +56,8 @@ export class AnalysisEngine {
   readonly #timeframes: readonly TimeframeAnalysis[];
   readonly #strategy: Strategy;
   readonly #views: readonly PanelSymbolView[];
+  readonly #market: MarketReturns;
+  readonly #features: FeatureRows;
   #regimes: Regime[];
 
   constructor(panel: Panel, options: AnalysisOptions) {
@@ -72,8 +79,10 @@ export class AnalysisEngine {
     );
     this.#strategy = createStrategy(options.strategy, options.strategyOptions);
     this.#regimes = options.instruments.map(() => "unknown");
+    this.#market = new MarketReturns(panel, this.#timeframes[SHORTEST]!.index);
+    this.#features = new FeatureRows(options.instruments.length, options.incrementalFeatures);
     this.#views = options.instruments.map(
-      (instrument, symbol) => new PanelSymbolView(symbol, instrument, this.#timeframes),
+      (instrument, symbol) => new PanelSymbolView(symbol, instrument, this.#timeframes, this.#market),
     );
   }
 
@@ -100,7 +109,8 @@ export class AnalysisEngine {
         view.time = cycle;
         view.regime = this.#regimes[view.symbol]!;
         const candidate = this.#strategy.propose(view);
-        if (candidate !== undefined) candidates.push(candidate);
+        // The row is copied: it crosses threads, and the next cycle writes over it.
+        if (candidate !== undefined) candidates.push({ ...candidate, features: this.features(view.symbol).slice() });
       }
     }
     const regimes =
@@ -108,6 +118,25 @@ export class AnalysisEngine {
         ? this.#regimes
         : this.#regimes.map((regime, symbol) => (late.includes(symbol) ? "unknown" : regime));
     return { kind: "analysis", time: cycle, symbol: -1, cycle, regimes, candidates };
+  }
+
+  /**
+   * The features of a symbol as known at the cycle last advanced to, in the order of FEATURE_NAMES, NaN where missing.
+   * Computed when asked for, and shown in place: the row changes with the next call.
+   */
+  features(symbol: number): Float32Array {
+    const base = this.#timeframes[SHORTEST]!;
+    const view = this.#views[symbol]!;
+    if (base.newest >= 0) {
+      this.#market.moveTo(base.newest);
+      view.time = base.closeTime;
+    }
+    return this.#features.row(symbol, view);
+  }
+
+  /** How many values of features were computed so far. */
+  get featuresComputed(): number {
+    return this.#features.computed;
   }
 
   get panel(): Panel {
@@ -180,6 +209,11 @@ class TimeframeAnalysis {
     return this.#indicators.value(this.#rows[name], symbol);
   }
 
+  /** Close of the newest closed bar, ms UTC. */
+  get closeTime(): number {
+    return this.panel.openTime(this.index, this.newest) + this.ms;
+  }
+
   isPresent(symbol: number): boolean {
     return this.newest >= 0 && this.panel.status(this.index, this.newest, symbol) !== ABSENT;
   }
@@ -202,23 +236,31 @@ function indicatorRows(plan: IndicatorPlan): Readonly<Record<IndicatorName, numb
   } satisfies Record<(typeof INDICATOR_NAMES)[number], number>;
 }
 
-/** The cursor that a strategy gets: the panel up to the newest closed bar, and no way beyond it. */
-class PanelSymbolView implements SymbolView {
+/** The cursor that strategies and features get: the panel up to the newest closed bar, and no way beyond it. */
+class PanelSymbolView implements SymbolView, FeatureView {
   readonly symbol: number;
   readonly instrument: Instrument;
+  readonly market: MarketView;
   time = 0;
   regime: Regime = "unknown";
+  readonly #panel: Panel;
   readonly #views: Readonly<Record<AnalysisTimeframe, PanelTimeframeView>>;
 
-  constructor(symbol: number, instrument: Instrument, timeframes: readonly TimeframeAnalysis[]) {
+  constructor(symbol: number, instrument: Instrument, timeframes: readonly TimeframeAnalysis[], market: MarketReturns) {
     this.symbol = symbol;
     this.instrument = instrument;
+    this.market = market;
+    this.#panel = timeframes[SHORTEST]!.panel;
     const [m5, m15, h1] = timeframes.map((timeframe) => new PanelTimeframeView(timeframe, symbol));
     this.#views = { "5m": m5!, "15m": m15!, "1h": h1! };
   }
 
   get closeTicks(): number {
     return ticksOf(this.instrument, this.#views["5m"].close(0));
+  }
+
+  get fundingRate(): number {
+    return this.#panel.fundingBefore(this.symbol, this.time);
   }
 
   get isPresent(): boolean {

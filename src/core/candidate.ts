@@ -23,4 +23,6 @@ export interface Candidate {
   readonly scores: Readonly<Record<string, number>>;
   /** Why, in words a person reads. */
   readonly reasons: readonly string[];
+  /** What models see: a row in the order of FEATURE_NAMES, NaN where a value is missing. Added by the analysis. */
+  readonly features?: Float32Array;
 }

@@ -58,6 +58,14 @@ export class ByteWriter {
     this.length += 8;
   }
 
+  /** A number that float32 holds exactly. */
+  f32(value: number): void {
+    this.reserve(4);
+    if (Number.isNaN(value)) this.view.setUint32(this.length, 0x7fc00000, true);
+    else this.view.setFloat32(this.length, value, true);
+    this.length += 4;
+  }
+
   f64(value: number): void {
     this.reserve(8);
     if (Number.isNaN(value)) {
@@ -149,6 +157,10 @@ export class ByteReader {
 
   u64(): bigint {
     return this.#view.getBigUint64(this.#advance(8), true);
+  }
+
+  f32(): number {
+    return this.#view.getFloat32(this.#advance(4), true);
   }
 
   f64(): number {

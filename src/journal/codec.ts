@@ -405,25 +405,36 @@ function decodeCoreRecord(input: ByteReader): CoreRecord {
   }
 }
 
+/** Added to the byte of a candidate's direction when its features follow at the end. */
+const FEATURES_FOLLOW = 2;
+
 function encodeCandidate(out: ByteWriter, candidate: Candidate): void {
+  const { features } = candidate;
   out.i32(candidate.symbol);
   out.text(candidate.strategy);
   out.text(candidate.setup);
-  encodeDirection(out, candidate.direction);
+  out.u8(DIRECTIONS.indexOf(candidate.direction) + (features === undefined ? 0 : FEATURES_FOLLOW));
   out.f64(candidate.entry);
   out.f64(candidate.stop);
   out.f64(candidate.target);
   out.f64(candidate.confidence);
   encodeNumbers(out, candidate.scores);
   encodeTexts(out, candidate.reasons);
+  if (features === undefined) return;
+  out.u32(features.length);
+  for (const value of features) out.f32(value);
 }
 
 function decodeCandidate(input: ByteReader): Candidate {
-  return {
-    symbol: input.i32(),
-    strategy: input.text(),
-    setup: input.text(),
-    direction: decodeDirection(input),
+  const head = { symbol: input.i32(), strategy: input.text(), setup: input.text() };
+  const byte = input.u8();
+  const direction = DIRECTIONS[byte % FEATURES_FOLLOW];
+  if (byte >= 2 * FEATURES_FOLLOW || direction === undefined) {
+    throw new InputError(`direction ${byte} of a candidate is unknown to this build`);
+  }
+  const candidate: Candidate = {
+    ...head,
+    direction,
     entry: input.f64(),
     stop: input.f64(),
     target: input.f64(),
@@ -431,6 +442,8 @@ function decodeCandidate(input: ByteReader): Candidate {
     scores: decodeNumbers(input),
     reasons: list(input, () => input.text()),
   };
+  if (byte < FEATURES_FOLLOW) return candidate;
+  return { ...candidate, features: Float32Array.from(list(input, () => input.f32())) };
 }
 
 function encodeTrade(out: ByteWriter, trade: Trade): void {

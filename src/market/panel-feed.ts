@@ -1,8 +1,11 @@
 import type { BarEvent } from "../core/events.ts";
 import { type Instrument, priceOf } from "../core/instrument.ts";
 import { Aggregator, type ClosedBars } from "./aggregator.ts";
-import { ABSENT, type BarStep, FLAT, REAL } from "./bar-source.ts";
+import { ABSENT, type BarSource, type BarStep, FLAT, REAL } from "./bar-source.ts";
 import { type Panel, STARTS } from "./panel.ts";
+
+/** A rate of a step is in 1e-8. */
+const RATE_UNITS = 100_000_000;
 
 /**
  * Writes the panel: base bars come in one by one or a step at a time, and the bars of the panel's timeframes that close
@@ -77,7 +80,29 @@ export class PanelFeed {
   step(step: BarStep): void {
     for (const symbol of step.delisted) this.listing(symbol, false);
     for (const symbol of step.listed) this.listing(symbol, true);
+    this.funding(step);
     this.#push(step);
+  }
+
+  /** Notes the funding of a step. Readers leave out what is not settled yet at the time they look from. */
+  funding(step: Pick<BarStep, "funding">): void {
+    for (const { symbol, time, rate } of step.funding) this.panel.writeFunding(symbol, time, rate / RATE_UNITS);
+  }
+
+  /** The source with its funding noted as its steps are taken: exchanges pass on only what concerns their positions. */
+  noteFunding(source: BarSource): BarSource {
+    const { instruments, timeframe, start, steps, bars, assumptions } = source;
+    return {
+      ...{ instruments, timeframe, start, steps, bars, assumptions },
+      get dataHash() {
+        return source.dataHash;
+      },
+      step: () => {
+        const step = source.step();
+        if (step !== undefined) this.funding(step);
+        return step;
+      },
+    };
   }
 
   #push(step: Omit<BarStep, "listed" | "delisted" | "funding">): void {

@@ -84,6 +84,7 @@ export function analysisOptions(settings: Settings, source: BarSource): Analysis
       adx: settings.ADX_PERIOD,
     },
     adxTrendThreshold: settings.ADX_TREND_THRESHOLD,
+    incrementalFeatures: settings.ENABLE_INCREMENTAL_CACHE,
   };
 }
 

@@ -74,7 +74,7 @@ export function backtest(settings: Settings, options: BacktestOptions): Backtest
 
   const tradeFrom = options.from ?? source.start;
   const state = newState(settings, source.instruments, tradeFrom);
-  const exchange = newExchange(settings, source, without);
+  const exchange = newExchange(settings, feed.noteFunding(source), without);
   const symbols = source.instruments.map((instrument) => instrument.symbol);
   const settingsHash = runHash(settings, { symbols, timeframe: source.timeframe, from: options.from, without });
   const journal = openJournal(settings, {

@@ -86,7 +86,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
 
     const tradeFrom = from ?? source.start;
     const state = newState(settings, source.instruments, tradeFrom);
-    const exchange = newExchange(settings, source, without);
+    const exchange = newExchange(settings, feed.noteFunding(source), without);
     const symbols = source.instruments.map((instrument) => instrument.symbol);
     const settingsHash = runHash(settings, { symbols, timeframe: source.timeframe, from, without });
     const recorded = market.kind === "recorded";

@@ -26,18 +26,37 @@ const texts = fc.array(text, { maxLength: 4 });
 const numbers = fc.array(fc.tuple(text, number), { maxLength: 4 }).map((entries) => Object.fromEntries(entries));
 const money = fc.bigInt({ min: -(2n ** 90n), max: 2n ** 90n });
 
-const candidate: fc.Arbitrary<Candidate> = fc.record({
-  symbol,
-  strategy: text,
-  setup: text,
-  direction,
-  entry: number,
-  stop: number,
-  target: number,
-  confidence: number,
-  scores: numbers,
-  reasons: texts,
-});
+const features = fc.array(fc.float(), { maxLength: 40 }).map((values) => Float32Array.from(values));
+
+const candidate: fc.Arbitrary<Candidate> = fc.record(
+  {
+    symbol,
+    strategy: text,
+    setup: text,
+    direction,
+    entry: number,
+    stop: number,
+    target: number,
+    confidence: number,
+    scores: numbers,
+    reasons: texts,
+    features,
+  },
+  {
+    requiredKeys: [
+      "symbol",
+      "strategy",
+      "setup",
+      "direction",
+      "entry",
+      "stop",
+      "target",
+      "confidence",
+      "scores",
+      "reasons",
+    ],
+  },
+);
 
 const head = { time: number, symbol };
 const bar = { open: number, high: number, low: number, close: number, volume: number, flat: flag };

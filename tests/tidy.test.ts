@@ -43,7 +43,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ["native"],
   journal: ["core", "exchange"],
   report: ["core", "market", "exchange", "config"],
-  inspect: ["core", "market", "indicators", "structure"],
+  inspect: ["core", "market", "indicators", "structure", "features", "analysis"],
   analysis: ["core", "market", "indicators", "structure", "features", "strategies", "config", "native"],
   service: [
     "core",

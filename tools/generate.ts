@@ -2,10 +2,12 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { settingsPage } from "../src/config/document.ts";
 import { loadSettings } from "../src/config/load.ts";
+import { featuresPage } from "../src/features/document.ts";
 
 /** Writes every generated file; with `--check` it only says which ones are out of date and ends with code 1. */
 const GENERATED: Readonly<Record<string, () => string>> = {
   "docs/settings.md": () => settingsPage(loadSettings({})),
+  "docs/features.md": featuresPage,
 };
 
 const check = process.argv.includes("--check");

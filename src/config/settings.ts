@@ -570,14 +570,12 @@ const PERFORMANCE = {
   ENABLE_INCREMENTAL_CACHE: {
     type: "boolean",
     default: true,
-    awaits: "the cache of klines",
-    help: "Fetch only the bars after the last known one.",
+    help: "Keep what is computed of a bar's features until the next one closes; the results are the same.",
   },
   ENABLE_MEMORY_MAPPED_STORAGE: {
     type: "boolean",
     default: true,
-    awaits: "virtual positions",
-    help: "Keep the features of virtual positions in mapped memory.",
+    help: "Keep the features of open positions in a mapped file under DATA_DIR, which other processes can read.",
   },
   ENABLE_SMART_MONITORING: {
     type: "boolean",

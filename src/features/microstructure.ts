@@ -7,10 +7,10 @@ export const spreadEstimate5m = defineFeature({
   name: "spreadEstimate5m",
   timeframe: "5m",
   formula:
-    "√(4 · mean over 20 of (close − middle) · (close − middle of the next bar)) / ATR on 5m, 0 where the mean is " +
-    "negative, limited to 2; middle = (high + low) / 2",
+    "signed √(4 · mean over 20 of (close − middle) · (close − middle of the next bar)) / ATR on 5m, limited to ±2; " +
+    "middle = (high + low) / 2; below 0 there is no spread to be seen",
   unit: "ATR",
-  range: [0, 2],
+  range: [-2, 2],
   warmUp: BARS + 1,
   source:
     "Abdi and Ranaldo, A Simple Estimation of Bid-Ask Spreads, Review of Financial Studies 30 (2017), with prices for " +
@@ -27,7 +27,8 @@ export const spreadEstimate5m = defineFeature({
       next = middle;
     }
     const square = (4 * sum) / BARS;
-    return within(ratio(square < 0 ? 0 : Math.sqrt(square), bars.indicator("atr")), 0, 2);
+    const root = square < 0 ? -Math.sqrt(-square) : Math.sqrt(square);
+    return within(ratio(root, bars.indicator("atr")), -2, 2);
   },
 });
 

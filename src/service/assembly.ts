@@ -76,6 +76,14 @@ export function analysisOptions(settings: Settings, source: BarSource): Analysis
     kernel: chooseKernel(settings.PENSTOCK_KERNEL),
     strategy,
     strategyOptions,
+    ...indicatorOptions(settings),
+    incrementalFeatures: settings.ENABLE_INCREMENTAL_CACHE,
+  };
+}
+
+/** The part of the options that says how indicators are computed. */
+export function indicatorOptions(settings: Settings): Pick<AnalysisOptions, "periods" | "adxTrendThreshold"> {
+  return {
     periods: {
       emaFast: settings.EMA_FAST,
       emaSlow: settings.EMA_SLOW,
@@ -84,7 +92,6 @@ export function analysisOptions(settings: Settings, source: BarSource): Analysis
       adx: settings.ADX_PERIOD,
     },
     adxTrendThreshold: settings.ADX_TREND_THRESHOLD,
-    incrementalFeatures: settings.ENABLE_INCREMENTAL_CACHE,
   };
 }
 

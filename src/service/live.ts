@@ -21,6 +21,7 @@ import {
   warmUpSteps,
 } from "./assembly.ts";
 import { type MarketChoice, openMarket, openPositions, recordedData } from "./backtest.ts";
+import { PositionFeatures } from "./position-features.ts";
 import { Trader } from "./trader.ts";
 
 /** What a live run trades on: recorded bars, or a market generated from a seed. */
@@ -98,6 +99,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       bars: recorded ? "referenced" : "stored",
       data: dataReference(source, market),
     });
+    const features = PositionFeatures.open(settings, [], options.onNotice);
     try {
       const collector = new Collector(source.instruments, tradeFrom, state.config.balance);
       let marketTime = tradeFrom;
@@ -117,6 +119,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         journal,
         onRecord: (record) => {
           collector.add(record);
+          features.add(record);
           options.onRecord(record, view);
         },
         onNotice: options.onNotice,
@@ -170,6 +173,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       });
       return { report, journal: journal.path };
     } finally {
+      features.close();
       journal.close();
     }
   } finally {

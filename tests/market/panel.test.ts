@@ -90,7 +90,7 @@ describe("attach", () => {
     expect(() => Panel.attach(new ArrayBuffer(4096) as unknown as SharedArrayBuffer)).toThrow("SharedArrayBuffer");
     expect(() => Panel.attach(new SharedArrayBuffer(64))).toThrow("64 bytes are too few");
     expect(() => Panel.attach(new SharedArrayBuffer(4096))).toThrow("not a panel: magic 0x0");
-    expect(() => Panel.attach(spoiled(4, 7))).toThrow("panel version 7, this build reads version 1");
+    expect(() => Panel.attach(spoiled(4, 7))).toThrow("panel version 7, this build reads version 2");
     const longer = new SharedArrayBuffer(small().buffer.byteLength + 64);
     new Uint8Array(longer).set(new Uint8Array(small().buffer));
     expect(() => Panel.attach(longer)).toThrow(/panel of \d+ bytes in a buffer of \d+/);

@@ -18,7 +18,7 @@ import { Indicators } from "../indicators/indicators.ts";
 import { type KernelName, selectKernel } from "../indicators/kernel.ts";
 import { type IndicatorPlan, outputRow, planIndicators } from "../indicators/plan.ts";
 import { ABSENT } from "../market/bar-source.ts";
-import { CLOSE, HIGH, LOW, OPEN, type Panel, STARTS, VOLUME } from "../market/panel.ts";
+import { BAR, CLOSE, HIGH, LOW, OPEN, type Panel, STARTS, VOLUME } from "../market/panel.ts";
 import { createStrategy, type StrategyName, type StrategyOptions } from "../strategies/registry.ts";
 import { regimeOf } from "../structure/regime.ts";
 import { StructureTracker } from "../structure/tracker.ts";
@@ -113,6 +113,7 @@ export class AnalysisEngine {
         if (candidate !== undefined) candidates.push({ ...candidate, features: this.features(view.symbol).slice() });
       }
     }
+    for (const timeframe of this.#timeframes) timeframe.assertHeld();
     const regimes =
       late.length === 0
         ? this.#regimes
@@ -131,7 +132,9 @@ export class AnalysisEngine {
       this.#market.moveTo(base.newest);
       view.time = base.closeTime;
     }
-    return this.#features.row(symbol, view);
+    const row = this.#features.row(symbol, view);
+    for (const timeframe of this.#timeframes) timeframe.assertHeld();
+    return row;
   }
 
   /** How many values of features were computed so far. */
@@ -153,6 +156,10 @@ class TimeframeAnalysis {
   readonly panel: Panel;
   readonly index: number;
   readonly ms: number;
+  /** Bars that can be looked back on; and where the panel has the bars, see PanelTimeframe. */
+  readonly capacity: number;
+  readonly first: number;
+  readonly slots: number;
   /** Whether a bar closed at the cycle last advanced to. */
   justClosed = false;
   /** Index of the newest closed bar. */
@@ -167,7 +174,11 @@ class TimeframeAnalysis {
     this.name = name;
     this.panel = panel;
     this.index = panel.timeframe(name);
-    this.ms = panel.timeframes[this.index]!.ms;
+    const { ms, capacity, bars, slots } = panel.timeframes[this.index]!;
+    this.ms = ms;
+    this.capacity = capacity;
+    this.first = bars;
+    this.slots = slots;
     this.#indicators = indicators;
     this.#rows = indicatorRows(indicators.plan);
     this.trackers = Array.from({ length: panel.symbols }, () => new StructureTracker({ timeframe: name }));
@@ -207,6 +218,13 @@ class TimeframeAnalysis {
 
   indicator(name: IndicatorName, symbol: number): number {
     return this.#indicators.value(this.#rows[name], symbol);
+  }
+
+  /** @throws RangeError when a bar that views show is overwritten already: the writer ran further ahead than it may. */
+  assertHeld(): void {
+    if (this.newest < 0) return;
+    const oldest = this.newest - this.capacity + 1;
+    this.panel.assertHeld(this.index, oldest > 0 ? oldest : 0);
   }
 
   /** Close of the newest closed bar, ms UTC. */
@@ -290,9 +308,8 @@ class PanelTimeframeView implements TimeframeView {
   }
 
   get bars(): number {
-    const { panel, index, counts } = this.#analysis;
+    const { counts, capacity } = this.#analysis;
     const count = counts[this.#symbol]!;
-    const { capacity } = panel.timeframes[index]!;
     return count < capacity ? count : capacity;
   }
 
@@ -332,7 +349,9 @@ class PanelTimeframeView implements TimeframeView {
 
   #value(back: number, field: number): number {
     if (!(back >= 0 && back < this.bars)) return Number.NaN;
-    const { panel, index, newest } = this.#analysis;
-    return panel.value(index, newest - back, this.#symbol, field);
+    // That the bar is held is asserted once per cycle instead of at each of some hundred reads.
+    const { panel, newest, first, slots } = this.#analysis;
+    const block = (this.#symbol >> 3) * slots + ((newest - back) % slots);
+    return panel.values[first + block * BAR + field + (this.#symbol & 7)]!;
   }
 }

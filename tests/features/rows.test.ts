@@ -98,6 +98,17 @@ test("a candidate carries the row of its bar, in memory of its own", () => {
   for (const { bar } of found) expect(rows[bar]).toEqual(all[bar]!);
 });
 
+test("a writer that ran too far ahead is noticed, rather than bars of another time read", () => {
+  const market = new FeatureMarket([wander(400, 1)]);
+  for (let bar = 0; bar < 300; bar++) market.advance();
+  const { panel } = market.engine;
+  // It may be 8 bars ahead of the 256 that are looked back on.
+  panel.publish(0, 299 + 8);
+  market.row();
+  panel.publish(0, 299 + 9);
+  expect(() => market.row()).toThrow("5m bar 44 is not in the panel");
+});
+
 describe("values by hand", () => {
   const bars = wander(700, 9);
   const other = wander(700, 10);

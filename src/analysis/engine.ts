@@ -12,7 +12,12 @@ import type {
 } from "../core/strategy.ts";
 import { ANALYSIS_TIMEFRAMES, type INDICATOR_NAMES } from "../core/strategy.ts";
 import type { FeatureView, MarketView } from "../features/feature.ts";
-import { MarketReturns } from "../features/market-returns.ts";
+import {
+  type MarketCursor,
+  type MarketHistory,
+  MarketHistoryCursor,
+  MarketReturns,
+} from "../features/market-returns.ts";
 import { FeatureRows } from "../features/rows.ts";
 import { Indicators } from "../indicators/indicators.ts";
 import { type KernelName, selectKernel } from "../indicators/kernel.ts";
@@ -40,6 +45,8 @@ export interface AnalysisOptions {
   readonly adxTrendThreshold: number;
   /** Keep what of a feature row still holds, instead of computing all of it each time; the bits are the same. */
   readonly incrementalFeatures: boolean;
+  /** The market's returns, for an engine whose panel has only some of its symbols. Without it they are the panel's. */
+  readonly market?: MarketHistory;
 }
 
 const BOLLINGER = { period: 20, deviations: 2 } as const;
@@ -56,7 +63,7 @@ export class AnalysisEngine {
   readonly #timeframes: readonly TimeframeAnalysis[];
   readonly #strategy: Strategy;
   readonly #views: readonly PanelSymbolView[];
-  readonly #market: MarketReturns;
+  readonly #market: MarketCursor;
   readonly #features: FeatureRows;
   #regimes: Regime[];
 
@@ -79,7 +86,7 @@ export class AnalysisEngine {
     );
     this.#strategy = createStrategy(options.strategy, options.strategyOptions);
     this.#regimes = options.instruments.map(() => "unknown");
-    this.#market = new MarketReturns(panel, this.#timeframes[SHORTEST]!.index);
+    this.#market = options.market === undefined ? new MarketReturns(panel) : new MarketHistoryCursor(options.market);
     this.#features = new FeatureRows(options.instruments.length, options.incrementalFeatures);
     this.#views = options.instruments.map(
       (instrument, symbol) => new PanelSymbolView(symbol, instrument, this.#timeframes, this.#market),
@@ -129,8 +136,8 @@ export class AnalysisEngine {
     const base = this.#timeframes[SHORTEST]!;
     const view = this.#views[symbol]!;
     if (base.newest >= 0) {
-      this.#market.moveTo(base.newest);
       view.time = base.closeTime;
+      this.#market.moveTo(view.time - base.ms);
     }
     const row = this.#features.row(symbol, view);
     for (const timeframe of this.#timeframes) timeframe.assertHeld();
@@ -264,7 +271,7 @@ class PanelSymbolView implements SymbolView, FeatureView {
   readonly #panel: Panel;
   readonly #views: Readonly<Record<AnalysisTimeframe, PanelTimeframeView>>;
 
-  constructor(symbol: number, instrument: Instrument, timeframes: readonly TimeframeAnalysis[], market: MarketReturns) {
+  constructor(symbol: number, instrument: Instrument, timeframes: readonly TimeframeAnalysis[], market: MarketView) {
     this.symbol = symbol;
     this.instrument = instrument;
     this.market = market;

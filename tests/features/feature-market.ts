@@ -2,6 +2,7 @@ import { AnalysisEngine } from "../../src/analysis/engine.ts";
 import type { AnalysisEvent } from "../../src/core/events.ts";
 import type { Instrument } from "../../src/core/instrument.ts";
 import { ANALYSIS_TIMEFRAMES } from "../../src/core/strategy.ts";
+import type { MarketHistory } from "../../src/features/market-returns.ts";
 import type { StructureInput } from "../../src/inspect/structure.ts";
 import { ABSENT, type BarStep, REAL } from "../../src/market/bar-source.ts";
 import { Panel } from "../../src/market/panel.ts";
@@ -16,6 +17,8 @@ const EIGHT_HOURS = 28_800_000;
 export interface FeatureMarketOptions {
   readonly incremental?: boolean;
   readonly strategy?: StrategyName;
+  /** See AnalysisOptions. */
+  readonly market?: MarketHistory;
   /** Prices are this many times as high, volumes that many; powers of two keep the digits of both. */
   readonly prices?: number;
   readonly volumes?: number;
@@ -54,6 +57,7 @@ export class FeatureMarket {
       periods: { emaFast: 20, emaSlow: 50, rsi: 14, atr: 14, adx: 14 },
       adxTrendThreshold: 20,
       incrementalFeatures: incremental,
+      ...(options.market === undefined ? {} : { market: options.market }),
     });
     this.#series = series;
     this.#feed = new PanelFeed(panel, instruments, STEP);

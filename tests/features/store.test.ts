@@ -126,10 +126,10 @@ test("the default store has room for 16,384 positions of 32 numbers in less than
 
 test("another thread never sees a row that is half written", async () => {
   const store = FeatureStore.inMemory(16, 32);
-  const stop = new SharedArrayBuffer(8);
+  const stop = new SharedArrayBuffer(12);
   const flags = new Int32Array(stop);
   const worker = new Worker(new URL("./store-reader.ts", import.meta.url).href);
-  const answer = new Promise<{ reads: number; torn: number; changes: number }>((resolve, reject) => {
+  const answer = new Promise<{ reads: number; torn: number }>((resolve, reject) => {
     worker.onmessage = ({ data }) => resolve(data);
     worker.onerror = (event) => reject(new Error(event.message));
   });
@@ -137,13 +137,14 @@ test("another thread never sees a row that is half written", async () => {
   worker.postMessage({ buffer: store.buffer, owner: 5, stop });
   while (Atomics.load(flags, 1) === 0) await Bun.sleep(1);
   const numbers = new Float32Array(32);
-  for (let i = 0; i < 400_000; i++) store.put(5, numbers.fill(i));
+  // Until it has seen enough changes, however the two threads are scheduled.
+  const end = performance.now() + 10_000;
+  for (let i = 0; Atomics.load(flags, 2) < 200 && performance.now() < end; i++) store.put(5, numbers.fill(i));
   Atomics.store(flags, 0, 1);
-  const { reads, torn, changes } = await answer;
+  const { reads, torn } = await answer;
   worker.terminate();
   expect(torn).toBe(0);
-  expect(reads).toBeGreaterThan(100);
-  expect(changes).toBeGreaterThan(10);
+  expect(reads).toBeGreaterThanOrEqual(200);
 });
 
 describe("the mapped file", () => {

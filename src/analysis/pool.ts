@@ -22,6 +22,8 @@ export interface PoolOptions {
   readonly timeout: number;
   /** JavaScript heap above which a worker is replaced, bytes. */
   readonly heapLimit: number;
+  /** Resident memory of the process, bars aside, above which the worker that is longest at its task is replaced, bytes. */
+  readonly memoryLimit: number;
   readonly onNotice: (level: "warning" | "alarm", text: string) => void;
   /** What the workers run; for tests. */
   readonly program?: string | undefined;
@@ -50,7 +52,7 @@ export function divideSymbols(symbols: number, batch: number, workers: number): 
 
 /** Resident memory per worker that is worth a warning, bytes. */
 const WARN_AT = 500e6;
-const MEMORY_CHECK = 1000;
+const MEMORY_CHECK = 250;
 /** Columns of parsed bars. */
 const COLUMNS = 6;
 
@@ -77,6 +79,7 @@ export class AnalysisPool {
   readonly #places: Place[];
   /** Bars that were read, which are meant to be there, bytes. */
   #shared = 0;
+  #patience = 0;
   #warned = false;
   #closed = false;
   readonly #memory: ReturnType<typeof setInterval>;
@@ -195,7 +198,11 @@ export class AnalysisPool {
         `the process uses ${megabytes(rss)} of memory with ${workers} analysis workers`,
       );
     }
-    if (own < this.#options.heapLimit * (workers + 1)) return;
+    const { memoryLimit, heapLimit } = this.#options;
+    if (own < memoryLimit) this.#patience = memoryLimit;
+    if (own < this.#patience) return;
+    // A worker's memory is given back late or never: only what grows on from here is another's fault.
+    this.#patience = own + heapLimit;
     const slowest = this.#places.reduce((most, other) => (other.thread.silence > most.thread.silence ? other : most));
     if (slowest.thread.load > 0) slowest.thread.end(`the process uses ${megabytes(rss)} of memory`);
   }

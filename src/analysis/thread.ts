@@ -69,7 +69,7 @@ export class AnalysisThread {
     this.#options = options;
     this.#worker = new Worker(options.program ?? WORKER);
     this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#heard(data);
-    this.#worker.onerror = (event) => this.end(`a worker failed: ${event.message}`);
+    this.#worker.onerror = (event) => this.end(`a worker failed: ${summaryOf(event.message)}`);
     // Bun closes a worker with code 0 after an unhandled rejection too: every end that was not asked for is a loss.
     this.#worker.addEventListener("close", () => this.end("a worker ended"));
   }
@@ -118,8 +118,9 @@ export class AnalysisThread {
       this.#since = performance.now();
       return;
     }
-    const { task, resolve, reject } = this.#pending.shift()!;
-    if (task !== message.task) throw new Error(`the worker answered task ${message.task} instead of ${task}`);
+    // A worker that dies of an unhandled rejection first goes on with the next task.
+    if (message.task !== this.#pending[0]?.task) return this.end("a worker left a task unanswered");
+    const { resolve, reject } = this.#pending.shift()!;
     this.heap = message.heap;
     this.answers++;
     if (message.kind === "failed") reject(new TaskFailed(message.message, message.exitCode));
@@ -145,4 +146,10 @@ export class AnalysisThread {
     }, wait);
     this.#timer.unref();
   }
+}
+
+/** The line of an error that says what it was: from source, Bun puts an excerpt of the code around it. */
+function summaryOf(message: string): string {
+  const lines = message.split("\n").map((line) => line.trim());
+  return lines.find((line) => /^(\w*error|uncaught)\b/i.test(line)) ?? lines[0]!;
 }

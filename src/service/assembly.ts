@@ -101,10 +101,14 @@ export function newPool(
   wanted: number,
   onNotice: (level: "warning" | "alarm", text: string) => void,
 ): AnalysisPool {
+  const workers = Math.min(wanted, mostWorkers(settings.MAX_WORKERS, availableParallelism()));
+  const heapLimit = settings.PROCESS_MEMORY_LIMIT_MB * 1e6;
   return new AnalysisPool({
-    workers: Math.min(wanted, mostWorkers(settings.MAX_WORKERS, availableParallelism())),
+    workers,
     timeout: settings.PROCESS_TIMEOUT_SECONDS * 1000,
-    heapLimit: settings.PROCESS_MEMORY_LIMIT_MB * 1e6,
+    heapLimit,
+    // One share for this thread.
+    memoryLimit: heapLimit * (workers + 1),
     onNotice,
   });
 }

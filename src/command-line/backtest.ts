@@ -28,7 +28,7 @@ export function backtestCommand(program: Command): void {
       const { note } = effectiveStrategy(settings);
       if (note !== undefined) process.stderr.write(`penstock: ${note}\n`);
       const progress = new Progress();
-      const { report, journal } = backtest(settings, {
+      const { report, journal } = await backtest(settings, {
         dir,
         symbols: options.symbols,
         timeframe: options.timeframe,

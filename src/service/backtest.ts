@@ -1,9 +1,17 @@
-import { AnalysisEngine } from "../analysis/engine.ts";
+import { availableParallelism } from "node:os";
+import { AnalysisAhead } from "../analysis/analysis-ahead.ts";
+import { type AnalysisPool, divideSymbols } from "../analysis/pool.ts";
 import type { Settings } from "../config/settings.ts";
 import type { State } from "../core/state.ts";
 import { positionValue, symbolOf } from "../core/state.ts";
-import { PanelFeed } from "../market/panel-feed.ts";
-import { openRecordedMarket, type RecordedMarket, type RecordedMarketOptions } from "../market/recorded-market.ts";
+import { marketHistory } from "../features/market-returns.ts";
+import {
+  barsOf,
+  loadRecordedMarket,
+  openRecordedMarket,
+  type RecordedMarket,
+  type RecordedMarketOptions,
+} from "../market/recorded-market.ts";
 import { type BacktestReport, backtestReport, type OpenPosition } from "../report/backtest-report.ts";
 import { Collector } from "../report/collector.ts";
 import {
@@ -11,7 +19,7 @@ import {
   assumptionsOf,
   type Cost,
   newExchange,
-  newPanel,
+  newPool,
   newState,
   openJournal,
   runHash,
@@ -36,6 +44,10 @@ export interface BacktestOptions extends MarketChoice {
   /** Told now and then how far it is: 0 to 1. */
   readonly onProgress?: (phase: "loading" | "trading", share: number) => void;
   readonly onNotice?: (level: "info" | "warning" | "alarm", text: string) => void;
+  /** The workers to use, closed at the end; a pool of the machine's size when absent. */
+  readonly pool?: AnalysisPool;
+  /** Cycles that are analysed in one piece. */
+  readonly chunk?: number;
 }
 
 export interface BacktestResult {
@@ -55,28 +67,54 @@ export function openMarket(
 const PROGRESS_EVERY = 8192;
 
 /** Trades recorded bars from end to end. @throws InputError for whatever is wrong with data or options. */
-export function backtest(settings: Settings, options: BacktestOptions): BacktestResult {
-  const { without, onProgress } = options;
-  const begun = performance.now();
-  const source = openMarket(settings, options, ({ files, filesTotal }) => onProgress?.("loading", files / filesTotal));
-  const analysis = analysisOptions(settings, source);
-  const loaded = performance.now();
-
-  const panel = newPanel(source);
-  const feed = new PanelFeed(panel, source.instruments, source.timeframe);
-  const engine = new AnalysisEngine(panel, analysis);
-  for (let warm = warmUpSteps(source, options.from); warm > 0; warm--) {
-    const step = source.step();
-    if (step === undefined) break;
-    feed.step(step);
-    engine.advance(step.openTime + source.timeframe);
+export async function backtest(settings: Settings, options: BacktestOptions): Promise<BacktestResult> {
+  const { onNotice = () => {} } = options;
+  const pool = options.pool ?? newPool(settings, availableParallelism(), onNotice);
+  try {
+    return await trade(settings, options, pool);
+  } finally {
+    pool.close();
   }
+}
+
+async function trade(settings: Settings, options: BacktestOptions, pool: AnalysisPool): Promise<BacktestResult> {
+  const { without, onProgress, onNotice = () => {} } = options;
+  const begun = performance.now();
+  const source = await loadRecordedMarket(
+    {
+      ...options,
+      assumedFundingRate: settings.SIMULATED_FUNDING_RATE,
+      onProgress: ({ files, filesTotal }) => onProgress?.("loading", files / filesTotal),
+    },
+    (path, timeframe) => pool.parse(path, timeframe),
+  );
+  const analysis = analysisOptions(settings, source);
+  const symbols = source.instruments.map((instrument) => instrument.symbol);
+  const { start, timeframe } = source;
+  const warmUp = warmUpSteps(source, options.from);
+  const ranges = divideSymbols(symbols.length, settings.BATCH_SIZE, pool.workers);
+  // The market as a whole is known here only: each worker gets the bars of its own symbols.
+  const market = marketHistory(barsOf(source.share(0, symbols.length)));
+  for (const range of ranges) {
+    const bars = source.share(range.first, range.symbols);
+    pool.open(range, { kind: "recorded", bars }, { ...analysis, instruments: bars.instruments, market });
+  }
+  const ahead = new AnalysisAhead(pool, ranges, {
+    first: start + (warmUp + 1) * timeframe,
+    last: start + source.steps * timeframe,
+    timeframe,
+    symbols,
+    ...(options.chunk === undefined ? {} : { chunk: options.chunk }),
+  });
+  // While the workers begin on the first cycles.
+  const { dataHash } = source;
+  const loaded = performance.now();
+  for (let step = 0; step < warmUp; step++) if (source.step() === undefined) break;
 
   const tradeFrom = options.from ?? source.start;
   const state = newState(settings, source.instruments, tradeFrom);
-  const exchange = newExchange(settings, feed.noteFunding(source), without);
-  const symbols = source.instruments.map((instrument) => instrument.symbol);
-  const settingsHash = runHash(settings, { symbols, timeframe: source.timeframe, from: options.from, without });
+  const exchange = newExchange(settings, source, without);
+  const settingsHash = runHash(settings, { symbols, timeframe, from: options.from, without });
   const journal = openJournal(settings, {
     command: "backtest",
     kernel: analysis.kernel,
@@ -90,23 +128,22 @@ export function backtest(settings: Settings, options: BacktestOptions): Backtest
     const trader = new Trader({
       state,
       exchange,
-      feed,
       journal,
       onRecord: (record) => collector.add(record),
-      onNotice: options.onNotice ?? (() => {}),
+      onNotice,
     });
     let events = 0;
-    runToEnd(trader, engine, (event) => {
+    await runToEnd(trader, ahead, (event) => {
       events += 1;
       if (events % PROGRESS_EVERY !== 0) return;
-      onProgress?.("trading", (event.time - source.start) / (source.steps * source.timeframe));
+      onProgress?.("trading", (event.time - start) / (source.steps * timeframe));
     });
     const ended = performance.now();
     journal.end({ tradesHash: collector.tradesHash, trades: collector.trades.length });
     const report = backtestReport({
       collector,
       mode: exchange.venue,
-      dataHash: source.dataHash,
+      dataHash,
       settingsHash,
       assumptions: assumptionsOf(source, exchange, without),
       timing: {

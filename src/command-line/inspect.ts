@@ -8,7 +8,7 @@ import { structureEvents, structureObjects } from "../inspect/structure.ts";
 import { type Ohlcv, readOhlcv } from "../market/ohlcv-csv.ts";
 import { timeText } from "../market/timeframe.ts";
 import { chooseKernel } from "../native.ts";
-import { indicatorOptions } from "../service/assembly.ts";
+import { indicatorOptions, strategyOptionsOf } from "../service/assembly.ts";
 import { time } from "./market-options.ts";
 import { print, settingsFrom } from "./options.ts";
 
@@ -68,7 +68,9 @@ export function inspectCommand(program: Command): void {
       const input = { ...bars, timeframe: timeframeText(bars.timeframe) };
       checkRanges(file, bars);
       if (features !== undefined) {
-        return print(lines(featureLines(input, names, { ...indicatorOptions(settings), kernel: kernel.name }, until)));
+        const strategyOptions = strategyOptionsOf(settings);
+        const analysis = { ...indicatorOptions(settings), strategyOptions, kernel: kernel.name };
+        return print(lines(featureLines(input, names, analysis, until)));
       }
       const shown = options.events ? structureEvents(input, {}, until) : structureObjects(input, {}, until);
       await print(options.json ? lines(shown) : shown.map(structureText).join(""));

@@ -29,7 +29,7 @@ export function parseFeatures(list: string | undefined): readonly FeatureName[] 
 }
 
 /** How analysis is set up for a file. */
-export type FeatureSettings = Pick<AnalysisOptions, "kernel" | "periods" | "adxTrendThreshold">;
+export type FeatureSettings = Pick<AnalysisOptions, "kernel" | "periods" | "adxTrendThreshold" | "strategyOptions">;
 
 const CAPACITY = 256;
 
@@ -69,7 +69,6 @@ export function featureLines(
     ...settings,
     instruments: [INSTRUMENT],
     strategy: "flat",
-    strategyOptions: { riskRewardRatio: 2, minVolumeRatio: 0 },
     incrementalFeatures: true,
   });
   const places = names.map((name) => FEATURE_NAMES.indexOf(name));

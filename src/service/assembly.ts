@@ -17,7 +17,7 @@ import type { BarSource } from "../market/bar-source.ts";
 import type { Panel } from "../market/panel.ts";
 import { timeframeName } from "../market/timeframe.ts";
 import { chooseKernel } from "../native.ts";
-import { createStrategy } from "../strategies/registry.ts";
+import { createStrategy, type StrategyOptions } from "../strategies/registry.ts";
 import { REGIME_RULES } from "../structure/regime.ts";
 
 /** What may be left out of a simulation, by name. Leaving one out is stamped in the report. */
@@ -61,10 +61,7 @@ export function newState(settings: Settings, instruments: readonly Instrument[],
 /** The settings as analysis wants them. @throws InputError when the strategy cannot work on the base timeframe. */
 export function analysisOptions(settings: Settings, source: BarSource): AnalysisOptions {
   const { strategy } = effectiveStrategy(settings);
-  const strategyOptions = {
-    riskRewardRatio: settings.RISK_REWARD_RATIO,
-    minVolumeRatio: settings.OB_MIN_VOLUME_RATIO,
-  };
+  const strategyOptions = strategyOptionsOf(settings);
   const { maxBaseTimeframe } = createStrategy(strategy, strategyOptions);
   if (source.timeframe > maxBaseTimeframe) {
     throw new InputError(
@@ -80,6 +77,14 @@ export function analysisOptions(settings: Settings, source: BarSource): Analysis
     strategyOptions,
     ...indicatorOptions(settings),
     incrementalFeatures: settings.ENABLE_INCREMENTAL_CACHE,
+  };
+}
+
+/** The settings as strategies want them. */
+export function strategyOptionsOf(settings: Settings): StrategyOptions {
+  return {
+    riskRewardRatio: settings.RISK_REWARD_RATIO,
+    minVolumeRatio: settings.OB_MIN_VOLUME_RATIO,
   };
 }
 

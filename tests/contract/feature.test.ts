@@ -4,6 +4,7 @@ import type { Feature, FeatureView } from "../../src/features/feature.ts";
 import { FEATURE_NAMES, FEATURES } from "../../src/features/registry.ts";
 import { FEATURE_COUNT } from "../../src/features/rows.ts";
 import { TIMEFRAMES } from "../../src/market/timeframe.ts";
+import { StructureTracker } from "../../src/structure/tracker.ts";
 import { featureRows } from "../features/feature-market.ts";
 import { cuts } from "../prefix.ts";
 import { cut, wander } from "../structure/bars.ts";
@@ -33,7 +34,7 @@ function emptyView(forbidden: readonly AnalysisTimeframe[] = []): FeatureView {
     bars: 0,
     ...{ openTime: missing, open: missing, high: missing, low: missing, close: missing, volume: missing },
     indicator: missing,
-    structure: { swings: [], breaks: [], orderBlocks: [], gaps: [], trend: 0 },
+    structure: new StructureTracker({ timeframe: "5m" }).view,
   };
   return {
     time: 0,

@@ -1,4 +1,5 @@
 import { AnalysisEngine } from "../../src/analysis/engine.ts";
+import { loadSettings } from "../../src/config/load.ts";
 import type { AnalysisEvent } from "../../src/core/events.ts";
 import type { Instrument } from "../../src/core/instrument.ts";
 import { ANALYSIS_TIMEFRAMES } from "../../src/core/strategy.ts";
@@ -8,11 +9,13 @@ import { ABSENT, type BarStep, REAL } from "../../src/market/bar-source.ts";
 import { Panel } from "../../src/market/panel.ts";
 import { PanelFeed } from "../../src/market/panel-feed.ts";
 import { TIMEFRAMES } from "../../src/market/timeframe.ts";
+import { indicatorOptions, strategyOptionsOf } from "../../src/service/assembly.ts";
 import type { StrategyName } from "../../src/strategies/registry.ts";
 import { INSTRUMENT } from "../strategies/market-view.ts";
 
 const STEP = TIMEFRAMES["5m"];
 const EIGHT_HOURS = 28_800_000;
+const { settings } = loadSettings({});
 
 export interface FeatureMarketOptions {
   readonly incremental?: boolean;
@@ -53,9 +56,8 @@ export class FeatureMarket {
       instruments,
       kernel: "portable",
       strategy,
-      strategyOptions: { riskRewardRatio: 2, minVolumeRatio: 1.5 },
-      periods: { emaFast: 20, emaSlow: 50, rsi: 14, atr: 14, adx: 14 },
-      adxTrendThreshold: 20,
+      strategyOptions: strategyOptionsOf(settings),
+      ...indicatorOptions(settings),
       incrementalFeatures: incremental,
       ...(options.market === undefined ? {} : { market: options.market }),
     });

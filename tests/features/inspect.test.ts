@@ -1,19 +1,22 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { loadSettings } from "../../src/config/load.ts";
 import { FEATURE_LIST, FEATURE_NAMES } from "../../src/features/registry.ts";
 import { FEATURE_COUNT } from "../../src/features/rows.ts";
 import { InputError } from "../../src/input-error.ts";
 import { type FeatureLine, featureLines, parseFeatures } from "../../src/inspect/features.ts";
 import type { StructureInput } from "../../src/inspect/structure.ts";
+import { indicatorOptions, strategyOptionsOf } from "../../src/service/assembly.ts";
 import { penstock, temporaryFolder } from "../end-to-end/penstock.ts";
 import { cut, wander } from "../structure/bars.ts";
 import { featureRows } from "./feature-market.ts";
 
+const { settings } = loadSettings({});
 const SETTINGS = {
+  ...indicatorOptions(settings),
+  strategyOptions: strategyOptionsOf(settings),
   kernel: "portable",
-  periods: { emaFast: 20, emaSlow: 50, rsi: 14, atr: 14, adx: 14 },
-  adxTrendThreshold: 20,
 } as const;
 
 /** What a file cannot tell. */

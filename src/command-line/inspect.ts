@@ -55,10 +55,14 @@ export function inspectCommand(program: Command): void {
       }
       const input = { ...bars, timeframe: timeframeText(bars.timeframe) };
       checkRanges(file, bars);
-      const shown = options.events ? structureEvents(input, {}, until) : structureObjects(input, {}, until);
+      const settings = { sessions: bars.timeframe <= LONGEST_IN_SESSION };
+      const shown = options.events ? structureEvents(input, settings, until) : structureObjects(input, settings, until);
       await print(options.json ? lines(shown) : shown.map(structureText).join(""));
     });
 }
+
+/** Longer bars do not lie within a session. */
+const LONGEST_IN_SESSION = 3_600_000;
 
 /** Structure is defined by ranges, so a bar must lie within its own. */
 function checkRanges(file: string, { openTime, open, high, low, close }: Ohlcv): void {

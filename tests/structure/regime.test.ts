@@ -14,16 +14,16 @@ test.each([
   [25, "strong_trending"],
   [100, "strong_trending"],
 ] as const)("ADX %p is %s", (adx, regime) => {
-  expect(regimeOf(adx, 20)).toBe(regime);
+  expect(regimeOf(adx, 20, false)).toBe(regime);
 });
 
 test("choppy is tested first, whatever the threshold", () => {
-  expect(regimeOf(14, 10)).toBe("choppy");
-  expect(regimeOf(16, 10)).toBe("trending");
+  expect(regimeOf(14, 10, false)).toBe("choppy");
+  expect(regimeOf(16, 10, false)).toBe("trending");
 });
 
 test("only markets with a direction are entered, and no rule exceeds what a guard may do", () => {
-  expect(REGIMES.filter((regime) => REGIME_RULES[regime].allowed)).toEqual(["trending", "strong_trending"]);
+  expect(REGIMES.filter((regime) => REGIME_RULES[regime].allowed)).toEqual(["trending", "strong_trending", "breakout"]);
   for (const regime of REGIMES) {
     expect(REGIME_RULES[regime].multiplier).toBeGreaterThan(0);
     expect(REGIME_RULES[regime].multiplier).toBeLessThanOrEqual(MAX_SCALE);

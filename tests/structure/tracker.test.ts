@@ -6,8 +6,8 @@ import { barsOf, MINUTE, type Row, wander } from "./bars.ts";
 
 /** The log in short: bar at which it was known, event, kind, direction, bar on which it sits, prices. */
 function log(rows: readonly Row[], swingLength = 2, kinds?: readonly string[]): string[] {
-  return structureEvents(barsOf(rows), { swingLength })
-    .filter(({ kind }) => kinds === undefined || kinds.includes(kind))
+  return structureEvents(barsOf(rows), { swingLength, sessions: false })
+    .filter(({ kind, scale }) => (kinds === undefined || kinds.includes(kind)) && scale !== "external")
     .map((line) => {
       const prices = line.top === undefined ? line.price : `${line.bottom}-${line.top}`;
       const character = line.character === undefined ? "" : ` ${line.character}`;

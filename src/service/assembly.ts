@@ -62,6 +62,12 @@ export function analysisOptions(settings: Settings, source: BarSource): Analysis
   const strategyOptions = {
     riskRewardRatio: settings.RISK_REWARD_RATIO,
     minVolumeRatio: settings.OB_MIN_VOLUME_RATIO,
+    ageing: {
+      maxTests: settings.OB_MAX_TEST_COUNT,
+      decayEnabled: settings.OB_DECAY_ENABLED,
+      decayHours: settings.OB_TIME_DECAY_HOURS,
+      decayRate: settings.OB_DECAY_RATE,
+    },
   };
   const { maxBaseTimeframe } = createStrategy(strategy, strategyOptions);
   if (source.timeframe > maxBaseTimeframe) {

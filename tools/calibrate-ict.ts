@@ -17,8 +17,8 @@ import { openRecordedMarket } from "../src/market/recorded-market.ts";
 import { analysisOptions, newPanel } from "../src/service/assembly.ts";
 import {
   type Calibration,
-  calibrated,
   type Curve,
+  calibrated,
   evidence,
   ICT_CALIBRATION,
   ICT_SCORES,
@@ -108,10 +108,7 @@ function risingCurve(signals: readonly Signal[], x: (signal: Signal) => number, 
   const sorted = [...signals].sort((a, b) => x(a) - x(b));
   const pools: { sumX: number; won: number; count: number }[] = [];
   for (let i = 0; i < groups; i++) {
-    const own = sorted.slice(
-      Math.floor((i * sorted.length) / groups),
-      Math.floor(((i + 1) * sorted.length) / groups),
-    );
+    const own = sorted.slice(Math.floor((i * sorted.length) / groups), Math.floor(((i + 1) * sorted.length) / groups));
     let pool = {
       sumX: own.reduce((sum, signal) => sum + x(signal), 0),
       won: own.filter(({ won }) => won).length,

@@ -12,7 +12,14 @@ import type {
 } from "../core/strategy.ts";
 import { trendAlignment } from "../structure/alignment.ts";
 import { type BlockAgeing, blockStrength } from "../structure/strength.ts";
-import { type Calibration, calibrated, ICT_CALIBRATION, ICT_SCORES, type IctScore, valueAt } from "./ict-calibration.ts";
+import {
+  type Calibration,
+  calibrated,
+  ICT_CALIBRATION,
+  ICT_SCORES,
+  type IctScore,
+  valueAt,
+} from "./ict-calibration.ts";
 
 /** Plain data; crosses to workers as it is. */
 export interface IctOptions {

@@ -29,8 +29,9 @@ export class Side {
   private readonly breakers: ZoneWatch<Mutable<BreakerBlock>>;
   private readonly gaps: ZoneWatch<Mutable<FairValueGap>>;
 
-  /** Of the bar at hand: average true range up to it, and its low. */
+  /** Of the bar at hand: average true range up to it, its high and its low. */
   private atr = Number.NaN;
+  private high = Number.NaN;
   private low = Number.NaN;
 
   /** The two bars before the newest; NaN until there are any, which no price exceeds. */
@@ -50,7 +51,7 @@ export class Side {
     );
     this.liquidity = new Liquidity(direction, options.equalTolerance, book);
     this.orderBlocks = new ZoneWatch(direction, book, book.orderBlocks, closedThrough, (openTime, block) =>
-      this.opposite.openBreaker(openTime, block),
+      this.opposite.openBreaker(openTime, block, this.high >= (direction > 0 ? block.bottom : -block.top)),
     );
     this.breakers = new ZoneWatch(direction, book, book.breakers, closedThrough);
     this.gaps = new ZoneWatch(direction, book, book.gaps, tradedThrough);
@@ -67,6 +68,7 @@ export class Side {
     atr: number,
   ): void {
     this.atr = atr;
+    this.high = high;
     this.low = low;
     this.orderBlocks.advance(openTime, low, close);
     this.breakers.advance(openTime, low, close);
@@ -94,7 +96,8 @@ export class Side {
       kind: "order-block",
       scale,
       direction,
-      ...this.bounds(leg.blockTop, leg.blockBottom),
+      top: this.upper(leg.blockTop, leg.blockBottom),
+      bottom: this.lower(leg.blockTop, leg.blockBottom),
       volumeRatio: leg.volumeRatio(),
       tests: 0,
       fill: 0,
@@ -104,8 +107,8 @@ export class Side {
     });
   }
 
-  /** Takes an order block of the other side that failed at this bar. */
-  private openBreaker(openTime: number, block: OrderBlock): void {
+  /** Takes an order block of the other side that failed at this bar, and whether the bar was in it at all. */
+  private openBreaker(openTime: number, block: OrderBlock, touching: boolean): void {
     const { top, bottom, scale, volumeRatio, formedAt } = block;
     this.breakers.add({
       kind: "breaker",
@@ -116,8 +119,7 @@ export class Side {
       volumeRatio,
       tests: 0,
       fill: 0,
-      // The bar came out of the block, so that the first test is a return.
-      touching: true,
+      touching,
       formedAt,
       confirmedAt: openTime,
     });
@@ -127,7 +129,8 @@ export class Side {
     this.gaps.add({
       kind: "gap",
       direction: this.direction,
-      ...this.bounds(low, this.beforeHigh),
+      top: this.upper(low, this.beforeHigh),
+      bottom: this.lower(low, this.beforeHigh),
       tests: 0,
       fill: 0,
       // The third bar is at its edge.
@@ -159,8 +162,12 @@ export class Side {
     book.announce(book.range);
   }
 
-  /** The bounds of an object in prices that are not mirrored. */
-  private bounds(top: number, bottom: number): { top: number; bottom: number } {
-    return this.direction > 0 ? { top, bottom } : { top: -bottom, bottom: -top };
+  /** The upper and the lower bound of an object in prices that are not mirrored. */
+  private upper(top: number, bottom: number): number {
+    return this.direction > 0 ? top : -bottom;
+  }
+
+  private lower(top: number, bottom: number): number {
+    return this.direction > 0 ? bottom : -top;
   }
 }

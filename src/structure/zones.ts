@@ -49,29 +49,30 @@ export class ZoneWatch<T extends Zone> {
   advance(openTime: number, low: number, close: number): void {
     if (low > this.ceiling && !this.touching) return;
     const { list, direction } = this;
+    const count = list.length;
     let ceiling = -Infinity;
     let touching = false;
     let kept = 0;
-    for (const zone of list) {
+    for (let i = 0; i < count; i++) {
+      const zone = list[i]!;
       if (zone.direction === direction) {
         const top = direction > 0 ? zone.top : -zone.bottom;
-        if (zone.confirmedAt < openTime && this.act(openTime, low, close, top, zone)) continue;
+        if (low > top) zone.touching = false;
+        else if (zone.confirmedAt < openTime && this.act(openTime, low, close, top, zone)) continue;
         if (top > ceiling) ceiling = top;
         if (zone.touching) touching = true;
       }
-      list[kept++] = zone;
+      // Only behind one that ended is there anything to move.
+      if (kept < i) list[kept] = zone;
+      kept++;
     }
-    list.length = kept;
+    if (kept < count) list.length = kept;
     this.ceiling = ceiling;
     this.touching = touching;
   }
 
-  /** What the bar does to one zone; whether it ended it. */
+  /** What a bar does to a zone that it reaches into; whether it ended it. */
   private act(openTime: number, low: number, close: number, top: number, zone: T): boolean {
-    if (low > top) {
-      zone.touching = false;
-      return false;
-    }
     const { book } = this;
     if (!zone.touching) {
       zone.touching = true;

@@ -616,6 +616,7 @@ describe("whatever the bars", () => {
             line.confirmedAt,
             line.character,
             upside ? 64 - (line.price ?? line.bottom!) : (line.price ?? line.top),
+            [line.tests, line.fill, line.touches, line.of, line.scale],
             ["high", "bullish"].includes(line.direction) !== upside,
           ]);
         const settings = { ...OPTIONS, maxObjects: 1_000 };

@@ -144,6 +144,14 @@ function bestTouch(
 ): Touch | undefined {
   const close = m5.close(0);
   if (direction * (close - m5.open(0)) <= 0) return undefined;
+  const reached = extreme(m5, 0, direction);
+  let before = extreme(m5, 1, direction);
+  for (let back = 2; back <= UNTOUCHED_BARS; back++) {
+    const each = extreme(m5, back, direction);
+    if (direction * (each - before) < 0) before = each;
+  }
+  // A zone that only the newest bar reached lies between the two.
+  if (direction * (before - reached) <= 0) return undefined;
 
   let touched = 0;
   let best: Zone | undefined;
@@ -155,7 +163,7 @@ function bestTouch(
     const { gaps, orderBlocks, breakers } = own.structure;
     for (const list of [gaps, breakers, orderBlocks] as const) {
       for (const zone of list) {
-        if (zone.direction !== direction || !reactsFrom(m5, zone, direction)) continue;
+        if (zone.direction !== direction || !reactsFrom(zone, direction, reached, before, close)) continue;
         const quality =
           zone.kind === "gap" ? gapQuality(zone, atr) : blockQuality(zone, time - LENGTHS[timeframe], options);
         if (quality === 0) continue;
@@ -196,15 +204,10 @@ function gapQuality(zone: FairValueGap, atr: number): number {
  * Whether the newest bar reached into the zone and did not close through it, after bars that stayed outside. A zone is
  * therefore not traded while the bars that made it are still among those.
  */
-function reactsFrom(m5: TimeframeView, zone: Zone, direction: Direction): boolean {
+function reactsFrom(zone: Zone, direction: Direction, reached: number, before: number, close: number): boolean {
   const near = direction === LONG ? zone.top : zone.bottom;
   const far = direction === LONG ? zone.bottom : zone.top;
-  if (direction * (extreme(m5, 0, direction) - near) > 0) return false;
-  if (direction * (m5.close(0) - far) <= 0) return false;
-  for (let back = 1; back <= UNTOUCHED_BARS; back++) {
-    if (direction * (extreme(m5, back, direction) - near) <= 0) return false;
-  }
-  return true;
+  return direction * (reached - near) <= 0 && direction * (before - near) > 0 && direction * (close - far) > 0;
 }
 
 /** The low for a long, the high for a short: where a bar goes against the trade. */

@@ -62,8 +62,13 @@ export class SwingScale {
     volume: number,
     meanVolume: number,
   ): void {
-    this.candidateLeg.advance(openTime, open, high, low, close, volume, meanVolume);
-    this.swingLeg.advance(openTime, open, high, low, close, volume, meanVolume);
+    // Without a candidate or an unbroken swing its leg is nobody's; the next one begins afresh.
+    if (!Number.isNaN(this.candidateHigh)) {
+      this.candidateLeg.advance(openTime, open, high, low, close, volume, meanVolume);
+    }
+    if (!Number.isNaN(this.swingHigh)) {
+      this.swingLeg.advance(openTime, open, high, low, close, volume, meanVolume);
+    }
     if (close > this.swingHigh) this.break(openTime);
     else if (high > this.unsweptHigh) this.sweep(openTime);
   }

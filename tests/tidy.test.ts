@@ -34,7 +34,7 @@ const COMMON = ["src/input-error.ts", "src/nearest-name.ts"];
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
   guards: ["core"],
-  strategies: ["core"],
+  strategies: ["core", "structure"],
   market: ["core"],
   indicators: ["core", "market"],
   structure: ["core", "market", "indicators"],

@@ -25,7 +25,7 @@ import { type IndicatorPlan, outputRow, planIndicators } from "../indicators/pla
 import { ABSENT } from "../market/bar-source.ts";
 import { BAR, CLOSE, HIGH, LOW, OPEN, type Panel, STARTS, VOLUME } from "../market/panel.ts";
 import { createStrategy, type StrategyName, type StrategyOptions } from "../strategies/registry.ts";
-import { regimeOf } from "../structure/regime.ts";
+import { BreakoutWatch, regimeOf } from "../structure/regime.ts";
 import { StructureTracker } from "../structure/tracker.ts";
 
 /** What analysis is told once. Plain data, because it crosses to workers. */
@@ -65,6 +65,8 @@ export class AnalysisEngine {
   readonly #views: readonly PanelSymbolView[];
   readonly #market: MarketCursor;
   readonly #features: FeatureRows;
+  /** Of each symbol on 1h bars. */
+  readonly #breakouts: BreakoutWatch[];
   #regimes: Regime[];
 
   constructor(panel: Panel, options: AnalysisOptions) {
@@ -85,6 +87,7 @@ export class AnalysisEngine {
       (name) => new TimeframeAnalysis(name, panel, new Indicators(plan, kernel, panel, panel.timeframe(name))),
     );
     this.#strategy = createStrategy(options.strategy, options.strategyOptions);
+    this.#breakouts = options.instruments.map(() => new BreakoutWatch());
     this.#regimes = options.instruments.map(() => "unknown");
     this.#market = options.market === undefined ? new MarketReturns(panel) : new MarketHistoryCursor(options.market);
     this.#features = new FeatureRows(options.instruments.length, options.incrementalFeatures);
@@ -99,10 +102,25 @@ export class AnalysisEngine {
     const hour = this.#timeframes[HOUR]!;
     if (hour.justClosed) {
       // A new array, because the events of earlier cycles hold the old one.
-      this.#regimes = this.#views.map((_, symbol) =>
-        regimeOf(hour.indicator("adx", symbol), this.#options.adxTrendThreshold),
-      );
+      this.#regimes = this.#views.map((view, symbol) => this.#regimeOf(view, symbol));
     }
+  }
+
+  /** The regime of a symbol after a 1h bar; one without that bar keeps what was known of it. */
+  #regimeOf(view: PanelSymbolView, symbol: number): Regime {
+    const hour = view.timeframe("1h");
+    const adx = hour.indicator("adx");
+    if (!hour.justClosed) return Number.isNaN(adx) ? "unknown" : this.#regimes[symbol]!;
+    if (hour.bars === 1) this.#breakouts[symbol] = new BreakoutWatch();
+    const width = hour.indicator("bollingerUpper") - hour.indicator("bollingerLower");
+    const breakout = this.#breakouts[symbol]!.advance(
+      hour.high(0),
+      hour.low(0),
+      hour.close(0),
+      width,
+      hour.indicator("atr"),
+    );
+    return regimeOf(adx, this.#options.adxTrendThreshold, breakout);
   }
 
   /** Analyses the cycle that closed at `cycle`; symbols in `late` have no bar in it and are left out. */

@@ -72,10 +72,16 @@ export function inspectCommand(program: Command): void {
         const analysis = { ...indicatorOptions(settings), strategyOptions, kernel: kernel.name };
         return print(lines(featureLines(input, names, analysis, until)));
       }
-      const shown = options.events ? structureEvents(input, {}, until) : structureObjects(input, {}, until);
+      const structureSettings = { sessions: bars.timeframe <= LONGEST_IN_SESSION };
+      const shown = options.events
+        ? structureEvents(input, structureSettings, until)
+        : structureObjects(input, structureSettings, until);
       await print(options.json ? lines(shown) : shown.map(structureText).join(""));
     });
 }
+
+/** Longer bars do not lie within a session. */
+const LONGEST_IN_SESSION = 3_600_000;
 
 /** Structure is defined by ranges, so a bar must lie within its own. */
 function checkRanges(file: string, { openTime, open, high, low, close }: Ohlcv): void {

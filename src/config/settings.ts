@@ -314,14 +314,12 @@ const ORDER_BLOCKS = {
     default: 3,
     unit: "tests",
     decides: true,
-    awaits: "tests of order blocks",
     help: "An order block that was tested more often is spent.",
   },
   OB_DECAY_ENABLED: {
     type: "boolean",
     default: true,
     decides: true,
-    awaits: "decay of order blocks",
     help: "Whether order blocks lose strength with age.",
   },
   OB_TIME_DECAY_HOURS: {
@@ -331,7 +329,6 @@ const ORDER_BLOCKS = {
     default: 48,
     unit: "h",
     decides: true,
-    awaits: "decay of order blocks",
     help: "Age at which an order block begins to lose strength.",
   },
   OB_DECAY_RATE: {
@@ -341,7 +338,6 @@ const ORDER_BLOCKS = {
     default: 0.1,
     unit: "fraction",
     decides: true,
-    awaits: "decay of order blocks",
     help: "Share of its strength that an ageing order block loses per OB_TIME_DECAY_HOURS.",
   },
 } as const satisfies Table;

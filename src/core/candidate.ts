@@ -1,5 +1,8 @@
-/** Market regimes from the least to the most directional; `unknown` while the indicators warm up. */
-export const REGIMES = ["unknown", "choppy", "ranging", "trending", "strong_trending"] as const;
+/**
+ * Market regimes from the least to the most directional, then `breakout`; `unknown` while the indicators warm up.
+ * Journals hold positions in this list: new ones go to its end.
+ */
+export const REGIMES = ["unknown", "choppy", "ranging", "trending", "strong_trending", "breakout"] as const;
 export type Regime = (typeof REGIMES)[number];
 
 export const LONG = 1;

@@ -85,6 +85,12 @@ export function strategyOptionsOf(settings: Settings): StrategyOptions {
   return {
     riskRewardRatio: settings.RISK_REWARD_RATIO,
     minVolumeRatio: settings.OB_MIN_VOLUME_RATIO,
+    ageing: {
+      maxTests: settings.OB_MAX_TEST_COUNT,
+      decayEnabled: settings.OB_DECAY_ENABLED,
+      decayHours: settings.OB_TIME_DECAY_HOURS,
+      decayRate: settings.OB_DECAY_RATE,
+    },
   };
 }
 

@@ -13,6 +13,7 @@ const OPTIONS: GuardOptions = {
     ranging: { allowed: false, multiplier: 1 },
     trending: { allowed: true, multiplier: 1 },
     strong_trending: { allowed: true, multiplier: 1.2 },
+    breakout: { allowed: true, multiplier: 1 },
   },
   dailyLossLimit: 0.05,
   maxExposure: 3,

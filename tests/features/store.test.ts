@@ -137,15 +137,19 @@ test("another thread never sees a row that is half written", async () => {
   worker.postMessage({ buffer: store.buffer, owner: 5, stop });
   while (Atomics.load(flags, 1) === 0) await Bun.sleep(1);
   const numbers = new Float32Array(32);
-  // Until it has seen enough changes, however the two threads are scheduled.
-  const end = performance.now() + 10_000;
-  for (let i = 0; Atomics.load(flags, 2) < 200 && performance.now() < end; i++) store.put(5, numbers.fill(i));
+  // Until it has seen enough changes, however the threads are scheduled; without pauses it would hardly see any.
+  const end = performance.now() + 20_000;
+  for (let i = 0; Atomics.load(flags, 2) < 2_000 && performance.now() < end; i++) {
+    store.put(5, numbers.fill(i));
+    const next = Bun.nanoseconds() + 3_000;
+    while (Bun.nanoseconds() < next);
+  }
   Atomics.store(flags, 0, 1);
   const { reads, torn } = await answer;
   worker.terminate();
   expect(torn).toBe(0);
-  expect(reads).toBeGreaterThanOrEqual(200);
-});
+  expect(reads).toBeGreaterThanOrEqual(2_000);
+}, 30_000);
 
 describe("the mapped file", () => {
   test("outlives its writer, in order", () => {

@@ -80,7 +80,7 @@ describe("incremental rows", () => {
 });
 
 test("a candidate carries the row of its bar, in memory of its own", () => {
-  const series = [wander(4_000, 7), wander(4_000, 8)];
+  const series = [7, 8, 9, 10, 11, 12].map((seed) => wander(4_000, seed));
   const market = new FeatureMarket(series, { strategy: "ict" });
   const rows: number[][] = [];
   const found: { bar: number; symbol: number; features: Float32Array }[] = [];
@@ -88,7 +88,7 @@ test("a candidate carries the row of its bar, in memory of its own", () => {
     for (const { symbol, features } of market.analyse().candidates) found.push({ bar, symbol, features: features! });
     if (found.at(-1)?.bar === bar) rows[bar] = market.row();
   }
-  expect(found.length).toBeGreaterThan(3);
+  expect(found).not.toBeEmpty();
   for (const { bar, symbol, features } of found) {
     expect(features.buffer.byteLength).toBe(4 * FEATURE_COUNT);
     expect([...features]).toEqual(rows[bar]!.slice(symbol * FEATURE_COUNT, (symbol + 1) * FEATURE_COUNT));

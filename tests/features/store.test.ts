@@ -125,7 +125,8 @@ test("the default store has room for 16,384 positions of 32 numbers in less than
 });
 
 test("another thread never sees a row that is half written", async () => {
-  const store = FeatureStore.inMemory(16, 32);
+  // Rows so long that they take a while to write and to read.
+  const store = FeatureStore.inMemory(16, 4096);
   const stop = new SharedArrayBuffer(12);
   const flags = new Int32Array(stop);
   const worker = new Worker(new URL("./store-reader.ts", import.meta.url).href);
@@ -133,19 +134,23 @@ test("another thread never sees a row that is half written", async () => {
     worker.onmessage = ({ data }) => resolve(data);
     worker.onerror = (event) => reject(new Error(event.message));
   });
-  store.put(5, new Float32Array(32));
+  store.put(5, new Float32Array(4096));
   worker.postMessage({ buffer: store.buffer, owner: 5, stop });
   while (Atomics.load(flags, 1) === 0) await Bun.sleep(1);
-  const numbers = new Float32Array(32);
-  // Until it has seen enough changes, however the two threads are scheduled.
-  const end = performance.now() + 10_000;
-  for (let i = 0; Atomics.load(flags, 2) < 200 && performance.now() < end; i++) store.put(5, numbers.fill(i));
+  const numbers = new Float32Array(4096);
+  // Until it has seen enough changes, however the threads are scheduled; without pauses it would hardly see any.
+  const end = performance.now() + 20_000;
+  for (let i = 0; Atomics.load(flags, 2) < 300 && performance.now() < end; i++) {
+    store.put(5, numbers.fill(i));
+    const next = Bun.nanoseconds() + 20_000;
+    while (Bun.nanoseconds() < next);
+  }
   Atomics.store(flags, 0, 1);
   const { reads, torn } = await answer;
   worker.terminate();
   expect(torn).toBe(0);
-  expect(reads).toBeGreaterThanOrEqual(200);
-});
+  expect(reads).toBeGreaterThanOrEqual(300);
+}, 30_000);
 
 describe("the mapped file", () => {
   test("outlives its writer, in order", () => {

@@ -12,10 +12,11 @@ import type {
 } from "../core/strategy.ts";
 import { ANALYSIS_TIMEFRAMES, type INDICATOR_NAMES } from "../core/strategy.ts";
 import { Indicators } from "../indicators/indicators.ts";
-import { type KernelName, selectKernel } from "../indicators/kernel.ts";
+import type { KernelName } from "../indicators/kernel.ts";
 import { type IndicatorPlan, outputRow, planIndicators } from "../indicators/plan.ts";
 import { ABSENT } from "../market/bar-source.ts";
 import { CLOSE, HIGH, LOW, OPEN, type Panel, STARTS, VOLUME } from "../market/panel.ts";
+import { chooseKernel } from "../native.ts";
 import { createStrategy, type StrategyName, type StrategyOptions } from "../strategies/registry.ts";
 import { regimeOf } from "../structure/regime.ts";
 import { StructureTracker } from "../structure/tracker.ts";
@@ -66,7 +67,7 @@ export class AnalysisEngine {
       { kind: "bollinger", ...BOLLINGER },
       { kind: "volumeRatio", period: VOLUME_PERIOD },
     ]);
-    const kernel = selectKernel(options.kernel);
+    const kernel = chooseKernel(options.kernel);
     this.#timeframes = ANALYSIS_TIMEFRAMES.map(
       (name) => new TimeframeAnalysis(name, panel, new Indicators(plan, kernel, panel, panel.timeframe(name))),
     );

@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import { Option } from "commander";
-import { selectKernel } from "../indicators/kernel.ts";
 import { InputError } from "../input-error.ts";
 import { type IndicatorRow, type IndicatorValue, indicatorRows, parseIndicators } from "../inspect/indicators.ts";
 import { structureEvents, structureObjects } from "../inspect/structure.ts";
@@ -24,7 +23,7 @@ export function inspectCommand(program: Command): void {
     .command("inspect")
     .description("show indicators or market structure of any csv of bars")
     .argument("<file>", "csv with a header and columns for time, open, high, low, close; .gz too")
-    .addOption(new Option("--indicators <list>", "such as ema:20,rsi:14,adx:14,bollinger:20:2,volumeRatio:20"))
+    .addOption(new Option("--indicators <list>", "such as ema:20,rsi:14,adx:14,macd:12:26:9,bollinger:20:2"))
     .addOption(new Option("--structure", "the objects as known at the last bar shown").conflicts("indicators"))
     .option("--events", "with --structure: the log of all that happened, in order")
     .addOption(
@@ -38,7 +37,7 @@ export function inspectCommand(program: Command): void {
       }
       if (options.events && !structure) throw new InputError("--events belongs to --structure", 2);
       const requests = indicators === undefined ? [] : parseIndicators(indicators);
-      const kernel = selectKernel(chooseKernel(settingsFrom([]).settings.PENSTOCK_KERNEL));
+      const kernel = chooseKernel(settingsFrom([]).settings.PENSTOCK_KERNEL);
       const bars = readOhlcv(file);
       for (const note of bars.notes) process.stderr.write(`penstock: ${note}\n`);
 

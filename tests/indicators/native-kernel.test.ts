@@ -180,7 +180,13 @@ describe("every kernel gives the bits of the portable one", () => {
       .filter((_, i) => i % 12 === 0)) {
       const bars = readBars(join(path, file));
       const expected = computeIndicators(ALL_KINDS, bars);
-      for (const kernel of NATIVE) expect(computeIndicators(ALL_KINDS, bars, kernel)).toEqual(expected);
+      for (const kernel of NATIVE) {
+        for (const [i, columns] of computeIndicators(ALL_KINDS, bars, kernel).entries()) {
+          for (const [output, column] of Object.entries(columns)) {
+            expect(difference(column, expected[i]![output as keyof typeof columns]!)).toBeUndefined();
+          }
+        }
+      }
     }
   });
 
@@ -231,9 +237,9 @@ describe("a compiler that may round otherwise is noticed", () => {
   );
 
   withCompiler(
-    "leave to forget NaN breaks hostile markets",
+    "leave to reorder changes the bits",
     () => {
-      for (const kernel of openKernels(libraryWith("-ffinite-math-only")).kernels.slice(1)) {
+      for (const kernel of openKernels(libraryWith("-ffast-math")).kernels.slice(1)) {
         expect(() => assertEqual(ALL_KINDS, hostileMarket(7, 3, 300), [kernel], [50])).toThrow("element");
       }
     },
@@ -286,7 +292,7 @@ describe("the door to C", () => {
       const short = { ...plan, table: plan.table.subarray(0, 20) };
       expect(() => step(short, bars, 0, BAR, 1, state, out)).toThrow("refused a broken plan");
       const private_ = { ...plan, table: new Int32Array(plan.table) };
-      expect(() => step(private_ as typeof plan, bars, 0, BAR, 1, state, out)).toThrow("shared buffers");
+      expect(() => step(private_ as unknown as typeof plan, bars, 0, BAR, 1, state, out)).toThrow("shared buffers");
     }
   });
 

@@ -38,7 +38,7 @@ static int rows_exist(int32_t from, int32_t count, int32_t rows) {
 static int is_period(int32_t n) { return n >= 1 && n <= LIMIT; }
 
 static int window_fits(const struct window *w, int32_t rows) {
-  static const int32_t results[SOURCES] = {2, 1, 1, 1, 0};
+  static const int32_t results[SOURCES] = {2, 2, 1, 1, 1};
   return w->source >= 0 && w->source < SOURCES && is_period(w->period) && rows_exist(w->position, 1, rows) &&
          rows_exist(w->ring, w->period, rows) && rows_exist(w->result, results[w->source], rows);
 }
@@ -46,8 +46,8 @@ static int window_fits(const struct window *w, int32_t rows) {
 static int step_fits(const struct step *s, int32_t rows, int32_t outputs) {
   static const int32_t own[KINDS] = {[EMA] = 1, [RSI] = 2, [ATR] = 1, [ADX] = 4, [MACD] = 3, [OBV] = 1};
   static const int32_t shown[KINDS] = {1, 1, 1, 1, 3, 3, 1, 1, 3, 2, 1, 1, 1, 1, 1, 1};
-  static const int32_t results[KINDS] = {[SMA] = 1,    [BOLLINGER] = 2, [VOLUME_RATIO] = 1,       [STOCHASTIC] = 1,
-                                         [HIGHEST] = 1, [LOWEST] = 1,    [STANDARD_DEVIATION] = 2, [VOLUME_AVERAGE] = 1};
+  static const int32_t results[KINDS] = {[SMA] = 1,    [BOLLINGER] = 2, [VOLUME_RATIO] = 2,       [STOCHASTIC] = 1,
+                                         [HIGHEST] = 1, [LOWEST] = 1,    [STANDARD_DEVIATION] = 2, [VOLUME_AVERAGE] = 2};
   if (s->kind < 0 || s->kind >= KINDS) return 0;
   if (s->period < 0 || s->period > LIMIT || s->second < 0 || s->second > LIMIT || s->third < 0 || s->third > LIMIT) {
     return 0;
@@ -61,7 +61,7 @@ static int step_fits(const struct step *s, int32_t rows, int32_t outputs) {
            rows_exist(s->third_position, 1, rows);
   }
   if (s->kind == VWAP) {
-    return rows_exist(s->first_window, s->period, rows) && rows_exist(s->second_window, s->period + 1, rows);
+    return rows_exist(s->first_window, s->period + 1, rows) && rows_exist(s->second_window, s->period + 1, rows);
   }
   return 1;
 }
@@ -74,12 +74,14 @@ static int read_plan(struct plan *plan, const int32_t *table, int32_t length, co
   if (h->clocks > LIMIT || h->windows > LIMIT || h->steps > LIMIT) return 0;
   if (h->state_rows > LIMIT || h->output_rows > LIMIT) return 0;
   if (HEADER + (int64_t)h->clocks * CLOCK + (int64_t)h->windows * WINDOW + (int64_t)h->steps * STEP > length) return 0;
-  if ((int64_t)h->steps * NUMBERS > doubles) return 0;
+  if ((int64_t)h->steps * NUMBERS + h->windows > doubles) return 0;
   plan->header = *h;
   plan->clocks = (const struct clock *)(table + HEADER);
   plan->windows = (const struct window *)(table + HEADER + h->clocks * CLOCK);
   plan->steps = (const struct step *)(table + HEADER + h->clocks * CLOCK + h->windows * WINDOW);
   plan->numbers = (const struct numbers *)numbers;
+  plan->window_weights = numbers + (int64_t)h->steps * NUMBERS;
+  plan->warm = 1;
   for (int32_t i = 0; i < h->clocks; i++) {
     if (!is_period(plan->clocks[i].period) || !rows_exist(plan->clocks[i].position, 1, h->state_rows)) return 0;
   }
@@ -87,7 +89,11 @@ static int read_plan(struct plan *plan, const int32_t *table, int32_t length, co
     if (!window_fits(&plan->windows[i], h->state_rows)) return 0;
   }
   for (int32_t i = 0; i < h->steps; i++) {
-    if (!step_fits(&plan->steps[i], h->state_rows, h->output_rows)) return 0;
+    const struct step *s = &plan->steps[i];
+    if (!step_fits(s, h->state_rows, h->output_rows)) return 0;
+    /* The longest are the ADX with 2 n, the MACD with slow + signal and the stochastic with the sum of all three. */
+    double warm = s->period + (double)(s->kind == ADX ? s->period : s->second) + s->third + 1;
+    if (warm > plan->warm) plan->warm = warm;
   }
   return 1;
 }

@@ -21,6 +21,5 @@ typedef __m256d M;
 #define MIN(a, b) _mm256_min_pd(a, b)
 #define SQRT(a) _mm256_sqrt_pd(a)
 #define ABS(a) _mm256_andnot_pd(_mm256_set1_pd(-0.0), a)
-#define KEEP(p, absent, v) STORE(p, SELECT(absent, LOAD(p), v))
 
 #include "kernel.inc"

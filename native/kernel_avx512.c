@@ -21,6 +21,5 @@ typedef __mmask8 M;
 #define MIN(a, b) _mm512_min_pd(a, b)
 #define SQRT(a) _mm512_sqrt_pd(a)
 #define ABS(a) _mm512_abs_pd(a)
-#define KEEP(p, absent, v) _mm512_mask_storeu_pd(p, (M)~(absent), v)
 
 #include "kernel.inc"

@@ -21,6 +21,5 @@ typedef __m128d M;
 #define MIN(a, b) _mm_min_pd(a, b)
 #define SQRT(a) _mm_sqrt_pd(a)
 #define ABS(a) _mm_andnot_pd(_mm_set1_pd(-0.0), a)
-#define KEEP(p, absent, v) STORE(p, SELECT(absent, LOAD(p), v))
 
 #include "kernel.inc"

@@ -75,6 +75,10 @@ struct plan {
   const struct window *windows;
   const struct step *steps;
   const struct numbers *numbers;
+  /* 1 / period of each window. */
+  const double *window_weights;
+  /* Bars after which a lane has all warm-ups behind it. */
+  double warm;
 };
 
 /* One kernel: all bars of all groups. Everything has been checked. */

@@ -63,7 +63,7 @@ export interface IndicatorPlan {
    * second position, third position, 0, 0); codes are positions in WINDOW_SOURCES and STEP_KINDS.
    */
   readonly table: Int32Array<SharedArrayBuffer>;
-  /** Four per step: deviations and the three weights. */
+  /** Four per step: deviations and the three weights. Then the weight of each window. */
   readonly numbers: Float64Array<SharedArrayBuffer>;
 }
 
@@ -84,10 +84,12 @@ export interface Window extends Clock {
   readonly source: WindowSource;
   readonly ring: number;
   readonly result: number;
+  /** 1 / period. */
+  readonly weight: number;
 }
 
-/** Rows of results: mean difference from the newest close and variance; sum; highest; lowest; none. */
-const RESULT_ROWS: Readonly<Record<WindowSource, number>> = { close: 2, volume: 1, high: 1, low: 1, typical: 0 };
+/** Rows of results: mean difference from the newest close and deviation; sum and mean; highest; lowest; the newest. */
+const RESULT_ROWS: Readonly<Record<WindowSource, number>> = { close: 2, volume: 2, high: 1, low: 1, typical: 1 };
 
 /** One request with its places: `state` and `output` are its first rows. What a kind does not have is 0. */
 export interface PlanStep {
@@ -103,7 +105,7 @@ export interface PlanStep {
   readonly thirdWeight: number;
   readonly state: number;
   readonly output: number;
-  /** First rows of the results of its windows, or, where a window has none, of its ring. */
+  /** First rows of the results of its windows; for the VWAP, of the windows' rings. */
   readonly firstWindow: number;
   readonly secondWindow: number;
   /** Positions in rings over the second and third period. */
@@ -147,14 +149,16 @@ export function planIndicators(requests: readonly IndicatorRequest[]): Indicator
       const name = `${source}:${period}`;
       if (windows.has(name)) continue;
       const ring = take(period);
-      windows.set(name, { source, period, position: positionOf(period), ring, result: take(RESULT_ROWS[source]) });
+      const result = take(RESULT_ROWS[source]);
+      windows.set(name, { source, period, position: positionOf(period), ring, result, weight: 1 / period });
     }
   }
   const windowOf = (request: IndicatorRequest, place: number) => {
     const source = SOURCES[request.kind][place];
     if (source === undefined || !("period" in request)) return 0;
-    const window = windows.get(`${source}:${request.period}`)!;
-    return RESULT_ROWS[source] === 0 ? window.ring : window.result;
+    const { ring, result } = windows.get(`${source}:${request.period}`)!;
+    // A volume-weighted mean needs the values themselves, and finds the results behind them.
+    return request.kind === "vwap" ? ring : result;
   };
 
   let outputRows = 0;
@@ -176,8 +180,7 @@ export function planIndicators(requests: readonly IndicatorRequest[]): Indicator
       state: take(ownRows(request)),
       output,
       firstWindow: windowOf(request, 0),
-      // A volume-weighted mean needs the volumes themselves, not their sum.
-      secondWindow: kind === "vwap" ? windows.get(`volume:${period}`)!.ring : windowOf(request, 1),
+      secondWindow: windowOf(request, 1),
       secondPosition: positionOf(second),
       thirdPosition: positionOf(third),
     };
@@ -302,7 +305,10 @@ function tablesOf(plan: Omit<IndicatorPlan, "table" | "numbers">): Pick<Indicato
       0,
     ]),
   ].flat();
-  const numbers = steps.flatMap((s) => [s.deviations, s.weight, s.secondWeight, s.thirdWeight]);
+  const numbers = [
+    ...steps.flatMap((s) => [s.deviations, s.weight, s.secondWeight, s.thirdWeight]),
+    ...windows.map(({ weight }) => weight),
+  ];
   // Explicit shared buffers, because native kernels take their address.
   const table = new Int32Array(new SharedArrayBuffer(whole.length * 4));
   table.set(whole);

@@ -139,11 +139,12 @@ function look(window: Window, bars: Float64Array, bar: number, state: Float64Arr
     switch (source) {
       case "close":
         state[at] = close;
-        moments(state, ring, ring + length, close, period, result);
+        moments(state, ring, ring + length, close, window.weight, result);
         break;
       case "volume":
         state[at] = bars[bar + VOLUME + lane]!;
         state[result] = sum(state, ring, ring + length);
+        state[result + LANES] = state[result]! * window.weight;
         break;
       case "high":
         state[at] = bars[bar + HIGH + lane]!;
@@ -155,6 +156,7 @@ function look(window: Window, bars: Float64Array, bar: number, state: Float64Arr
         break;
       case "typical":
         state[at] = typical(bars, bar + lane);
+        state[result] = state[at]!;
         break;
       default:
         source satisfies never;
@@ -167,11 +169,11 @@ function typical(bars: Float64Array, lane: number): number {
 }
 
 /**
- * Mean difference from the newest close, and population variance. Both sums are of differences from the newest close,
+ * Mean difference from the newest close, and population standard deviation. Both sums are of differences from the newest close,
  * so a flat window is exact. It belongs to the window, so its squared distance from the mean is at most (n - 1) times
  * the variance (Samuelson): the subtraction below loses a few bits at the very worst and never falls below 0.
  */
-function moments(state: Float64Array, from: number, end: number, close: number, n: number, result: number): void {
+function moments(state: Float64Array, from: number, end: number, close: number, weight: number, result: number): void {
   let at = from;
   let s0 = 0;
   let s1 = 0;
@@ -210,9 +212,9 @@ function moments(state: Float64Array, from: number, end: number, close: number, 
     s2 += d2;
     q2 += d2 * d2;
   }
-  const mean = (s0 + s1 + (s2 + s3)) / n;
+  const mean = (s0 + s1 + (s2 + s3)) * weight;
   state[result] = mean;
-  state[result + LANES] = (q0 + q1 + (q2 + q3)) / n - mean * mean;
+  state[result + LANES] = Math.sqrt((q0 + q1 + (q2 + q3)) * weight - mean * mean);
 }
 
 function sum(state: Float64Array, from: number, end: number): number {
@@ -477,7 +479,7 @@ function bollinger(
     const close = bars[bar + CLOSE + lane]!;
     const known = state[common + SEEN * LANES + lane]! >= step.period - 1 && !Number.isNaN(close);
     const middle = close + state[mean + lane]!;
-    const width = step.deviations * Math.sqrt(state[mean + LANES + lane]!);
+    const width = step.deviations * state[mean + LANES + lane]!;
     out[to + lane] = known ? middle + width : Number.NaN;
     out[to + LANES + lane] = known ? middle : Number.NaN;
     out[to + 2 * LANES + lane] = known ? middle - width : Number.NaN;
@@ -494,11 +496,11 @@ function standardDeviation(
   out: Float64Array,
   to: number,
 ): void {
-  const variance = common + (step.firstWindow + 1) * LANES;
+  const deviation = common + (step.firstWindow + 1) * LANES;
   for (let lane = 0; lane < LANES; lane++) {
     const absent = Number.isNaN(bars[bar + CLOSE + lane]!);
     const known = state[common + SEEN * LANES + lane]! >= step.period - 1 && !absent;
-    out[to + lane] = known ? Math.sqrt(state[variance + lane]!) : Number.NaN;
+    out[to + lane] = known ? state[deviation + lane]! : Number.NaN;
   }
 }
 
@@ -530,11 +532,11 @@ function volumeAverage(
   out: Float64Array,
   to: number,
 ): void {
-  const total = common + step.firstWindow * LANES;
+  const mean = common + (step.firstWindow + 1) * LANES;
   for (let lane = 0; lane < LANES; lane++) {
     const absent = Number.isNaN(bars[bar + CLOSE + lane]!);
     const known = state[common + SEEN * LANES + lane]! >= step.period - 1 && !absent;
-    out[to + lane] = known ? state[total + lane]! / step.period : Number.NaN;
+    out[to + lane] = known ? state[mean + lane]! : Number.NaN;
   }
 }
 
@@ -551,12 +553,12 @@ function volumeRatio(
   out: Float64Array,
   to: number,
 ): void {
-  const total = common + step.firstWindow * LANES;
+  const mean = common + (step.firstWindow + 1) * LANES;
   for (let lane = 0; lane < LANES; lane++) {
     const absent = Number.isNaN(bars[bar + CLOSE + lane]!);
     const known = state[common + SEEN * LANES + lane]! >= step.period - 1 && !absent;
-    const mean = state[total + lane]! / step.period;
-    out[to + lane] = !known ? Number.NaN : mean === 0 ? 0 : bars[bar + VOLUME + lane]! / mean;
+    const average = state[mean + lane]!;
+    out[to + lane] = !known ? Number.NaN : average === 0 ? 0 : bars[bar + VOLUME + lane]! / average;
   }
 }
 
@@ -583,10 +585,12 @@ function vwap(
       out[to + lane] = Number.NaN;
       continue;
     }
-    const newest = typical(bars, bar + lane);
     let price = typicals + lane;
     let volume = volumes + lane;
     const end = price + n * LANES;
+    // Behind the rings lie the results of the windows: the newest typical price and the sum of the volumes.
+    const newest = state[end]!;
+    const total = state[volume + n * LANES]!;
     let s0 = 0;
     let s1 = 0;
     let s2 = 0;
@@ -600,8 +604,6 @@ function vwap(
     if (price < end) s0 += (state[price]! - newest) * state[volume]!;
     if (price + LANES < end) s1 += (state[price + LANES]! - newest) * state[volume + LANES]!;
     if (price + 2 * LANES < end) s2 += (state[price + 2 * LANES]! - newest) * state[volume + 2 * LANES]!;
-    // The sum of the volumes is the result of their window, which lies behind its ring.
-    const total = state[volumes + n * LANES + lane]!;
     out[to + lane] = total === 0 ? newest : newest + (s0 + s1 + (s2 + s3)) / total;
   }
 }

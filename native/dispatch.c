@@ -120,6 +120,7 @@ int32_t penstock_run(const struct call *call, const int32_t *table, const double
   struct plan plan;
   if (!read_plan(&plan, table, call->table_length, numbers, call->numbers_length)) return WRONG_TABLE;
   if (!lengths_fit(call, &plan.header)) return WRONG_LENGTH;
+  if (call->groups == 0 || call->count == 0) return 0;
   KERNEL_OF[call->kernel](&plan, call, bars, state, out);
   return 0;
 }

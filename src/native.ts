@@ -10,9 +10,9 @@ import { BAR, LANES } from "./market/panel.ts";
 /** The library that `bun run build:native` makes for this platform. */
 export const KERNEL_FILE = `penstock-${process.platform}-${process.arch}.so`;
 
-/** In the compiled program the folder native/build lies beside the code. */
-const KERNEL_PATH = Bun.main.startsWith("/$bunfs/")
-  ? join(import.meta.dir, "build", KERNEL_FILE)
+/** In the compiled program, workers included, the folder native/build lies at the root of the file system within. */
+const KERNEL_PATH = import.meta.dir.startsWith("/$bunfs/")
+  ? join("/$bunfs/root/build", KERNEL_FILE)
   : join(import.meta.dir, "..", "native", "build", KERNEL_FILE);
 
 /** PENSTOCK_ABI of native/penstock.h: the library, the fields of a call and the tables of a plan belong together. */

@@ -77,7 +77,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "native",
   ],
   main: ["command-line"],
-  native: [],
+  native: ["indicators", "market"],
 };
 
 /** The part of the house a file belongs to: its folder under src, or its name there. */

@@ -20,10 +20,11 @@ import {
 } from "../features/market-returns.ts";
 import { FeatureRows } from "../features/rows.ts";
 import { Indicators } from "../indicators/indicators.ts";
-import { type KernelName, selectKernel } from "../indicators/kernel.ts";
+import type { KernelName } from "../indicators/kernel.ts";
 import { type IndicatorPlan, outputRow, planIndicators } from "../indicators/plan.ts";
 import { ABSENT } from "../market/bar-source.ts";
 import { BAR, CLOSE, HIGH, LOW, OPEN, type Panel, STARTS, VOLUME } from "../market/panel.ts";
+import { chooseKernel } from "../native.ts";
 import { createStrategy, type StrategyName, type StrategyOptions } from "../strategies/registry.ts";
 import { BreakoutWatch, regimeOf } from "../structure/regime.ts";
 import { StructureTracker } from "../structure/tracker.ts";
@@ -82,7 +83,7 @@ export class AnalysisEngine {
       { kind: "bollinger", ...BOLLINGER },
       { kind: "volumeRatio", period: VOLUME_PERIOD },
     ]);
-    const kernel = selectKernel(options.kernel);
+    const kernel = chooseKernel(options.kernel);
     this.#timeframes = ANALYSIS_TIMEFRAMES.map(
       (name) => new TimeframeAnalysis(name, panel, new Indicators(plan, kernel, panel, panel.timeframe(name))),
     );

@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import { Option } from "commander";
-import { selectKernel } from "../indicators/kernel.ts";
 import { InputError } from "../input-error.ts";
 import { featureLines, parseFeatures } from "../inspect/features.ts";
 import { type IndicatorRow, type IndicatorValue, indicatorRows, parseIndicators } from "../inspect/indicators.ts";
@@ -27,7 +26,7 @@ export function inspectCommand(program: Command): void {
     .command("inspect")
     .description("show indicators, market structure or features of any csv of bars")
     .argument("<file>", "csv with a header and columns for time, open, high, low, close; .gz too")
-    .addOption(new Option("--indicators <list>", "such as ema:20,rsi:14,adx:14,bollinger:20:2,volumeRatio:20"))
+    .addOption(new Option("--indicators <list>", "such as ema:20,rsi:14,adx:14,macd:12:26:9,bollinger:20:2"))
     .addOption(new Option("--structure", "the objects as known at the last bar shown").conflicts("indicators"))
     .addOption(
       new Option(
@@ -50,7 +49,7 @@ export function inspectCommand(program: Command): void {
       const requests = indicators === undefined ? [] : parseIndicators(indicators);
       const names = parseFeatures(features === true ? undefined : features);
       const { settings } = settingsFrom([]);
-      const kernel = selectKernel(chooseKernel(settings.PENSTOCK_KERNEL));
+      const kernel = chooseKernel(settings.PENSTOCK_KERNEL);
       const bars = readOhlcv(file);
       for (const note of bars.notes) process.stderr.write(`penstock: ${note}\n`);
 

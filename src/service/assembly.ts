@@ -72,7 +72,7 @@ export function analysisOptions(settings: Settings, source: BarSource): Analysis
   }
   return {
     instruments: source.instruments,
-    kernel: chooseKernel(settings.PENSTOCK_KERNEL),
+    kernel: chooseKernel(settings.PENSTOCK_KERNEL).name,
     strategy,
     strategyOptions,
     ...indicatorOptions(settings),

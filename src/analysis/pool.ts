@@ -145,6 +145,7 @@ export class AnalysisPool {
   }
 
   async #run(place: Place, task: Task): Promise<Answer> {
+    if (this.#closed) throw new RangeFailed("the pool is closed", false);
     if (place.thread.isLost) place.thread = this.#restart(place);
     const { thread } = place;
     try {

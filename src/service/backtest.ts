@@ -42,6 +42,8 @@ export interface BacktestOptions extends MarketChoice {
   /** Told now and then how far it is: 0 to 1. */
   readonly onProgress?: (phase: "loading" | "trading", share: number) => void;
   readonly onNotice?: (level: "info" | "warning" | "alarm", text: string) => void;
+  /** Told when an analysis worker had to be replaced. */
+  readonly onFault?: (text: string) => void;
   /** The workers to use, closed at the end; a pool of the machine's size when absent. */
   readonly pool?: AnalysisPool;
   /** Cycles that are analysed in one piece. */
@@ -66,8 +68,8 @@ const PROGRESS_EVERY = 8192;
 
 /** Trades recorded bars from end to end. @throws InputError for whatever is wrong with data or options. */
 export async function backtest(settings: Settings, options: BacktestOptions): Promise<BacktestResult> {
-  const { onNotice = () => {} } = options;
-  const pool = options.pool ?? newPool(settings, availableParallelism(), onNotice);
+  const { onFault = () => {} } = options;
+  const pool = options.pool ?? newPool(settings, availableParallelism(), (_, text) => onFault(text));
   try {
     return await trade(settings, options, pool);
   } finally {

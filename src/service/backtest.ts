@@ -4,12 +4,14 @@ import { type AnalysisPool, divideSymbols } from "../analysis/pool.ts";
 import type { Settings } from "../config/settings.ts";
 import type { State } from "../core/state.ts";
 import { positionValue, symbolOf } from "../core/state.ts";
+import { ANALYSIS_TIMEFRAMES } from "../core/strategy.ts";
 import {
   loadRecordedMarket,
   openRecordedMarket,
   type RecordedMarket,
   type RecordedMarketOptions,
 } from "../market/recorded-market.ts";
+import { TIMEFRAMES } from "../market/timeframe.ts";
 import { type BacktestReport, backtestReport, type OpenPosition } from "../report/backtest-report.ts";
 import { Collector } from "../report/collector.ts";
 import {
@@ -46,6 +48,8 @@ export interface BacktestOptions extends MarketChoice {
   readonly onFault?: (text: string) => void;
   /** The workers to use, closed at the end; a pool of the machine's size when absent. */
   readonly pool?: AnalysisPool;
+  /** Bars of the analysed timeframes from which on one more worker takes part. */
+  readonly barsPerWorker?: number;
   /** Cycles that are analysed in one piece. */
   readonly chunk?: number;
 }
@@ -77,6 +81,17 @@ export async function backtest(settings: Settings, options: BacktestOptions): Pr
   }
 }
 
+/**
+ * Bars of the analysed timeframes, all together, from which on one more worker pays. Each has to compile the analysis
+ * for itself, which takes a processor about half a second (docs/performance.md); all of them read files.
+ */
+const BARS_PER_WORKER = 1_000_000;
+
+function analysedBars(source: RecordedMarket): number {
+  const perBaseBar = ANALYSIS_TIMEFRAMES.reduce((sum, name) => sum + source.timeframe / TIMEFRAMES[name], 0);
+  return source.bars * perBaseBar;
+}
+
 async function trade(settings: Settings, options: BacktestOptions, pool: AnalysisPool): Promise<BacktestResult> {
   const { without, onProgress, onNotice = () => {} } = options;
   const begun = performance.now();
@@ -92,10 +107,11 @@ async function trade(settings: Settings, options: BacktestOptions, pool: Analysi
   const symbols = source.instruments.map((instrument) => instrument.symbol);
   const { start, timeframe } = source;
   const warmUp = warmUpSteps(source, options.from);
-  const ranges = divideSymbols(symbols.length, settings.BATCH_SIZE, pool.workers);
-  for (const range of ranges) {
+  const analysts = Math.min(pool.workers, Math.ceil(analysedBars(source) / (options.barsPerWorker ?? BARS_PER_WORKER)));
+  const ranges = divideSymbols(symbols.length, settings.BATCH_SIZE, analysts);
+  for (const [index, range] of ranges.entries()) {
     const bars = source.share(range.first, range.symbols);
-    pool.open(range, { kind: "recorded", bars }, { ...analysis, instruments: bars.instruments });
+    pool.open(range, { kind: "recorded", bars }, { ...analysis, instruments: bars.instruments }, index % analysts);
   }
   const ahead = new AnalysisAhead(pool, ranges, {
     first: start + (warmUp + 1) * timeframe,

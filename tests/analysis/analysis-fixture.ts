@@ -99,9 +99,10 @@ export async function analysedAhead(
 ): Promise<AnalysisEvent[]> {
   try {
     const ranges = divideSymbols(SYMBOLS, batch, pool.workers);
-    for (const range of ranges) {
+    for (const [index, range] of ranges.entries()) {
       const bars = shareOf(range);
-      pool.open(range, { kind: "recorded", bars }, { ...OPTIONS, instruments: bars.instruments });
+      const options = { ...OPTIONS, instruments: bars.instruments };
+      pool.open(range, { kind: "recorded", bars }, options, index % pool.workers);
     }
     const options = { first: closeOf(0), last: closeOf(STEPS - 1), timeframe: BARS.timeframe, symbols: SYMBOL_NAMES };
     const ahead = new AnalysisAhead(pool, ranges, { ...options, chunk });

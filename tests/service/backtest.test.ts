@@ -31,7 +31,7 @@ async function run(dir: string, pool: Partial<PoolOptions>, chunk?: number): Pro
   try {
     const { settings } = loadSettings({ DATA_DIR: dataDir, BATCH_SIZE: "8" });
     const symbols = [...new Set(readdirSync(dir).map((name) => name.split("-")[2]!))].sort().slice(0, 20);
-    const options = { dir, symbols, to: TO, without: [], pool: workers };
+    const options = { dir, symbols, to: TO, without: [], pool: workers, barsPerWorker: 1 };
     const { report, journal } = await backtest(settings, chunk === undefined ? options : { ...options, chunk });
     return {
       tradesHash: report.tradesHash,

@@ -1,4 +1,5 @@
 import type { AnalysisEvent } from "../core/events.ts";
+import { InputError } from "../input-error.ts";
 import { CycleMerge } from "./merge.ts";
 import { type AnalysisPool, RangeFailed } from "./pool.ts";
 import type { Finding, SymbolRange } from "./protocol.ts";
@@ -75,7 +76,7 @@ export class AnalysisAhead {
     return cycle <= this.#answered;
   }
 
-  /** Waits for a cycle. @throws Error when its analysis was given up. */
+  /** Waits for a cycle. @throws InputError when its analysis was given up. */
   async ready(cycle: number): Promise<void> {
     // Answers that have come meanwhile are taken in even if this one is there, or the workers would run dry.
     await new Promise((resolve) => setImmediate(resolve));
@@ -149,7 +150,8 @@ export class AnalysisAhead {
     const who = count === 1 ? symbols[first] : `${symbols[first]} to ${symbols[first + count - 1]}`;
     const at = new Date(stream.asked).toISOString();
     const why = `the analysis of ${who} failed ${stream.losses} times after ${at}: ${error.message}`;
-    this.#failed ??= new Error(why, { cause: error });
+    // Bars that no analysis survives are input, too; a bug would have to be the same in every worker.
+    this.#failed ??= new InputError(why);
     this.#wake();
   }
 }

@@ -47,9 +47,10 @@ export class LiveAnalysis {
   follow(panel: Panel): void {
     const { analysis, timeframe } = this.#options;
     this.#pool.forget();
-    for (const { range } of this.#watched) {
+    for (const [index, { range }] of this.#watched.entries()) {
       const instruments = analysis.instruments.slice(range.first, range.first + range.symbols);
-      this.#pool.open(range, { kind: "panel", panel: panel.buffer, timeframe }, { ...analysis, instruments });
+      const bars = { kind: "panel", panel: panel.buffer, timeframe } as const;
+      this.#pool.open(range, bars, { ...analysis, instruments }, index % this.#pool.workers);
     }
   }
 

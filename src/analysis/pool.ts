@@ -99,10 +99,10 @@ export class AnalysisPool {
     return this.#places.length;
   }
 
-  /** Gives a range to the worker that has the fewest symbols. */
-  open(range: SymbolRange, bars: RangeBars, options: AnalysisOptions): void {
-    const symbols = (place: Place) => place.ranges.reduce((sum, open) => sum + open.range.symbols, 0);
-    const place = this.#places.reduce((least, other) => (symbols(other) < symbols(least) ? other : least));
+  /** Gives a range to a worker, by number below `workers`. */
+  open(range: SymbolRange, bars: RangeBars, options: AnalysisOptions, worker: number): void {
+    const place = this.#places[worker];
+    if (place === undefined) throw new RangeError(`worker ${worker} of ${this.workers}`);
     const open: OpenRange = { range, bars, options };
     place.ranges.push(open);
     this.#open(place.thread, open);
@@ -145,6 +145,7 @@ export class AnalysisPool {
   }
 
   async #run(place: Place, task: Task): Promise<Answer> {
+    if (this.#closed) throw new RangeFailed("the pool is closed", false);
     if (place.thread.isLost) place.thread = this.#restart(place);
     const { thread } = place;
     try {

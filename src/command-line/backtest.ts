@@ -38,6 +38,10 @@ export function backtestCommand(program: Command): void {
         rulesFile: options.rules,
         without: options.without,
         onProgress: (phase, share) => progress.show(phase, share),
+        onFault: (text) => {
+          progress.end();
+          process.stderr.write(`penstock: ${text}\n`);
+        },
       });
       progress.end();
       if (options.json !== undefined) await writeJson(options.json, report);

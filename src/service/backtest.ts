@@ -4,6 +4,7 @@ import { type AnalysisPool, divideSymbols } from "../analysis/pool.ts";
 import type { Settings } from "../config/settings.ts";
 import type { State } from "../core/state.ts";
 import { positionValue, symbolOf } from "../core/state.ts";
+import { ANALYSIS_TIMEFRAMES } from "../core/strategy.ts";
 import { marketHistory } from "../features/market-returns.ts";
 import {
   barsOf,
@@ -12,6 +13,7 @@ import {
   type RecordedMarket,
   type RecordedMarketOptions,
 } from "../market/recorded-market.ts";
+import { TIMEFRAMES } from "../market/timeframe.ts";
 import { type BacktestReport, backtestReport, type OpenPosition } from "../report/backtest-report.ts";
 import { Collector } from "../report/collector.ts";
 import {
@@ -44,8 +46,12 @@ export interface BacktestOptions extends MarketChoice {
   /** Told now and then how far it is: 0 to 1. */
   readonly onProgress?: (phase: "loading" | "trading", share: number) => void;
   readonly onNotice?: (level: "info" | "warning" | "alarm", text: string) => void;
+  /** Told when an analysis worker had to be replaced. */
+  readonly onFault?: (text: string) => void;
   /** The workers to use, closed at the end; a pool of the machine's size when absent. */
   readonly pool?: AnalysisPool;
+  /** Bars of the analysed timeframes from which on one more worker takes part. */
+  readonly barsPerWorker?: number;
   /** Cycles that are analysed in one piece. */
   readonly chunk?: number;
 }
@@ -68,13 +74,24 @@ const PROGRESS_EVERY = 8192;
 
 /** Trades recorded bars from end to end. @throws InputError for whatever is wrong with data or options. */
 export async function backtest(settings: Settings, options: BacktestOptions): Promise<BacktestResult> {
-  const { onNotice = () => {} } = options;
-  const pool = options.pool ?? newPool(settings, availableParallelism(), onNotice);
+  const { onFault = () => {} } = options;
+  const pool = options.pool ?? newPool(settings, availableParallelism(), (_, text) => onFault(text));
   try {
     return await trade(settings, options, pool);
   } finally {
     pool.close();
   }
+}
+
+/**
+ * Bars of the analysed timeframes, all together, from which on one more worker pays. Each has to compile the analysis
+ * for itself, which takes a processor about half a second (docs/performance.md); all of them read files.
+ */
+const BARS_PER_WORKER = 1_000_000;
+
+function analysedBars(source: RecordedMarket): number {
+  const perBaseBar = ANALYSIS_TIMEFRAMES.reduce((sum, name) => sum + source.timeframe / TIMEFRAMES[name], 0);
+  return source.bars * perBaseBar;
 }
 
 async function trade(settings: Settings, options: BacktestOptions, pool: AnalysisPool): Promise<BacktestResult> {
@@ -92,12 +109,18 @@ async function trade(settings: Settings, options: BacktestOptions, pool: Analysi
   const symbols = source.instruments.map((instrument) => instrument.symbol);
   const { start, timeframe } = source;
   const warmUp = warmUpSteps(source, options.from);
-  const ranges = divideSymbols(symbols.length, settings.BATCH_SIZE, pool.workers);
+  const analysts = Math.min(pool.workers, Math.ceil(analysedBars(source) / (options.barsPerWorker ?? BARS_PER_WORKER)));
+  const ranges = divideSymbols(symbols.length, settings.BATCH_SIZE, analysts);
   // The market as a whole is known here only: each worker gets the bars of its own symbols.
   const market = marketHistory(barsOf(source.share(0, symbols.length)));
-  for (const range of ranges) {
+  for (const [index, range] of ranges.entries()) {
     const bars = source.share(range.first, range.symbols);
-    pool.open(range, { kind: "recorded", bars }, { ...analysis, instruments: bars.instruments, market });
+    pool.open(
+      range,
+      { kind: "recorded", bars },
+      { ...analysis, instruments: bars.instruments, market },
+      index % analysts,
+    );
   }
   const ahead = new AnalysisAhead(pool, ranges, {
     first: start + (warmUp + 1) * timeframe,

@@ -107,9 +107,10 @@ export async function analysedAhead(
   try {
     const ranges = divideSymbols(SYMBOLS, batch, pool.workers);
     const market = marketHistory(barsOf(BARS));
-    for (const range of ranges) {
+    for (const [index, range] of ranges.entries()) {
       const bars = shareOf(range);
-      pool.open(range, { kind: "recorded", bars }, { ...OPTIONS, instruments: bars.instruments, market });
+      const options = { ...OPTIONS, instruments: bars.instruments, market };
+      pool.open(range, { kind: "recorded", bars }, options, index % pool.workers);
     }
     const options = { first: closeOf(0), last: closeOf(STEPS - 1), timeframe: BARS.timeframe, symbols: SYMBOL_NAMES };
     const ahead = new AnalysisAhead(pool, ranges, { ...options, chunk });

@@ -20,9 +20,15 @@ export class ZoneWatch<T extends Zone> {
   private readonly ends: (low: number, close: number, bottom: number) => boolean;
   private readonly onEnd: ((openTime: number, zone: T) => void) | undefined;
 
-  /** Highest top of the zones: above it no bar can do anything to any, except leave it. */
-  private ceiling = -Infinity;
-  private touching = false;
+  /**
+   * Between these prices a bar changes nothing, and no zone need be looked at: it stays above the top of every zone
+   * that it is not in, below or at the top of every one that it is in, above the deepest price that these have seen, and
+   * closes within them.
+   */
+  private highestOutside = -Infinity;
+  private lowestInside = Infinity;
+  private deepest = -Infinity;
+  private highestBottom = -Infinity;
 
   constructor(
     direction: Direction,
@@ -40,35 +46,50 @@ export class ZoneWatch<T extends Zone> {
 
   /** Takes a new zone of this side; it is acted on from the next bar on. */
   add(zone: T): void {
-    const top = this.direction > 0 ? zone.top : -zone.bottom;
-    if (top > this.ceiling) this.ceiling = top;
-    if (zone.touching) this.touching = true;
+    this.bound(zone);
     this.book.confirm(this.list, zone);
   }
 
   advance(openTime: number, low: number, close: number): void {
-    if (low > this.ceiling && !this.touching) return;
+    if (low > this.highestOutside && low <= this.lowestInside && low > this.deepest && close >= this.highestBottom) {
+      return;
+    }
     const { list, direction } = this;
     const count = list.length;
-    let ceiling = -Infinity;
-    let touching = false;
     let kept = 0;
+    this.highestOutside = -Infinity;
+    this.lowestInside = Infinity;
+    this.deepest = -Infinity;
+    this.highestBottom = -Infinity;
     for (let i = 0; i < count; i++) {
       const zone = list[i]!;
       if (zone.direction === direction) {
         const top = direction > 0 ? zone.top : -zone.bottom;
         if (low > top) zone.touching = false;
         else if (zone.confirmedAt < openTime && this.act(openTime, low, close, top, zone)) continue;
-        if (top > ceiling) ceiling = top;
-        if (zone.touching) touching = true;
+        this.bound(zone);
       }
       // Only behind one that ended is there anything to move.
       if (kept < i) list[kept] = zone;
       kept++;
     }
     if (kept < count) list.length = kept;
-    this.ceiling = ceiling;
-    this.touching = touching;
+  }
+
+  /** Narrows the prices between which nothing happens to those that leave this zone alone. */
+  private bound(zone: T): void {
+    const up = this.direction > 0;
+    const top = up ? zone.top : -zone.bottom;
+    if (!zone.touching) {
+      if (top > this.highestOutside) this.highestOutside = top;
+      return;
+    }
+    const bottom = up ? zone.bottom : -zone.top;
+    if (top < this.lowestInside) this.lowestInside = top;
+    if (bottom > this.highestBottom) this.highestBottom = bottom;
+    // A hair above the price itself, because the share was rounded; what is filled cannot be filled further.
+    const deepest = top - (zone.fill - 1e-9) * (top - bottom);
+    if (zone.fill < 1 && deepest > this.deepest) this.deepest = deepest;
   }
 
   /** What a bar does to a zone that it reaches into; whether it ended it. */

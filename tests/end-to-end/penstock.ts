@@ -8,11 +8,12 @@ import { generateMarket } from "../../src/market/generated-market.ts";
 
 export const MAIN = join(import.meta.dir, "..", "..", "src", "main.ts");
 
+const root = mkdtempSync(join(tmpdir(), "penstock-test-"));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
 /** A folder that is gone after the tests of the file. */
 export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "penstock-test-"));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
+  return mkdtempSync(join(root, "f"));
 }
 
 export interface Ended {

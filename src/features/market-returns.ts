@@ -1,5 +1,4 @@
 import { priceOf } from "../core/instrument.ts";
-import { Aggregator } from "../market/aggregator.ts";
 import { ABSENT, type BarSource } from "../market/bar-source.ts";
 import { CLOSE, LANES, Panel } from "../market/panel.ts";
 import { TIMEFRAMES } from "../market/timeframe.ts";
@@ -78,19 +77,23 @@ export function marketHistory(source: BarSource): MarketHistory {
   const start = Math.floor(source.start / BAR_LENGTH) * BAR_LENGTH;
   const count = Math.ceil((source.start + steps * timeframe - start) / BAR_LENGTH);
   const returns = new Float64Array(new SharedArrayBuffer(count * 8)).fill(Number.NaN);
-  const aggregator = new Aggregator(instruments.length, timeframe, [BAR_LENGTH]);
-  const closed = aggregator.closed[0]!;
+  const whole = BAR_LENGTH / timeframe;
+  /** Base bars of each symbol in the 5m bar at hand: as in the panel there is one only if none of them is absent. */
+  const seen = new Int32Array(instruments.length);
   const before = new Float64Array(instruments.length).fill(Number.NaN);
   for (let step = source.step(); step !== undefined; step = source.step()) {
-    if (aggregator.push(step).length === 0) continue;
+    const { openTime, status, close } = step;
+    if (openTime % BAR_LENGTH === 0) seen.fill(0);
+    for (let symbol = 0; symbol < seen.length; symbol++) if (status[symbol] !== ABSENT) seen[symbol]! += 1;
+    const end = openTime + timeframe;
+    if (end % BAR_LENGTH !== 0) continue;
     const mean = new Mean();
-    for (let symbol = 0; symbol < before.length; symbol++) {
-      const present = closed.status[symbol] !== ABSENT;
-      const close = present ? priceOf(instruments[symbol]!, closed.close[symbol]!) : Number.NaN;
-      mean.add(before[symbol]!, close);
-      before[symbol] = close;
+    for (let symbol = 0; symbol < seen.length; symbol++) {
+      const price = seen[symbol] === whole ? priceOf(instruments[symbol]!, close[symbol]!) : Number.NaN;
+      mean.add(before[symbol]!, price);
+      before[symbol] = price;
     }
-    returns[(closed.openTime - start) / BAR_LENGTH] = mean.value;
+    returns[(end - start) / BAR_LENGTH - 1] = mean.value;
   }
   return { start, returns };
 }

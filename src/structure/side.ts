@@ -156,8 +156,8 @@ export class Side {
       book.range = undefined;
       return;
     }
-    const later = newest.formedAt >= other.formedAt ? newest : other;
-    const { direction, formedAt } = later;
+    // All external swings are known as many bars late, so that the newest is also the later one.
+    const { direction, formedAt } = newest;
     book.range = { kind: "range", direction, top, bottom, formedAt, confirmedAt: openTime };
     book.announce(book.range);
   }

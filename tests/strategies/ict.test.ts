@@ -192,14 +192,16 @@ test("a reaction from an order block with everything aligned is proposed in full
 describe("the scores", () => {
   test("alignment counts every voice of every timeframe", () => {
     const external = (trend: Direction) => ({ structure: { external: { swings: [], breaks: [], trend } } });
-    const alignment = (trend: Direction) =>
+    const alignment = (m5: Direction, m15: Direction, h1: Direction) =>
       propose({
-        m5: { ...external(trend), orderBlocks: [block(99, 100)], indicators: { ...EMAS, atr: 0.5 } },
-        m15: { ...external(trend), indicators: { ...EMAS, atr: 1 } },
-        h1: { ...external(trend), indicators: EMAS },
+        m5: { ...external(m5), orderBlocks: [block(99, 100)], indicators: { ...EMAS, atr: 0.5 } },
+        m15: { ...external(m15), indicators: { ...EMAS, atr: 1 } },
+        h1: { ...external(h1), indicators: EMAS },
       })!.scores.alignment;
-    expect(alignment(1)).toBe(1);
-    expect(alignment(-1)).toBeCloseTo(2 / 3, 12);
+    expect(alignment(1, 1, 1)).toBe(1);
+    expect(alignment(-1, 1, 1)).toBeCloseTo(1 - 0.2 / 3, 12);
+    expect(alignment(1, -1, 1)).toBeCloseTo(1 - 0.3 / 3, 12);
+    expect(alignment(1, 1, -1)).toBeCloseTo(1 - 0.5 / 3, 12);
   });
 
   test("structure counts displacement and discount of 15m", () => {

@@ -8,6 +8,7 @@ import {
 } from "../../src/inspect/structure.ts";
 import type { StructureEvent, StructureLine } from "../../src/structure/events.ts";
 import { StructureTracker } from "../../src/structure/tracker.ts";
+import { AverageTrueRange } from "../../src/structure/true-range.ts";
 import { barsOf, MINUTE, type Row, wander } from "./bars.ts";
 
 /** The log in short: bar at which it was known, event, kind, direction, bar on which it sits, prices. */
@@ -325,6 +326,7 @@ describe("liquidity", () => {
 
   test("two swing highs within a tenth of the average true range make a pool, at the outer one", () => {
     expect(pools(plateau(30, equal))).toEqual(["22 formed pool high 20 12.1", "22 confirmed pool high 20 12.1"]);
+    expect(pools(plateau(30, { 15: 12.1, 20: 12 }))[1]).toBe("22 confirmed pool high 15 12.1");
     expect(pools(plateau(30, { 15: 12, 20: 12.4 }))).toEqual([]);
     expect(pools(plateau(30, { 3: 12, 7: 12 }))).toEqual([]);
   });
@@ -343,6 +345,8 @@ describe("liquidity", () => {
       "30 confirmed sweep bearish 30 12.1",
     ]);
     expect(tracked(wick).view).toMatchObject({ pools: [], sweeps: [{ of: "pool", direction: -1 }] });
+    const atThePrice = [...plateau(30, equal), [10, 12.5, 9, 12.1] as const];
+    expect(pools(atThePrice)[2]).toBe("30 swept pool high 20 12.1");
     const run = [...plateau(30, equal), [10, 12.5, 9, 12.4] as const];
     expect(pools(run).slice(2)).toEqual(["30 filled pool high 20 12.1"]);
   });
@@ -367,6 +371,18 @@ describe("liquidity", () => {
     ]);
     expect(log([...rows, [10, 13.5, 9, 13.2]], 2, ["sweep"])).toEqual([]);
   });
+});
+
+test("the average true range is Wilder's, with the close before", () => {
+  const average = new AverageTrueRange(2);
+  const bars = [
+    [11, 9, 10],
+    [15, 14, 14],
+    [12, 11, 12],
+    [13, 11, 12],
+  ] as const;
+  // True ranges 2, 5, 3 and 2.
+  expect(bars.map(([high, low, close]) => average.advance(high, low, close))).toEqual([Number.NaN, 3.5, 3.25, 2.625]);
 });
 
 test("a displacement is a body of one and a half average true ranges with little wick", () => {

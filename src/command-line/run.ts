@@ -1,8 +1,9 @@
 import { type Command, Option } from "commander";
 import { effectiveStrategy } from "../config/settings.ts";
 import { InputError } from "../input-error.ts";
+import { timeText } from "../market/timeframe.ts";
 import { printReport } from "../report/print.ts";
-import { type LiveMarket, runLive } from "../service/live.ts";
+import { GENERATED_START, type LiveMarket, runLive } from "../service/live.ts";
 import { type Display, LineDisplay, SILENT, TerminalDisplay } from "./live-view.ts";
 import { addMarketOptions, type MarketOptions } from "./market-options.ts";
 import { type JsonTarget, jsonOption, print, setOption, settingsFrom, writeJson } from "./options.ts";
@@ -104,10 +105,13 @@ function marketOf(options: RunOptions): LiveMarket {
       rulesFile: options.rules,
     };
   }
-  for (const name of ["symbols", "timeframe", "from", "to", "funding", "rules"] as const) {
+  for (const name of ["symbols", "timeframe", "from", "funding", "rules"] as const) {
     if (options[name] !== undefined) throw new InputError(`--${name} needs --data: it chooses recorded bars`, 2);
   }
-  return { kind: "generated", seed: options.seed, symbols: options.generated };
+  if (options.to !== undefined && options.to <= GENERATED_START) {
+    throw new InputError(`--to: the generated market trades from ${timeText(GENERATED_START)} on`, 2);
+  }
+  return { kind: "generated", seed: options.seed, symbols: options.generated, to: options.to };
 }
 
 function displayOf(options: RunOptions, market: LiveMarket): Display {

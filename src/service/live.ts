@@ -28,7 +28,13 @@ import { Trader } from "./trader.ts";
 /** What a live run trades on: recorded bars, or a market generated from a seed. */
 export type LiveMarket =
   | ({ readonly kind: "recorded" } & MarketChoice)
-  | { readonly kind: "generated"; readonly seed: number; readonly symbols: number };
+  | {
+      readonly kind: "generated";
+      readonly seed: number;
+      readonly symbols: number;
+      /** Market time at which the run ends; the market itself has no end. */
+      readonly to?: number | undefined;
+    };
 
 export interface LiveOptions {
   readonly market: LiveMarket;
@@ -103,6 +109,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
     const symbols = source.instruments.map((instrument) => instrument.symbol);
     const settingsHash = runHash(settings, { symbols, timeframe: source.timeframe, from, without });
     const recorded = market.kind === "recorded";
+    const marketEnd = (recorded ? undefined : market.to) ?? Number.POSITIVE_INFINITY;
     const journal = openJournal(settings, {
       command: "run",
       kernel: analysis.kernel,
@@ -155,14 +162,15 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           trader.admit(await analyst.analyse(request.cycle, request.late));
           continue;
         }
-        const due = speed === Number.POSITIVE_INFINITY ? speed : tradeFrom + (now - started) * speed;
+        const clock = speed === Number.POSITIVE_INFINITY ? speed : tradeFrom + (now - started) * speed;
+        const due = clock < marketEnd ? clock : marketEnd;
         const event = trader.take(due);
         if (event !== undefined) {
           marketTime = event.time;
           if (event.kind === "bar" && !event.flat) bars += 1;
           continue;
         }
-        if (trader.ended) break;
+        if (trader.ended || due === marketEnd) break;
         marketTime = due;
         await Bun.sleep(IDLE);
       }

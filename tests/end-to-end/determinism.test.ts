@@ -91,7 +91,7 @@ describe("a replay", () => {
     expect(ended.code, ended.err).toBe(0);
     expect(ended.out).toStartWith("identical (the torn tail");
     expect(readFileSync(journal).equals(before)).toBe(true);
-  });
+  }, 60_000);
 
   test("refuses bars that are not those of the run", async () => {
     const folder = temporaryFolder();
@@ -102,7 +102,7 @@ describe("a replay", () => {
     const ended = await penstock(folder, ["replay", newest(folder, "backtest"), "--data", other]);
     expect(ended.code).toBe(1);
     expect(ended.err).toContain("are not those of the run: data hash");
-  });
+  }, 60_000);
 
   test("shows the first difference and exits with 1 when the core decides otherwise", async () => {
     const folder = temporaryFolder();
@@ -117,5 +117,5 @@ describe("a replay", () => {
     expect(ended.out).toStartWith("DIFFERENT at record");
     expect(ended.out).toMatch(/recorded {2}\{"kind":"submit".*"leverage":3/);
     expect(ended.out).toMatch(/replayed {2}\{"kind":"submit".*"leverage":4/);
-  });
+  }, 60_000);
 });

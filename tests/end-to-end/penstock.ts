@@ -1,4 +1,3 @@
-import { afterAll } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,9 +8,9 @@ import { generateMarket } from "../../src/market/generated-market.ts";
 export const MAIN = join(import.meta.dir, "..", "..", "src", "main.ts");
 
 const root = mkdtempSync(join(tmpdir(), "penstock-test-"));
-afterAll(() => rmSync(root, { recursive: true, force: true }));
+process.on("exit", () => rmSync(root, { recursive: true, force: true }));
 
-/** A folder that is gone after the tests of the file. */
+/** A folder that is gone when the tests are over. All test files share this module, so no file's end may remove it. */
 export function temporaryFolder(): string {
   return mkdtempSync(join(root, "f"));
 }

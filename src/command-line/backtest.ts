@@ -40,7 +40,7 @@ export function backtestCommand(program: Command): void {
       const { note } = effectiveStrategy(settings);
       if (note !== undefined) process.stderr.write(`penstock: ${note}\n`);
       const progress = new Progress();
-      const { report, scenes, journal } = backtest(settings, {
+      const { report, scenes, journal } = await backtest(settings, {
         dir,
         symbols: options.symbols,
         timeframe: options.timeframe,
@@ -50,6 +50,10 @@ export function backtestCommand(program: Command): void {
         rulesFile: options.rules,
         without: options.without,
         onProgress: (phase, share) => progress.show(phase, share),
+        onFault: (text) => {
+          progress.end();
+          process.stderr.write(`penstock: ${text}\n`);
+        },
       });
       progress.end();
       if (options.html !== undefined) writeWhole(options.html, reportPage(report, scenes()));

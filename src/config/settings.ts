@@ -518,8 +518,7 @@ const PERFORMANCE = {
     max: 64,
     default: 16,
     unit: "workers",
-    awaits: "the worker pool",
-    help: "Most analysis workers; never more than the number of processors plus 4.",
+    help: "Most analysis workers; never more than the number of processors plus 4. A live run uses one.",
   },
   PROCESS_MEMORY_LIMIT_MB: {
     type: "integer",
@@ -527,8 +526,7 @@ const PERFORMANCE = {
     max: 1_048_576,
     default: 1024,
     unit: "MB",
-    awaits: "child processes",
-    help: "Memory that a child process may use; it is enforced.",
+    help: "Memory that an analysis worker's heap or a child process may take; above it a worker is replaced.",
   },
   PROCESS_TIMEOUT_SECONDS: {
     type: "number",
@@ -536,8 +534,7 @@ const PERFORMANCE = {
     max: 3600,
     default: 30,
     unit: "s",
-    awaits: "the worker pool",
-    help: "Time after which work that was handed out counts as lost.",
+    help: "Time without a sign of progress after which an analysis worker counts as hung and is replaced.",
   },
   BATCH_SIZE: {
     type: "integer",
@@ -545,8 +542,7 @@ const PERFORMANCE = {
     max: 10_000,
     default: 50,
     unit: "symbols",
-    awaits: "the worker pool",
-    help: "Symbols per piece of work.",
+    help: "Most symbols that are analysed as one range, rounded to groups of 8. Any value gives the same results.",
   },
   ENABLE_BATCH_PREDICTION: {
     type: "boolean",

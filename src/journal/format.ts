@@ -187,15 +187,19 @@ function hashText(hash: bigint): string {
  */
 export class EffectBlock {
   readonly #bytes = new ByteWriter(4096);
+  #last = 0;
   #hash = 0n;
   effects = 0;
 
-  /** Adds an effect and returns its bytes: a view, valid until the next call. */
-  add(effect: Effect): Uint8Array {
-    const start = this.#bytes.length;
+  add(effect: Effect): void {
+    this.#last = this.#bytes.length;
     encodeEffect(this.#bytes, effect);
     this.effects++;
-    return this.#bytes.bytes.subarray(start, this.#bytes.length);
+  }
+
+  /** The bytes of the effect that was added last: a view, valid until the next one. */
+  get last(): Uint8Array {
+    return this.#bytes.bytes.subarray(this.#last, this.#bytes.length);
   }
 
   /** Ends the block and begins the next one. */

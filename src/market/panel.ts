@@ -46,28 +46,30 @@ export class Panel {
   /** Where funding begins, in doubles. */
   private readonly funding: number;
 
-  private constructor(buffer: SharedArrayBuffer) {
+  /** @param firstGroup @param symbols what of the buffer this panel shows; all of it when absent */
+  private constructor(buffer: SharedArrayBuffer, firstGroup = 0, symbols?: number) {
     const words = new Uint32Array(buffer, 0, 4);
     const header = new DataView(buffer);
     this.buffer = buffer;
-    this.symbols = words[2]!;
+    this.symbols = symbols ?? words[2]!;
     this.groups = Math.ceil(this.symbols / LANES);
     this.origin = header.getFloat64(24, true);
     this.values = new Float64Array(buffer);
     this.statuses = new Uint8Array(buffer);
     this.counters = new Int32Array(buffer);
-    this.funding = header.getFloat64(32, true) / 8;
+    this.funding = header.getFloat64(32, true) / 8 + firstGroup * LANES * SETTLEMENTS * 2;
     this.timeframes = Array.from({ length: words[3]! }, (_, i) => {
       const at = LINE * (i + 1);
       const ms = header.getFloat64(at, true);
+      const slots = header.getUint32(at + 20, true);
       return {
         name: String.fromCharCode(...this.statuses.subarray(at + 8, at + 16)).replace(/\0+$/, ""),
         ms,
         capacity: header.getUint32(at + 16, true),
-        slots: header.getUint32(at + 20, true),
+        slots,
         start: Math.floor(this.origin / ms) * ms,
-        bars: header.getFloat64(at + 24, true) / 8,
-        statuses: header.getFloat64(at + 32, true),
+        bars: header.getFloat64(at + 24, true) / 8 + firstGroup * slots * BAR,
+        statuses: header.getFloat64(at + 32, true) + firstGroup * slots * LANES,
         writing: (at + 40) / 4,
         published: (at + 44) / 4,
       };
@@ -121,7 +123,6 @@ export class Panel {
       header.setFloat64(at + 32, statuses, true);
       header.setInt32(at + 40, -1, true);
       header.setInt32(at + 44, -1, true);
-      new Float64Array(buffer, bars, groups * slots * BAR).fill(Number.NaN);
     }
     // The magic number must be last: a buffer that has it is complete.
     Atomics.store(new Uint32Array(buffer, 0, 1), 0, MAGIC);
@@ -141,6 +142,56 @@ export class Panel {
     const size = header.getFloat64(16, true);
     if (size !== buffer.byteLength) throw new RangeError(`panel of ${size} bytes in a buffer of ${buffer.byteLength}`);
     return new Panel(buffer);
+  }
+
+  /**
+   * The same memory as a panel of some of its groups, for reading: symbol 0 is the first lane of `firstGroup`.
+   * @throws RangeError when there are no such symbols.
+   */
+  range(firstGroup: number, symbols: number): Panel {
+    const first = firstGroup * LANES;
+    if (!(Number.isInteger(firstGroup) && firstGroup >= 0 && symbols >= 1 && first + symbols <= this.symbols)) {
+      throw new RangeError(`symbols ${first} to ${first + symbols} of a panel of ${this.symbols}`);
+    }
+    return new Panel(this.buffer, firstGroup, symbols);
+  }
+
+  /** Whether the next bar of some timeframe would take the place of its first. */
+  get isFull(): boolean {
+    return this.timeframes.some(({ slots, writing }) => Atomics.load(this.counters, writing) >= slots - 1);
+  }
+
+  /** A panel with all bars of this one, none of which is overwritten yet, and twice the room. For the writer. */
+  grown(): Panel {
+    const grown = Panel.create({
+      symbols: this.symbols,
+      origin: this.origin,
+      timeframes: this.timeframes.map(({ name, ms, capacity, slots }) => ({
+        name,
+        ms,
+        capacity,
+        spare: 2 * slots - capacity,
+      })),
+    });
+    for (const [i, from] of this.timeframes.entries()) {
+      const to = grown.timeframes[i]!;
+      const bars = this.counters[from.writing]! + 1;
+      if (bars > from.slots) throw new RangeError(`${from.name}: bars of the panel are overwritten already`);
+      for (let group = 0; group < this.groups; group++) {
+        const at = from.bars + group * from.slots * BAR;
+        grown.values.set(this.values.subarray(at, at + bars * BAR), to.bars + group * to.slots * BAR);
+        const status = from.statuses + group * from.slots * LANES;
+        grown.statuses.set(
+          this.statuses.subarray(status, status + bars * LANES),
+          to.statuses + group * to.slots * LANES,
+        );
+      }
+      grown.counters[to.writing] = this.counters[from.writing]!;
+      Atomics.store(grown.counters, to.published, this.counters[from.published]!);
+    }
+    const funding = this.values.subarray(this.funding, this.funding + this.symbols * SETTLEMENTS * 2);
+    grown.values.set(funding, grown.funding);
+    return grown;
   }
 
   /** Position of a timeframe in `timeframes`. @throws RangeError for a name that the panel does not have. */

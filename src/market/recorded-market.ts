@@ -8,7 +8,7 @@ import { ABSENT, type BarSource, type BarStep, FLAT, REAL } from "./bar-source.t
 import { type FundingSchedule, fundingSchedule } from "./funding-rates.ts";
 import { readInputFile } from "./input-file.ts";
 import { instrumentsOf, naming } from "./instrument-rules.ts";
-import { type Klines, parseKlines } from "./kline-csv.ts";
+import { type Klines, parseKlines, sharedColumn } from "./kline-csv.ts";
 import { isTimeframeName, TIMEFRAME_NAMES, TIMEFRAMES, type TimeframeName, timeText } from "./timeframe.ts";
 
 /** So many missing bars in a row are bridged by flat ones; at the next the symbol counts as delisted. */
@@ -43,6 +43,34 @@ export interface LoadProgress {
 export interface RecordedMarket extends BarSource {
   /** The bar files read, by name within the folder, sorted. */
   readonly sourceFiles: readonly string[];
+  /** The bars of some symbols, for another thread: `count` of them from `first` on. */
+  share(first: number, count: number): SharedBars;
+}
+
+/** Bars that `barsOf` plays again wherever this is sent: plain data over shared memory. Prices in ticks. */
+export interface SharedBars {
+  readonly instruments: readonly Instrument[];
+  readonly timeframe: number;
+  readonly start: number;
+  readonly steps: number;
+  readonly histories: readonly Klines[];
+  readonly funding: FundingSchedule;
+}
+
+/** The bars of some of the symbols: `count` of them from `first` on. */
+export function shareBars(bars: SharedBars, first: number, count: number): SharedBars {
+  const end = first + count;
+  return {
+    ...bars,
+    instruments: bars.instruments.slice(first, end),
+    histories: bars.histories.slice(first, end),
+    funding: fundingOf(bars.funding, first, end),
+  };
+}
+
+/** Plays shared bars from their first step: the bars and the funding of the market they come from. */
+export function barsOf(bars: SharedBars): BarSource {
+  return new RecordedBars({ ...bars, assumptions: [], sourceFiles: [] });
 }
 
 /**
@@ -56,26 +84,62 @@ export interface RecordedMarket extends BarSource {
  * @throws InputError for whatever is wrong with options (`exitCode` 2) or files (`exitCode` 1)
  */
 export function openRecordedMarket(options: RecordedMarketOptions): RecordedMarket {
+  const choice = chooseFiles(options);
+  const progress = progressOf(options, choice);
+  const klines = choice.files.map(({ name }) => {
+    const path = join(options.dir, name);
+    return progress(parseKlines(readInputFile(path), path, TIMEFRAMES[choice.timeframe]));
+  });
+  return assemble(options, choice, klines);
+}
+
+/** Reads and parses one file: (path, timeframe in ms) to bars. */
+export type KlineParser = (path: string, timeframe: number) => Promise<Klines>;
+
+/** The same with the files parsed by others, all at once. The error is that of the first bad file by name. */
+export async function loadRecordedMarket(options: RecordedMarketOptions, parse: KlineParser): Promise<RecordedMarket> {
+  const choice = chooseFiles(options);
+  const progress = progressOf(options, choice);
+  const outcomes = await Promise.allSettled(
+    choice.files.map(async ({ name }) => progress(await parse(join(options.dir, name), TIMEFRAMES[choice.timeframe]))),
+  );
+  const klines = outcomes.map((outcome) => {
+    if (outcome.status === "rejected") throw outcome.reason;
+    return outcome.value;
+  });
+  return assemble(options, choice, klines);
+}
+
+/** Counts what is passed through it. */
+function progressOf({ onProgress }: RecordedMarketOptions, { files }: FileChoice): (klines: Klines) => Klines {
+  let done = 0;
+  let rows = 0;
+  return (klines) => {
+    done++;
+    rows += klines.openTime.length;
+    onProgress?.({ files: done, filesTotal: files.length, rows });
+    return klines;
+  };
+}
+
+interface FileChoice {
+  readonly timeframe: TimeframeName;
+  readonly files: readonly BarFile[];
+}
+
+/** @param klines of the files, in their order */
+function assemble(
+  options: RecordedMarketOptions,
+  { timeframe, files }: FileChoice,
+  klines: readonly Klines[],
+): RecordedMarket {
   const { from, to } = options;
-  if (from !== undefined && to !== undefined && from >= to) {
-    throw new InputError(`from ${timeText(from)} is not before to ${timeText(to)}`, 2);
-  }
-  const { timeframe, files } = chooseFiles(options);
   const step = TIMEFRAMES[timeframe];
   const symbols = [...new Set(files.map((file) => file.symbol))].sort();
-  let filesRead = 0;
-  let rowsRead = 0;
   const histories = symbols.map((symbol) => {
-    const parts = files
-      .filter((file) => file.symbol === symbol)
-      .map(({ name }) => {
-        const path = join(options.dir, name);
-        const klines = parseKlines(readInputFile(path), path, step);
-        filesRead++;
-        rowsRead += klines.openTime.length;
-        options.onProgress?.({ files: filesRead, filesTotal: files.length, rows: rowsRead });
-        return { name, klines };
-      });
+    const parts = files.flatMap((file, index) =>
+      file.symbol === symbol ? [{ name: file.name, klines: klines[index]! }] : [],
+    );
     return joinFiles(symbol, parts, options.dir);
   });
 
@@ -136,8 +200,11 @@ interface BarFile {
 
 const FILE_NAME = /^(?:.*-)?([\p{Lu}\p{Lo}\p{N}_]+)-(1m|5m|15m|1h)(?:-.*)?\.csv(?:\.gz)?$/u;
 
-function chooseFiles(options: RecordedMarketOptions): { timeframe: TimeframeName; files: BarFile[] } {
-  const { dir, symbols, timeframe } = options;
+function chooseFiles(options: RecordedMarketOptions): FileChoice {
+  const { dir, symbols, timeframe, from, to } = options;
+  if (from !== undefined && to !== undefined && from >= to) {
+    throw new InputError(`from ${timeText(from)} is not before to ${timeText(to)}`, 2);
+  }
   if (timeframe !== undefined && !isTimeframeName(timeframe)) {
     throw new InputError(`timeframe "${timeframe}" is unknown; allowed are ${TIMEFRAME_NAMES.join(", ")}`, 2);
   }
@@ -211,7 +278,7 @@ function joinFiles(symbol: string, parts: { name: string; klines: Klines }[], di
   }
   if (parts.length === 1) return parts[0]!.klines;
   const column = (pick: (klines: Klines) => Float64Array) => {
-    const joined = new Float64Array(parts.reduce((rows, { klines }) => rows + klines.openTime.length, 0));
+    const joined = sharedColumn(parts.reduce((rows, { klines }) => rows + klines.openTime.length, 0));
     let at = 0;
     for (const { klines } of parts) {
       joined.set(pick(klines), at);
@@ -289,12 +356,7 @@ class RecordedBars implements RecordedMarket {
   #fundingDone = 0;
   #dataHash: string | undefined;
 
-  constructor(
-    parts: Pick<RecordedMarket, "instruments" | "timeframe" | "start" | "steps" | "assumptions" | "sourceFiles"> & {
-      histories: readonly Klines[];
-      funding: FundingSchedule;
-    },
-  ) {
+  constructor(parts: SharedBars & Pick<RecordedMarket, "assumptions" | "sourceFiles">) {
     const symbols = parts.instruments.length;
     this.instruments = parts.instruments;
     this.timeframe = parts.timeframe;
@@ -315,6 +377,12 @@ class RecordedBars implements RecordedMarket {
   get dataHash(): string {
     this.#dataHash ??= this.#hash();
     return this.#dataHash;
+  }
+
+  share(first: number, count: number): SharedBars {
+    const { instruments, timeframe, start, steps } = this;
+    const all = { instruments, timeframe, start, steps, histories: this.#histories, funding: this.#funding };
+    return shareBars(all, first, count);
   }
 
   step(): BarStep | undefined {
@@ -388,6 +456,16 @@ class RecordedBars implements RecordedMarket {
     for (const column of [time, symbol, rate]) hash.update(bytesOf(column));
     return hash.digest("hex");
   }
+}
+
+/** The settlements of the symbols from `first` to before `end`, numbered from 0. */
+function fundingOf({ time, symbol, rate }: FundingSchedule, first: number, end: number): FundingSchedule {
+  const places = [...symbol.keys()].filter((place) => symbol[place]! >= first && symbol[place]! < end);
+  return {
+    time: Float64Array.from(places, (place) => time[place]!),
+    symbol: Uint16Array.from(places, (place) => symbol[place]! - first),
+    rate: Int32Array.from(places, (place) => rate[place]!),
+  };
 }
 
 function emptyStep(symbols: number): BarStep {

@@ -1,19 +1,21 @@
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
+import { analysisPanel } from "../analysis/analysis-panel.ts";
 import type { AnalysisOptions } from "../analysis/engine.ts";
+import { AnalysisPool, mostWorkers } from "../analysis/pool.ts";
 import { settingsHash } from "../config/load.ts";
 import { effectiveStrategy, SETTING_NAMES, SETTINGS, type Settings } from "../config/settings.ts";
 import { type Instrument, USDT } from "../core/instrument.ts";
 import { type CoreConfig, createState, type State } from "../core/state.ts";
-import { ANALYSIS_TIMEFRAMES } from "../core/strategy.ts";
 import { createSimulatedExchange, type SimulatedExchange } from "../exchange/simulated/exchange.ts";
 import { createGuards } from "../guards/registry.ts";
 import { InputError } from "../input-error.ts";
 import type { JournalHeader } from "../journal/format.ts";
 import { JournalWriter } from "../journal/writer.ts";
 import type { BarSource } from "../market/bar-source.ts";
-import { Panel } from "../market/panel.ts";
-import { TIMEFRAMES, timeframeName } from "../market/timeframe.ts";
+import type { Panel } from "../market/panel.ts";
+import { timeframeName } from "../market/timeframe.ts";
 import { chooseKernel } from "../native.ts";
 import type { TakerCosts } from "../report/collector.ts";
 import { createStrategy, type StrategyOptions } from "../strategies/registry.ts";
@@ -23,9 +25,9 @@ import { REGIME_RULES } from "../structure/regime.ts";
 export const COSTS = ["fees", "spread", "slippage", "funding"] as const;
 export type Cost = (typeof COSTS)[number];
 
-/** Bars of each analysed timeframe that strategies may look back on, and how far the writer may run ahead. */
-const PANEL_CAPACITY = 256;
-export const PANEL_SPARE = 64;
+const DAY = 86_400_000;
+/** Time after its origin for which the panel of an endless market has room at first. Memory is taken as bars come. */
+const PANEL_DAYS = 92;
 
 /** The settings as the core wants them. */
 export function coreConfig(settings: Settings, instruments: readonly Instrument[], tradeFrom: number): CoreConfig {
@@ -107,16 +109,27 @@ export function indicatorOptions(settings: Settings): Pick<AnalysisOptions, "per
   };
 }
 
+/** The panel of a live run. It keeps all bars, so that a new worker can take them in as the old one did. */
 export function newPanel(source: BarSource): Panel {
-  return Panel.create({
-    symbols: source.instruments.length,
-    origin: source.start,
-    timeframes: ANALYSIS_TIMEFRAMES.map((name) => ({
-      name,
-      ms: TIMEFRAMES[name],
-      capacity: PANEL_CAPACITY,
-      spare: PANEL_SPARE,
-    })),
+  const history = source.steps === Number.POSITIVE_INFINITY ? PANEL_DAYS * DAY : source.steps * source.timeframe;
+  return analysisPanel(source.instruments.length, source.start, history);
+}
+
+/** @param wanted how many workers would be of use; the settings and the machine set the bound. */
+export function newPool(
+  settings: Settings,
+  wanted: number,
+  onNotice: (level: "warning" | "alarm", text: string) => void,
+): AnalysisPool {
+  const workers = Math.min(wanted, mostWorkers(settings.MAX_WORKERS, availableParallelism()));
+  const heapLimit = settings.PROCESS_MEMORY_LIMIT_MB * 1e6;
+  return new AnalysisPool({
+    workers,
+    timeout: settings.PROCESS_TIMEOUT_SECONDS * 1000,
+    heapLimit,
+    // One share for this thread.
+    memoryLimit: heapLimit * (workers + 1),
+    onNotice,
   });
 }
 

@@ -1,4 +1,5 @@
-import { AnalysisWorker } from "../analysis/analysis-worker.ts";
+import { LiveAnalysis } from "../analysis/live-analysis.ts";
+import { type AnalysisPool, divideSymbols } from "../analysis/pool.ts";
 import type { Settings } from "../config/settings.ts";
 import type { CoreRecord } from "../core/effects.ts";
 import type { State } from "../core/state.ts";
@@ -15,9 +16,9 @@ import {
   type Cost,
   newExchange,
   newPanel,
+  newPool,
   newState,
   openJournal,
-  PANEL_SPARE,
   runHash,
   takerCosts,
   warmUpSteps,
@@ -50,6 +51,8 @@ export interface LiveOptions {
   /** Called several times a second, to draw. */
   readonly onTick: (live: LiveView) => void;
   readonly onWarmUp?: (share: number) => void;
+  /** The workers to use, closed at the end; one of its own when absent. */
+  readonly pool?: AnalysisPool;
 }
 
 /** What a terminal may look at between events. */
@@ -74,6 +77,9 @@ const WARM_DAYS = 4;
 const MINUTE = 60_000;
 const DAY = 1440 * MINUTE;
 
+/** The analysis of a cycle takes one worker some milliseconds. */
+const LIVE_WORKERS = 1;
+
 /** How long the loop sleeps when nothing is due, and how often the view is drawn, ms. */
 const IDLE = 10;
 const TICK = 100;
@@ -90,8 +96,14 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
   const analysis = analysisOptions(settings, source);
   const panel = newPanel(source);
   const feed = new PanelFeed(panel, source.instruments, source.timeframe);
-  const analyst = await AnalysisWorker.start(panel, analysis);
+  const pool = options.pool ?? newPool(settings, LIVE_WORKERS, options.onNotice);
   try {
+    const analyst = new LiveAnalysis(pool, panel, {
+      analysis,
+      timeframe: source.timeframe,
+      ranges: divideSymbols(source.instruments.length, settings.BATCH_SIZE, pool.workers),
+      onNotice: options.onNotice,
+    });
     await warmUp(source, feed, analyst, warmUpSteps(source, from), options.onWarmUp);
     const loaded = performance.now();
 
@@ -155,6 +167,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         // A cycle is decided before anything later is looked at, so that the speed cannot change a decision.
         const request = trader.awaited;
         if (request !== undefined) {
+          if (feed.isFull) analyst.follow(feed.grow());
           trader.admit(await analyst.analyse(request.cycle, request.late));
           continue;
         }
@@ -198,7 +211,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       journal.close();
     }
   } finally {
-    analyst.close();
+    pool.close();
   }
 }
 
@@ -212,27 +225,23 @@ function openSource(settings: Settings, market: LiveMarket): BarSource {
   });
 }
 
-/** Feeds the panel ahead of the worker by no more than its spare bars, so that none is overwritten unread. */
+/** Bars between two signs that the warm-up comes on. */
+const WARM_UP_STEPS = 256;
+
 async function warmUp(
   source: BarSource,
   feed: PanelFeed,
-  analyst: AnalysisWorker,
+  analyst: LiveAnalysis,
   steps: number,
   onWarmUp?: (share: number) => void,
 ): Promise<void> {
-  let first = Number.NaN;
-  let last = Number.NaN;
   for (let done = 1; done <= steps; done++) {
     const step = source.step();
     if (step === undefined) return;
     feed.step(step);
-    last = step.openTime + source.timeframe;
-    if (Number.isNaN(first)) first = last;
-    if (done % PANEL_SPARE === 0 || done === steps) {
-      await analyst.advance(first, last, source.timeframe);
-      first = Number.NaN;
-      onWarmUp?.(done / steps);
-    }
+    if (done % WARM_UP_STEPS !== 0 && done !== steps) continue;
+    await analyst.advance(step.openTime + source.timeframe);
+    onWarmUp?.(done / steps);
   }
 }
 

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import type { Candidate } from "../../src/core/candidate.ts";
 import type { Effect } from "../../src/core/effects.ts";
 import type { Event } from "../../src/core/events.ts";
 import { InputError } from "../../src/input-error.ts";
-import { ByteReader, ByteWriter } from "../../src/journal/binary.ts";
+import { ByteReader, ByteWriter, checksum } from "../../src/journal/binary.ts";
 import { decodeEffect, decodeEvent, encodeEffect, encodeEvent } from "../../src/journal/codec.ts";
 import { effectKinds, eventKinds, recordKinds } from "./arbitrary.ts";
 
@@ -176,4 +177,11 @@ test("the bytes of an order are what journals of version 1 hold", () => {
       "000100" + // gtc, reduce-only, not close-position
       "0000000000000000", // leverage
   );
+});
+
+test("the checksum is zlib's, whatever the length", () => {
+  const bytes = Uint8Array.from({ length: 400 }, (_, i) => (i * 7919) & 255);
+  for (const length of [0, 1, 7, 127, 128, 129, 390]) {
+    expect(checksum(bytes, 10, 10 + length)).toBe(crc32(bytes.subarray(10, 10 + length)));
+  }
 });

@@ -266,11 +266,11 @@ describe("plots", () => {
 testRecorded(
   "57 symbols of a month: below 1.5 MB, every shown trade with its cause",
   "market/m5-wide-2025-10",
-  (dir) => {
+  async (dir) => {
     const folder = mkdtempSync(join(tmpdir(), "penstock-html-"));
     try {
       const { settings } = loadSettings({ DATA_DIR: folder });
-      const { report: month, scenes: shot } = backtest(settings, { dir, without: [] });
+      const { report: month, scenes: shot } = await backtest(settings, { dir, without: [] });
       const shown = shot();
       const page = reportPage(month, shown);
       expect(Buffer.byteLength(page)).toBeLessThan(1_500_000);

@@ -35,7 +35,7 @@ export async function withSmallRun<T>(use: (result: BacktestResult, folder: stri
   try {
     const dir = smallMarket(folder);
     const { settings } = loadSettings({ DATA_DIR: join(folder, "data") });
-    return await use(backtest(settings, { dir, without: [] }), folder);
+    return await use(await backtest(settings, { dir, without: [] }), folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

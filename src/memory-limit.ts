@@ -3,7 +3,8 @@
  * RLIMIT_DATA by setrlimit and becomes the program, whose process id, pipes and IPC channel stay what they are.
  *
  * The limit has to be there before the program starts: Bun reserves address space according to it, and aborts when it
- * is lowered later. An allocation beyond it fails inside of the program (`RangeError: Out of memory`).
+ * is lowered later. An allocation beyond it fails inside of the program (`RangeError: Out of memory`), or, where the garbage
+ * collector meets it, ends the program.
  */
 export function withMemoryLimit(command: readonly string[], megabytes: number): string[] {
   if (!(Number.isInteger(megabytes) && megabytes > 0)) throw new RangeError(`a memory limit of ${megabytes} MB`);

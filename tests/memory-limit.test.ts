@@ -8,10 +8,17 @@ const CHILD = join(import.meta.dir, "leaking-child.ts");
 
 for (const what of ["objects", "buffers"]) {
   test.skipIf(process.platform !== "linux")(`a child that leaks ${what} is stopped at its limit`, async () => {
-    const child = Bun.spawn(withMemoryLimit([process.execPath, CHILD, what], 600), { stdout: "pipe", stderr: "pipe" });
-    expect(await new Response(child.stdout).text()).toContain("RangeError: Out of memory");
-    expect(await child.exited).toBe(3);
+    const child = Bun.spawn(withMemoryLimit([process.execPath, CHILD, what], 600), {
+      stdout: "pipe",
+      stderr: "ignore",
+    });
+    const said = await new Response(child.stdout).text();
+    // Where the garbage collector itself is refused memory Bun aborts; where the program is, it gets an exception.
+    expect(said).not.toContain("no limit");
+    if (what === "buffers") expect(said).toContain("RangeError: Out of memory");
+    expect(await child.exited).not.toBe(0);
     expect(child.resourceUsage()!.maxRSS).toBeLessThan(700e6);
+    expect(child.resourceUsage()!.maxRSS).toBeGreaterThan(100e6);
   });
 }
 

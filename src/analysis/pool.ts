@@ -53,6 +53,7 @@ export function divideSymbols(symbols: number, batch: number, workers: number): 
 /** Resident memory per worker that is worth a warning, bytes. */
 const WARN_AT = 500e6;
 const MEMORY_CHECK = 250;
+const PARSE_ATTEMPTS = 3;
 /** Columns of parsed bars. */
 const COLUMNS = 6;
 
@@ -83,6 +84,8 @@ export class AnalysisPool {
   #warned = false;
   #closed = false;
   readonly #memory: ReturnType<typeof setInterval>;
+  /** Finds workers that hang while nobody wants anything of them. */
+  readonly #health: ReturnType<typeof setInterval>;
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -93,6 +96,8 @@ export class AnalysisPool {
     });
     this.#memory = setInterval(() => this.#checkMemory(process.memoryUsage.rss()), MEMORY_CHECK);
     this.#memory.unref();
+    this.#health = setInterval(() => void this.check(), options.timeout);
+    this.#health.unref();
   }
 
   get workers(): number {
@@ -122,13 +127,20 @@ export class AnalysisPool {
     return answer.found;
   }
 
-  /** Reads a file of bars in whichever worker has least to do. @throws InputError | RangeFailed */
+  /** Reads a file of bars in whichever worker has least to do; a lost worker costs another attempt. @throws InputError */
   async parse(path: string, timeframe: number): Promise<Klines> {
-    const place = this.#places.reduce((least, other) => (other.thread.load < least.thread.load ? other : least));
-    const answer = await this.#run(place, { kind: "parse", path, timeframe });
-    if (answer.kind !== "parsed") throw new Error(`a worker answered "${answer.kind}" to a file`);
-    this.#shared += answer.klines.openTime.length * COLUMNS * 8;
-    return answer.klines;
+    for (let attempt = 1; ; attempt++) {
+      const place = this.#places.reduce((least, other) => (other.thread.load < least.thread.load ? other : least));
+      try {
+        const answer = await this.#run(place, { kind: "parse", path, timeframe });
+        if (answer.kind !== "parsed") throw new Error(`a worker answered "${answer.kind}" to a file`);
+        this.#shared += answer.klines.openTime.length * COLUMNS * 8;
+        return answer.klines;
+      } catch (error) {
+        if (!(error instanceof RangeFailed)) throw error;
+        if (attempt === PARSE_ATTEMPTS) throw new InputError(`${path}: could not be read: ${error.message}`);
+      }
+    }
   }
 
   /** Asks every worker for a sign of life; those that give none in time are replaced. True when all did. */
@@ -141,6 +153,7 @@ export class AnalysisPool {
   close(): void {
     this.#closed = true;
     clearInterval(this.#memory);
+    clearInterval(this.#health);
     for (const { thread } of this.#places) thread.end("the pool was closed");
   }
 

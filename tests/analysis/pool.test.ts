@@ -118,6 +118,9 @@ describe("a range that fails again and again ends the run with a message", () =>
   test("workers that cannot even start", async () => {
     const pool = poolOf({ program: new URL("./no-such-worker.ts", import.meta.url).href });
     await expect(analysedAhead(pool)).rejects.toThrow(/^the analysis of \w+ to \w+ failed 12 times/);
+    const unread = poolOf({ program: new URL("./no-such-worker.ts", import.meta.url).href });
+    await expect(unread.parse("bars.csv", 60_000)).rejects.toThrow("bars.csv: could not be read: ");
+    unread.close();
   });
 });
 

@@ -2,7 +2,7 @@ import type { ExitReason, Trade } from "../core/effects.ts";
 import type { Leg } from "../core/events.ts";
 import { type Instrument, powerOfTen, priceOf, quantityOf } from "../core/instrument.ts";
 import type { Venue } from "../exchange/exchange.ts";
-import type { Collector, StateChange } from "./collector.ts";
+import type { Collector, StateChange, VirtualSummary } from "./collector.ts";
 import { type ReportedPoint, reportedPoint } from "./equity.ts";
 import { usdt } from "./money.ts";
 import { type Summary, summarise } from "./summary.ts";
@@ -12,6 +12,8 @@ import { sortedTrades, symbolOf } from "./trades-hash.ts";
 export interface BacktestReport {
   readonly mode: Venue;
   readonly tradesHash: string;
+  /** SHA-256 over the virtual trades in the order in which they were closed. */
+  readonly virtualTradesHash: string;
   readonly dataHash: string;
   readonly settingsHash: string;
   /** When trading started, and the last point of the equity. */
@@ -28,6 +30,8 @@ export interface BacktestReport {
   readonly openPositions: readonly ReportedPosition[];
   readonly signals: number;
   readonly stateChanges: readonly StateChange[];
+  readonly stopMoves: number;
+  readonly virtual: VirtualSummary;
 }
 
 /** `bars` are real base bars; `wallSeconds` is the whole command. */
@@ -121,6 +125,7 @@ export function backtestReport(input: ReportInput): BacktestReport {
   return {
     mode: input.mode,
     tradesHash: collector.tradesHash,
+    virtualTradesHash: collector.virtual.hash,
     dataHash: input.dataHash,
     settingsHash: input.settingsHash,
     from: equity.start.time,
@@ -140,6 +145,8 @@ export function backtestReport(input: ReportInput): BacktestReport {
     openPositions: openPositions.map((position) => reportedPosition(position, instruments)),
     signals: collector.signals,
     stateChanges: collector.stateChanges,
+    stopMoves: collector.stopMoves,
+    virtual: collector.virtual.summary(),
   };
 }
 

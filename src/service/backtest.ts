@@ -1,5 +1,6 @@
 import { AnalysisEngine } from "../analysis/engine.ts";
 import type { Settings } from "../config/settings.ts";
+import { checkBook } from "../core/check-book.ts";
 import type { State } from "../core/state.ts";
 import { positionValue, symbolOf } from "../core/state.ts";
 import { PanelFeed } from "../market/panel-feed.ts";
@@ -102,6 +103,8 @@ export function backtest(settings: Settings, options: BacktestOptions): Backtest
       onProgress?.("trading", (event.time - source.start) / (source.steps * source.timeframe));
     });
     const ended = performance.now();
+    const broken = checkBook(state);
+    if (broken.length > 0) throw new Error(`the book is broken at the end of the run: ${broken.join("; ")}`);
     journal.end({ tradesHash: collector.tradesHash, trades: collector.trades.length });
     const report = backtestReport({
       collector,

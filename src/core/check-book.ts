@@ -80,9 +80,10 @@ function checkPosition(state: State, key: string, position: Position, orders: re
   if (phase.kind !== "open" || holding.lots === 0) return broken;
   if (!isProtected(state, position) && !position.unguarded) say("is not protected and nobody watches it");
   if (workingStop.kind === "acknowledged") {
+    // It may cover more, where the exchange refused a smaller one: a reduce-only order closes no more than there is.
     const order = state.orders.get(workingStop.order);
     if (order === undefined) say("its working stop is not among the orders");
-    else if (remainingLots(order) !== holding.lots)
+    else if (remainingLots(order) < holding.lots)
       say(`its stop covers ${remainingLots(order)} of ${holding.lots} lots`);
     else if (order.request.trigger !== position.stop) say("its stop is not where it should be");
   }

@@ -148,6 +148,10 @@ export function withoutStop(stop: StopOrder, ended: number): StopOrder {
   return stop.order === ended ? NO_STOP : stop;
 }
 
+export function isPlaced(target: Target, order: number): boolean {
+  return target.kind === "placed" && target.order === order;
+}
+
 /** The stop after one of its orders has begun to fill. */
 export function triggeredStop(stop: StopOrder, order: number): StopOrder {
   const stands = stop.kind === "acknowledged" || stop.kind === "sent";

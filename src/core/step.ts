@@ -20,6 +20,7 @@ import { movedStop } from "./life.ts";
 import { afterAnswer, bookFill, type Order, remainingLots } from "./order.ts";
 import {
   close,
+  isPlaced,
   NO_TARGET,
   newPosition,
   open,
@@ -243,16 +244,14 @@ function ended(state: State, order: Order, event: AnswerEvent, out: Effect[]): v
       return giveUpUnprotected(state, position, `${symbol}: stop refused (${event.code} ${event.reason})`, out);
     }
     case "target":
-      if (position.target.kind !== "placed" || position.target.order !== request.id) return;
+      if (!isPlaced(position.target, request.id)) return;
       position.target = event.answer === "rejected" ? { kind: "refused" } : NO_TARGET;
       if (event.answer !== "rejected") return protect(state, position, out);
       if (event.code === WOULD_TRIGGER) return exitAtMarket(state, position, "target", out);
       out.push({ kind: "notice", level: "warning", text: `${symbol}: target refused (${event.code} ${event.reason})` });
       return;
     case "partial-target":
-      if (position.partial.kind === "placed" && position.partial.order === request.id) {
-        position.partial = { kind: "refused" };
-      }
+      if (isPlaced(position.partial, request.id)) position.partial = { kind: "refused" };
       return;
     case "exit":
       if (position.holding.lots === 0 || position.phase.kind !== "closing") return;
@@ -323,8 +322,9 @@ function filled(state: State, event: FillEvent, out: Effect[]): void {
   const after = (stop: StopOrder) => (event.done ? withoutStop(stop, request.id) : triggeredStop(stop, request.id));
   position.workingStop = after(position.workingStop);
   position.disasterStop = after(position.disasterStop);
-  if (event.done && request.purpose === "target") position.target = NO_TARGET;
-  if (event.done && request.purpose === "partial-target") position.partial = { kind: "filled" };
+  // An order that was on its way out may fill all the same; it is not the one that has taken its place since.
+  if (event.done && isPlaced(position.target, request.id)) position.target = NO_TARGET;
+  if (event.done && isPlaced(position.partial, request.id)) position.partial = { kind: "filled" };
   if (event.done && request.purpose === "exit") {
     out.push({ kind: "set-timer", timer: exitTimer(position), at: state.now + EXIT_RETRY_MS });
   }

@@ -6,8 +6,21 @@ const HOURS = 72;
 const MIN_COMMON_HOURS = 24;
 /** Wilder's period of the average true range, in hours. */
 const ATR_HOURS = 14;
-/** Period of the moving average of the value traded per bar. */
-const VALUE_BARS = 20;
+/** Weight of the newest bar in the moving average of the value traded per bar: twenty bars. */
+const VALUE_WEIGHT = 0.05;
+
+/** Numbers of each symbol: the end of the hour that is gathered, its extremes and its last close. */
+const HOUR_END = 0;
+const HIGH = 1;
+const LOW = 2;
+const CLOSE = 3;
+/** The last close of the hour before; 0 where it is not known. */
+const CLOSE_BEFORE = 4;
+/** True range over close, averaged, and over how many hours. */
+const RANGE = 5;
+const RANGES = 6;
+const VALUE = 7;
+const STRIDE = 8;
 
 /**
  * What the core itself remembers of the market to judge risk by: hourly returns, hourly ranges and the value traded per
@@ -16,75 +29,51 @@ const VALUE_BARS = 20;
  */
 export class MarketMemory {
   readonly #instruments: readonly Instrument[];
-  /** By symbol: the hour that is being gathered, its extremes and last close, and the last close of the hour before. */
-  readonly #hour: Float64Array;
-  readonly #high: Float64Array;
-  readonly #low: Float64Array;
-  readonly #close: Float64Array;
-  readonly #closeBefore: Float64Array;
-  /** True range over close, averaged; and over how many hours. */
-  readonly #range: Float64Array;
-  readonly #ranges: Int32Array;
+  /** STRIDE numbers per symbol, side by side: a bar touches one cache line. */
+  readonly #now: Float64Array;
   /** Returns by symbol and hour modulo HOURS, and the hour that each belongs to. */
   readonly #returns: Float64Array;
   readonly #returnHour: Float64Array;
-  readonly #value: Float64Array;
 
   constructor(instruments: readonly Instrument[]) {
     const count = instruments.length;
     this.#instruments = instruments;
-    this.#hour = new Float64Array(count).fill(-1);
-    this.#high = new Float64Array(count);
-    this.#low = new Float64Array(count);
-    this.#close = new Float64Array(count);
-    this.#closeBefore = new Float64Array(count);
-    this.#range = new Float64Array(count);
-    this.#ranges = new Int32Array(count);
+    this.#now = new Float64Array(count * STRIDE);
     this.#returns = new Float64Array(count * HOURS);
     this.#returnHour = new Float64Array(count * HOURS).fill(-1);
-    this.#value = new Float64Array(count).fill(-1);
   }
 
   /** Takes in a bar that closed at `time`. Prices in ticks, volume in base units. */
   bar(symbol: number, time: number, high: number, low: number, close: number, volume: number): void {
-    const hour = Math.floor((time - 1) / HOUR_MS);
-    if (hour !== this.#hour[symbol]) {
-      if (this.#hour[symbol]! >= 0) this.#endHour(symbol);
-      // A return over more than an hour is none of an hour.
-      if (hour !== this.#hour[symbol]! + 1) this.#closeBefore[symbol] = 0;
-      this.#hour[symbol] = hour;
-      this.#high[symbol] = high;
-      this.#low[symbol] = low;
+    const now = this.#now;
+    const at = symbol * STRIDE;
+    if (time > now[at + HOUR_END]!) {
+      this.#newHour(symbol, time);
+      now[at + HIGH] = high;
+      now[at + LOW] = low;
     } else {
-      if (high > this.#high[symbol]!) this.#high[symbol] = high;
-      if (low < this.#low[symbol]!) this.#low[symbol] = low;
+      if (high > now[at + HIGH]!) now[at + HIGH] = high;
+      if (low < now[at + LOW]!) now[at + LOW] = low;
     }
-    this.#close[symbol] = close;
-    const value = volume * close;
-    const before = this.#value[symbol]!;
-    this.#value[symbol] = before < 0 ? value : before + (value - before) / VALUE_BARS;
+    now[at + CLOSE] = close;
+    now[at + VALUE]! += (volume * close - now[at + VALUE]!) * VALUE_WEIGHT;
   }
 
   /** The symbol starts afresh. */
   forget(symbol: number): void {
-    this.#hour[symbol] = -1;
-    this.#closeBefore[symbol] = 0;
-    this.#ranges[symbol] = 0;
-    this.#value[symbol] = -1;
+    this.#now.fill(0, symbol * STRIDE, (symbol + 1) * STRIDE);
     this.#returnHour.fill(-1, symbol * HOURS, (symbol + 1) * HOURS);
   }
 
   /** Average true range of an hour as a share of the price; 0 before the first whole hour, when nothing is known. */
   volatility(symbol: number): number {
-    return this.#ranges[symbol] === 0 ? 0 : this.#range[symbol]!;
+    return this.#now[symbol * STRIDE + RANGE]!;
   }
 
-  /** Average value traded per bar, 1e-8 USDT; 0 before the first bar. */
+  /** Average value traded per bar, 1e-8 USDT; 0 before the first bar, and less than it is in the first bars. */
   barValue(symbol: number): number {
-    const value = this.#value[symbol]!;
-    const instrument = this.#instruments[symbol]!;
-    if (value <= 0) return 0;
-    return (value * powerOfTen(instrument.quantityDecimals) * instrument.unitValue) / instrument.lotUnits;
+    const { quantityDecimals, unitValue, lotUnits } = this.#instruments[symbol]!;
+    return (this.#now[symbol * STRIDE + VALUE]! * powerOfTen(quantityDecimals) * unitValue) / lotUnits;
   }
 
   /**
@@ -124,22 +113,26 @@ export class MarketMemory {
     return correlation > 1 ? 1 : correlation < -1 ? -1 : correlation;
   }
 
-  #endHour(symbol: number): void {
-    const close = this.#close[symbol]!;
-    const before = this.#closeBefore[symbol]!;
-    if (before > 0) {
-      const hour = this.#hour[symbol]!;
-      const at = symbol * HOURS + (hour % HOURS);
-      this.#returns[at] = close / before - 1;
-      this.#returnHour[at] = hour;
-      const high = this.#high[symbol]! > before ? this.#high[symbol]! : before;
-      const low = this.#low[symbol]! < before ? this.#low[symbol]! : before;
-      const count = this.#ranges[symbol]! + 1;
-      if (count <= ATR_HOURS) this.#ranges[symbol] = count;
-      const period = count < ATR_HOURS ? count : ATR_HOURS;
-      const range = count === 1 ? 0 : this.#range[symbol]!;
-      this.#range[symbol] = range + ((high - low) / close - range) / period;
-    }
-    this.#closeBefore[symbol] = close;
+  /** Ends the hour that was gathered and begins the one that holds the bar closing at `time`. */
+  #newHour(symbol: number, time: number): void {
+    const now = this.#now;
+    const at = symbol * STRIDE;
+    const ended = now[at + HOUR_END]!;
+    const begun = Math.floor((time - 1) / HOUR_MS) * HOUR_MS;
+    now[at + HOUR_END] = begun + HOUR_MS;
+    const close = now[at + CLOSE]!;
+    const before = now[at + CLOSE_BEFORE]!;
+    // A return over more than an hour is none of an hour.
+    now[at + CLOSE_BEFORE] = ended === begun ? close : 0;
+    if (!(ended > 0 && before > 0)) return;
+    const hour = ended / HOUR_MS - 1;
+    const place = symbol * HOURS + (hour % HOURS);
+    this.#returns[place] = close / before - 1;
+    this.#returnHour[place] = hour;
+    const high = now[at + HIGH]! > before ? now[at + HIGH]! : before;
+    const low = now[at + LOW]! < before ? now[at + LOW]! : before;
+    const seen = now[at + RANGES]! + 1;
+    now[at + RANGES] = seen;
+    now[at + RANGE]! += ((high - low) / close - now[at + RANGE]!) / (seen < ATR_HOURS ? seen : ATR_HOURS);
   }
 }

@@ -238,7 +238,7 @@ export class VirtualBook {
     traded: boolean,
     out: Effect[],
   ): void {
-    const track = this.#track(symbol);
+    const track = this.#tracks[symbol]!;
     if (track.head === NONE) return;
     if (track.pending > 0) this.#enter(track, openTime, open, traded, out);
     if (track.open === 0) return;

@@ -81,6 +81,7 @@ export function runCommand(program: Command): void {
         trades: report.summary.trades,
         openPositions: report.openPositions.length,
         tradesHash: report.tradesHash,
+        virtualTradesHash: report.virtualTradesHash,
         journal,
         report,
       };

@@ -509,11 +509,11 @@ const POSITION_LIFE = {
     type: "number",
     min: 0,
     max: 100,
-    default: 1,
+    default: 0,
     unit: "R",
     hot: true,
     decides: true,
-    help: "Gain at which a part of the position is sold; 0 is never.",
+    help: "Gain at which a part of the position is sold, in multiples of the risk taken; 0 is never.",
   },
   PARTIAL_EXIT_SHARE: {
     type: "number",

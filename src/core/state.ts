@@ -230,7 +230,7 @@ export function equityOf(state: State): Equity {
 
 /** The book as guards see it, for a proposal on `symbol`. */
 export function bookView(state: State, symbol: number): BookView {
-  const { wallet, unrealised, equity, margin } = equityOf(state);
+  const { wallet, equity, margin } = equityOf(state);
   const { risk, memory } = state;
   const positions: PositionView[] = [];
   for (const position of state.positions.values()) {
@@ -248,8 +248,7 @@ export function bookView(state: State, symbol: number): BookView {
     now: state.now,
     tradingState: state.trading,
     equity,
-    // Isolated margin: open gains pay for nothing yet, open losses may become real.
-    available: wallet + (unrealised < 0 ? unrealised : 0) - margin,
+    available: wallet - margin,
     dayStartEquity: state.dayStartEquity,
     drawdown: drawdownOf(risk),
     consecutiveLosses: risk.consecutiveLosses,

@@ -364,7 +364,8 @@ function opened(state: State, position: Position, event: FillEvent, out: Effect[
       margin: position.plan.margin,
     });
   }
-  const entry = event.done ? 0 : event.order;
+  // The end of the order may have been told before its last fill.
+  const entry = state.orders.has(event.order) ? event.order : 0;
   if (phase.kind !== "closing") {
     position.phase = { kind: "open", entry };
     protect(state, position, out);

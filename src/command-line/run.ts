@@ -93,6 +93,7 @@ export function runCommand(program: Command): void {
         trades: report.summary.trades,
         openPositions: report.openPositions.length,
         tradesHash: report.tradesHash,
+        virtualTradesHash: report.virtualTradesHash,
         journal,
         report,
       };

@@ -1,5 +1,6 @@
 import type { Candidate, Direction } from "./candidate.ts";
 import type { Leg } from "./events.ts";
+import type { VirtualEvent, VirtualStatistics, VirtualTrade } from "./virtual-book.ts";
 
 /** Everything the core asks for or reports. The shell performs effects in order; the core performs none itself. */
 export type Effect =
@@ -20,7 +21,7 @@ export const TIMES_IN_FORCE = ["gtc", "ioc", "fok", "post-only"] as const;
 export type TimeInForce = (typeof TIMES_IN_FORCE)[number];
 
 /** Why an order exists. */
-export const PURPOSES = ["entry", "working-stop", "disaster-stop", "target", "exit"] as const;
+export const PURPOSES = ["entry", "working-stop", "disaster-stop", "target", "exit", "partial-target"] as const;
 export type Purpose = (typeof PURPOSES)[number];
 
 /** BUY is +1 and SELL is -1, like the directions of positions. */
@@ -60,6 +61,9 @@ export const EXIT_REASONS = [
   "delisted",
   "flatten",
   "unprotected",
+  "time",
+  "regime",
+  "late-fill",
 ] as const;
 export type ExitReason = (typeof EXIT_REASONS)[number];
 
@@ -138,4 +142,36 @@ export type CoreRecord =
       readonly from: TradingState;
       readonly to: TradingState;
       readonly reason: string;
-    };
+    }
+  /** The working stop of a position is to be elsewhere. */
+  | {
+      readonly kind: "stop-moved";
+      readonly time: number;
+      readonly symbol: number;
+      readonly leg: Leg;
+      readonly from: number;
+      readonly to: number;
+    }
+  | {
+      readonly kind: "virtual-opened";
+      readonly time: number;
+      readonly id: number;
+      readonly symbol: number;
+      readonly direction: Direction;
+      readonly setup: string;
+      readonly confidence: number;
+      readonly entry: number;
+      readonly stop: number;
+      readonly target: number;
+    }
+  /** What a virtual position lives through between its opening and its end. */
+  | {
+      readonly kind: "virtual";
+      readonly time: number;
+      readonly id: number;
+      readonly symbol: number;
+      readonly event: VirtualEvent;
+      readonly price: number;
+    }
+  | { readonly kind: "virtual-closed"; readonly time: number; readonly trade: VirtualTrade }
+  | { readonly kind: "virtual-statistics"; readonly time: number; readonly statistics: VirtualStatistics };

@@ -10,7 +10,16 @@ import {
   TRADING_STATES,
   type Trade,
 } from "../core/effects.ts";
-import { ANSWERS, type BarEvent, COMMANDS, type Event, LEGS, LIQUIDATION_CAUSES } from "../core/events.ts";
+import {
+  ANSWERS,
+  type BarEvent,
+  BREAKER_LEVELS,
+  COMMANDS,
+  type Event,
+  LEGS,
+  LIQUIDATION_CAUSES,
+} from "../core/events.ts";
+import { VIRTUAL_EVENTS, VIRTUAL_OUTCOMES, type VirtualStatistics, type VirtualTrade } from "../core/virtual-book.ts";
 import { InputError } from "../input-error.ts";
 import type { ByteReader, ByteWriter } from "./binary.ts";
 
@@ -91,6 +100,17 @@ export function encodeEvent(out: ByteWriter, event: Event): void {
       eventHead(out, 12, event);
       out.text(event.timer);
       return;
+    case "tick":
+      eventHead(out, 13, event);
+      out.f64(event.first);
+      out.f64(event.high);
+      out.f64(event.low);
+      out.f64(event.last);
+      return;
+    case "breaker":
+      eventHead(out, 14, event);
+      out.choice(BREAKER_LEVELS, event.level);
+      return;
     default:
       unencodable(event);
   }
@@ -157,6 +177,12 @@ export function decodeEvent(input: ByteReader): Event {
       };
     case 12:
       return { kind: "timer", time, symbol, timer: input.text() };
+    case 13: {
+      const [first, high, low, last] = [input.f64(), input.f64(), input.f64(), input.f64()];
+      return { kind: "tick", time, symbol, first, high, low, last };
+    }
+    case 14:
+      return { kind: "breaker", time, symbol, level: input.choice(BREAKER_LEVELS) };
     default:
       throw new InputError(`event kind ${tag} is unknown to this build`);
   }
@@ -351,6 +377,44 @@ function encodeCoreRecord(out: ByteWriter, record: CoreRecord): void {
       out.choice(TRADING_STATES, record.to);
       out.text(record.reason);
       return;
+    case "stop-moved":
+      out.u8(7);
+      out.f64(record.time);
+      out.i32(record.symbol);
+      out.choice(LEGS, record.leg);
+      out.f64(record.from);
+      out.f64(record.to);
+      return;
+    case "virtual-opened":
+      out.u8(8);
+      out.f64(record.time);
+      out.f64(record.id);
+      out.i32(record.symbol);
+      encodeDirection(out, record.direction);
+      out.text(record.setup);
+      out.f64(record.confidence);
+      out.f64(record.entry);
+      out.f64(record.stop);
+      out.f64(record.target);
+      return;
+    case "virtual":
+      out.u8(9);
+      out.f64(record.time);
+      out.f64(record.id);
+      out.i32(record.symbol);
+      out.choice(VIRTUAL_EVENTS, record.event);
+      out.f64(record.price);
+      return;
+    case "virtual-closed":
+      out.u8(10);
+      out.f64(record.time);
+      encodeVirtualTrade(out, record.trade);
+      return;
+    case "virtual-statistics":
+      out.u8(11);
+      out.f64(record.time);
+      for (const name of STATISTICS) out.f64(record.statistics[name]);
+      return;
     default:
       unencodable(record);
   }
@@ -399,6 +463,35 @@ function decodeCoreRecord(input: ByteReader): CoreRecord {
     case 6: {
       const from = input.choice(TRADING_STATES);
       return { kind: "trading-state", time, from, to: input.choice(TRADING_STATES), reason: input.text() };
+    }
+    case 7: {
+      const symbol = input.i32();
+      const leg = input.choice(LEGS);
+      return { kind: "stop-moved", time, symbol, leg, from: input.f64(), to: input.f64() };
+    }
+    case 8:
+      return {
+        kind: "virtual-opened",
+        time,
+        id: input.f64(),
+        symbol: input.i32(),
+        direction: decodeDirection(input),
+        setup: input.text(),
+        confidence: input.f64(),
+        entry: input.f64(),
+        stop: input.f64(),
+        target: input.f64(),
+      };
+    case 9: {
+      const id = input.f64();
+      const symbol = input.i32();
+      return { kind: "virtual", time, id, symbol, event: input.choice(VIRTUAL_EVENTS), price: input.f64() };
+    }
+    case 10:
+      return { kind: "virtual-closed", time, trade: decodeVirtualTrade(input) };
+    case 11: {
+      const statistics = Object.fromEntries(STATISTICS.map((name) => [name, input.f64()]));
+      return { kind: "virtual-statistics", time, statistics: statistics as unknown as VirtualStatistics };
     }
     default:
       throw new InputError(`record kind ${tag} is unknown to this build`);
@@ -491,6 +584,75 @@ function decodeTrade(input: ByteReader): Trade {
     target: input.f64(),
     leverage: input.f64(),
     reasons: list(input, () => input.text()),
+  };
+}
+
+/** In the order in which they are written. */
+const STATISTICS = [
+  "live",
+  "opened",
+  "missed",
+  "marked",
+  "targets",
+  "stops",
+  "expired",
+  "wins",
+  "result",
+  "gains",
+  "losses",
+] as const satisfies readonly (keyof VirtualStatistics)[];
+
+function encodeVirtualTrade(out: ByteWriter, trade: VirtualTrade): void {
+  out.f64(trade.id);
+  out.i32(trade.symbol);
+  encodeDirection(out, trade.direction);
+  out.text(trade.strategy);
+  out.text(trade.setup);
+  out.f64(trade.confidence);
+  encodeNumbers(out, trade.scores);
+  out.choice(REGIMES, trade.regime);
+  out.f64(trade.signalTime);
+  out.f64(trade.entryTime);
+  out.f64(trade.exitTime);
+  out.f64(trade.plannedEntry);
+  out.f64(trade.entry);
+  out.f64(trade.exit);
+  out.f64(trade.stop);
+  out.f64(trade.target);
+  out.f64(trade.finalStop);
+  out.f64(trade.stopMoves);
+  out.choice(VIRTUAL_OUTCOMES, trade.outcome);
+  out.f64(trade.best);
+  out.f64(trade.bestAt);
+  out.f64(trade.worst);
+  out.f64(trade.worstAt);
+}
+
+function decodeVirtualTrade(input: ByteReader): VirtualTrade {
+  return {
+    id: input.f64(),
+    symbol: input.i32(),
+    direction: decodeDirection(input),
+    strategy: input.text(),
+    setup: input.text(),
+    confidence: input.f64(),
+    scores: decodeNumbers(input),
+    regime: input.choice(REGIMES),
+    signalTime: input.f64(),
+    entryTime: input.f64(),
+    exitTime: input.f64(),
+    plannedEntry: input.f64(),
+    entry: input.f64(),
+    exit: input.f64(),
+    stop: input.f64(),
+    target: input.f64(),
+    finalStop: input.f64(),
+    stopMoves: input.f64(),
+    outcome: input.choice(VIRTUAL_OUTCOMES),
+    best: input.f64(),
+    bestAt: input.f64(),
+    worst: input.f64(),
+    worstAt: input.f64(),
   };
 }
 

@@ -3,7 +3,7 @@ import type { Leg } from "../core/events.ts";
 import { type Instrument, powerOfTen, priceOf, quantityOf } from "../core/instrument.ts";
 import type { Venue } from "../exchange/exchange.ts";
 import type { BuyAndHold } from "./buy-and-hold.ts";
-import type { Collector, StateChange } from "./collector.ts";
+import type { Collector, StateChange, VirtualSummary } from "./collector.ts";
 import { type ReportedPoint, reportedPoint, sharpe } from "./equity.ts";
 import type { Excursion } from "./excursions.ts";
 import { usdt } from "./money.ts";
@@ -14,6 +14,8 @@ import { sortedTrades, symbolOf } from "./trades-hash.ts";
 export interface BacktestReport {
   readonly mode: Venue;
   readonly tradesHash: string;
+  /** SHA-256 over the virtual trades in the order in which they were closed. */
+  readonly virtualTradesHash: string;
   readonly dataHash: string;
   readonly settingsHash: string;
   /** Of the run, by name. */
@@ -39,6 +41,8 @@ export interface BacktestReport {
   readonly openPositions: readonly ReportedPosition[];
   readonly signals: number;
   readonly stateChanges: readonly StateChange[];
+  readonly stopMoves: number;
+  readonly virtual: VirtualSummary;
 }
 
 /** `bars` are real base bars; `wallSeconds` is the whole command. */
@@ -168,6 +172,7 @@ export function backtestReport(input: ReportInput): BacktestReport {
   return {
     mode: input.mode,
     tradesHash: collector.tradesHash,
+    virtualTradesHash: collector.virtual.hash,
     dataHash: input.dataHash,
     settingsHash: input.settingsHash,
     symbols: instruments.map((instrument) => instrument.symbol),
@@ -199,6 +204,8 @@ export function backtestReport(input: ReportInput): BacktestReport {
     openPositions: openPositions.map((position) => reportedPosition(position, instruments)),
     signals: collector.signals,
     stateChanges: collector.stateChanges,
+    stopMoves: collector.stopMoves,
+    virtual: collector.virtual.summary(),
   };
 }
 

@@ -1,10 +1,12 @@
+import { createHash } from "node:crypto";
 import type { CoreRecord, Trade, TradingState } from "../core/effects.ts";
 import type { Event } from "../core/events.ts";
 import { type Instrument, notionalOf } from "../core/instrument.ts";
+import { type VirtualStatistics, type VirtualTrade, virtualResult } from "../core/virtual-book.ts";
 import { BuyAndHold } from "./buy-and-hold.ts";
 import { EquityCurve } from "./equity.ts";
 import { Excursions } from "./excursions.ts";
-import { tradesHash } from "./trades-hash.ts";
+import { tradesHash, virtualTradeLine } from "./trades-hash.ts";
 
 export interface StateChange {
   readonly time: number;
@@ -49,6 +51,9 @@ export class Collector {
   /** Candidates that reached the ranking, and positions that were opened. */
   signals = 0;
   opened = 0;
+  /** How often the working stop of a position was moved. */
+  stopMoves = 0;
+  readonly virtual = new VirtualTrades();
 
   /** @param start when trading starts, ms  @param equity what it starts with, 1e-8 USDT */
   constructor(instruments: readonly Instrument[], start: number, equity: number, takerCosts = FREE) {
@@ -91,6 +96,18 @@ export class Collector {
         this.stateChanges.push({ time, from, to, reason });
         return;
       }
+      case "stop-moved":
+        this.stopMoves++;
+        return;
+      case "virtual-opened":
+      case "virtual":
+        return;
+      case "virtual-closed":
+        this.virtual.add(record.trade, this.instruments);
+        return;
+      case "virtual-statistics":
+        this.virtual.statistics = record.statistics;
+        return;
       default:
         record satisfies never;
     }
@@ -134,4 +151,57 @@ export class Collector {
   get tradesHash(): string {
     return tradesHash(this.trades, this.instruments);
   }
+}
+
+/** What a report says of virtual trades. They are not kept one by one: a long run has very many. */
+export class VirtualTrades {
+  readonly #hash = createHash("sha256");
+  closed = 0;
+  readonly outcomes = { "target-hit": 0, "stop-hit": 0, expired: 0 };
+  /** Sums of results in R, and of the best and worst price of each path, in R from the entry. */
+  result = 0;
+  wins = 0;
+  best = 0;
+  worst = 0;
+  /** The last that the core reported. */
+  statistics: VirtualStatistics | undefined;
+
+  add(trade: VirtualTrade, instruments: readonly Instrument[]): void {
+    this.#hash.update(`${virtualTradeLine(trade, instruments)}\n`);
+    this.closed += 1;
+    this.outcomes[trade.outcome] += 1;
+    const risk = trade.plannedEntry - trade.stop;
+    const result = virtualResult(trade);
+    this.result += result;
+    if (result > 0) this.wins += 1;
+    this.best += (trade.best - trade.entry) / risk;
+    this.worst += (trade.worst - trade.entry) / risk;
+  }
+
+  /** SHA-256 over the lines of all virtual trades so far, in the order in which they were closed. */
+  get hash(): string {
+    return this.#hash.copy().digest("hex");
+  }
+
+  summary(): VirtualSummary {
+    const mean = (sum: number) => (this.closed > 0 ? sum / this.closed : 0);
+    return {
+      trades: this.closed,
+      outcomes: { ...this.outcomes },
+      winRate: mean(this.wins),
+      averageResult: mean(this.result),
+      averageBest: mean(this.best),
+      averageWorst: mean(this.worst),
+    };
+  }
+}
+
+/** Virtual trades of a run; results and excursions in R, without costs. */
+export interface VirtualSummary {
+  readonly trades: number;
+  readonly outcomes: Readonly<Record<VirtualTrade["outcome"], number>>;
+  readonly winRate: number;
+  readonly averageResult: number;
+  readonly averageBest: number;
+  readonly averageWorst: number;
 }

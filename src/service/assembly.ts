@@ -6,6 +6,7 @@ import type { AnalysisOptions } from "../analysis/engine.ts";
 import { AnalysisPool, mostWorkers } from "../analysis/pool.ts";
 import { settingsHash } from "../config/load.ts";
 import { effectiveStrategy, SETTING_NAMES, SETTINGS, type Settings } from "../config/settings.ts";
+import { REGIMES } from "../core/candidate.ts";
 import { type Instrument, USDT } from "../core/instrument.ts";
 import { type CoreConfig, createState, type State } from "../core/state.ts";
 import { createSimulatedExchange, type SimulatedExchange } from "../exchange/simulated/exchange.ts";
@@ -29,6 +30,11 @@ const DAY = 86_400_000;
 /** Time after its origin for which the panel of an endless market has room at first. Memory is taken as bars come. */
 const PANEL_DAYS = 92;
 
+const HOUR = 3_600_000;
+
+/** Regimes in which nothing is opened; one that is not known yet is no reason to close. */
+const CLOSED_REGIMES = REGIMES.filter((regime) => regime !== "unknown" && !REGIME_RULES[regime].allowed);
+
 /** The settings as the core wants them. */
 export function coreConfig(settings: Settings, instruments: readonly Instrument[], tradeFrom: number): CoreConfig {
   return {
@@ -42,10 +48,51 @@ export function coreConfig(settings: Settings, instruments: readonly Instrument[
     baseLeverage: settings.BASE_LEVERAGE,
     baseMarginFraction: settings.BASE_MARGIN_PCT,
     protectionTimeout: settings.PROTECTION_TIMEOUT_MS,
+    life: {
+      breakEvenAt: settings.BREAK_EVEN_AT_R,
+      trailFrom: settings.TRAIL_FROM_R,
+      trailDistance: settings.TRAIL_DISTANCE_R,
+      partialAt: settings.PARTIAL_EXIT_AT_R,
+      partialShare: settings.PARTIAL_EXIT_SHARE,
+      maxHolding: settings.MAX_HOLDING_HOURS * HOUR,
+      exitRegimes: settings.EXIT_ON_REGIME_CHANGE ? CLOSED_REGIMES : [],
+      virtualMaxHolding: settings.VIRTUAL_POSITION_MAX_HOLDING_HOURS * HOUR,
+      smartMonitoring: settings.ENABLE_SMART_MONITORING,
+      cycle: settings.VIRTUAL_POSITION_CYCLE_INTERVAL * 1000,
+    },
+    risk: {
+      losses: [settings.CAUTIOUS_LOSSES, settings.DEFENSIVE_LOSSES, settings.REDUCE_ONLY_LOSSES],
+      pause: settings.LOSS_PAUSE_HOURS * HOUR,
+      drawdown: [
+        settings.CAUTIOUS_DRAWDOWN_PCT,
+        settings.DEFENSIVE_DRAWDOWN_PCT,
+        settings.REDUCE_ONLY_DRAWDOWN_PCT,
+        settings.HALT_DRAWDOWN_PCT,
+      ],
+      winRate: [settings.CAUTIOUS_WIN_RATE, settings.DEFENSIVE_WIN_RATE],
+      window: settings.WIN_RATE_WINDOW,
+      minTrades: settings.WIN_RATE_MIN_TRADES,
+      hysteresis: settings.STATE_HYSTERESIS,
+      recovery: settings.STATE_RECOVERY_HOURS * HOUR,
+    },
+    dayStart: settings.DAILY_LOSS_RESET_HOUR * HOUR,
     guards: createGuards({
       regimeRules: REGIME_RULES,
+      feedAgeLimit: settings.FEED_AGE_LIMIT * 1000,
       dailyLossLimit: settings.DAILY_LOSS_LIMIT_PCT,
+      maxDrawdown: settings.REDUCE_ONLY_DRAWDOWN_PCT,
+      maxLosses: settings.REDUCE_ONLY_LOSSES,
+      volatilityLimit: settings.VOLATILITY_LIMIT_PCT,
+      riskPerTrade: settings.MAX_RISK_PER_TRADE_PCT,
+      maxSymbolExposure: settings.MAX_SYMBOL_EXPOSURE_RATIO,
       maxExposure: settings.MAX_EXPOSURE_RATIO,
+      maxCorrelatedExposure: settings.MAX_CORRELATED_EXPOSURE_RATIO,
+      maxClusterPositions: settings.MAX_CLUSTER_POSITIONS,
+      clusterCorrelation: settings.CLUSTER_CORRELATION,
+      liquidityShare: settings.MAX_LIQUIDITY_SHARE,
+      minConfidence: settings.MIN_CONFIDENCE,
+      breakEvenWinRate: 1 / (1 + settings.RISK_REWARD_RATIO),
+      baseLeverage: settings.BASE_LEVERAGE,
       minLeverage: settings.MIN_LEVERAGE,
       maxLeverage: settings.MAX_LEVERAGE,
       minMarginFraction: settings.MIN_MARGIN_PCT,

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { AnalysisAhead } from "../analysis/analysis-ahead.ts";
 import { type AnalysisPool, divideSymbols } from "../analysis/pool.ts";
 import type { Settings } from "../config/settings.ts";
+import { checkBook } from "../core/check-book.ts";
 import type { State } from "../core/state.ts";
 import { positionValue, symbolOf } from "../core/state.ts";
 import { ANALYSIS_TIMEFRAMES } from "../core/strategy.ts";
@@ -167,6 +168,8 @@ async function trade(settings: Settings, options: BacktestOptions, pool: Analysi
       onProgress?.("trading", (event.time - start) / (source.steps * timeframe));
     });
     const ended = performance.now();
+    const broken = checkBook(state);
+    if (broken.length > 0) throw new Error(`the book is broken at the end of the run: ${broken.join("; ")}`);
     journal.end({ tradesHash: collector.tradesHash, trades: collector.trades.length });
     const report = backtestReport({
       collector,

@@ -16,6 +16,7 @@ export interface Replayed {
   readonly header: JournalHeader;
   /** Hash over the trades that the replay made. */
   readonly tradesHash: string;
+  readonly virtualTradesHash: string;
   readonly trades: number;
 }
 
@@ -41,7 +42,13 @@ export function replayJournal(path: string, dir?: string): Replayed {
     },
     barsOf,
   );
-  return { result, header, tradesHash: collector.tradesHash, trades: collector.trades.length };
+  return {
+    result,
+    header,
+    tradesHash: collector.tradesHash,
+    virtualTradesHash: collector.virtual.hash,
+    trades: collector.trades.length,
+  };
 }
 
 /** The bars that a journal refers to, step by step, after their hash was found to be the run's. */

@@ -11,7 +11,8 @@ import {
   TRADING_STATES,
   type Trade,
 } from "../../src/core/effects.ts";
-import { ANSWERS, COMMANDS, type Event, LEGS, LIQUIDATION_CAUSES } from "../../src/core/events.ts";
+import { ANSWERS, BREAKER_LEVELS, COMMANDS, type Event, LEGS, LIQUIDATION_CAUSES } from "../../src/core/events.ts";
+import { VIRTUAL_EVENTS, VIRTUAL_OUTCOMES, type VirtualTrade } from "../../src/core/virtual-book.ts";
 import type { JournalHeader } from "../../src/journal/format.ts";
 
 /** Any double, NaN, the infinities and -0 included. */
@@ -113,6 +114,8 @@ const events: { readonly [Kind in Event["kind"]]: fc.Arbitrary<Extract<Event, { 
     candidates: fc.array(candidate, { maxLength: 3 }),
   }),
   timer: fc.record({ kind: fc.constant("timer"), ...head, timer: text }),
+  tick: fc.record({ kind: fc.constant("tick"), ...head, first: number, high: number, low: number, last: number }),
+  breaker: fc.record({ kind: fc.constant("breaker"), ...head, level: fc.constantFrom(...BREAKER_LEVELS) }),
 };
 
 const order: fc.Arbitrary<OrderRequest> = fc.record({
@@ -154,6 +157,32 @@ const trade: fc.Arbitrary<Trade> = fc.record({
   reasons: texts,
 });
 
+const virtualTrade: fc.Arbitrary<VirtualTrade> = fc.record({
+  id: number,
+  symbol,
+  direction,
+  strategy: text,
+  setup: text,
+  confidence: number,
+  scores: numbers,
+  regime: fc.constantFrom(...REGIMES),
+  signalTime: number,
+  entryTime: number,
+  exitTime: number,
+  plannedEntry: number,
+  entry: number,
+  exit: number,
+  stop: number,
+  target: number,
+  finalStop: number,
+  stopMoves: number,
+  outcome: fc.constantFrom(...VIRTUAL_OUTCOMES),
+  best: number,
+  bestAt: number,
+  worst: number,
+  worstAt: number,
+});
+
 const records: { readonly [Kind in CoreRecord["kind"]]: fc.Arbitrary<Extract<CoreRecord, { kind: Kind }>> } = {
   signal: fc.record({ kind: fc.constant("signal"), time: number, candidate, rank: number }),
   refusal: fc.record({
@@ -192,6 +221,52 @@ const records: { readonly [Kind in CoreRecord["kind"]]: fc.Arbitrary<Extract<Cor
     from: fc.constantFrom(...TRADING_STATES),
     to: fc.constantFrom(...TRADING_STATES),
     reason: text,
+  }),
+  "stop-moved": fc.record({
+    kind: fc.constant("stop-moved"),
+    time: number,
+    symbol,
+    leg,
+    from: number,
+    to: number,
+  }),
+  "virtual-opened": fc.record({
+    kind: fc.constant("virtual-opened"),
+    time: number,
+    id: number,
+    symbol,
+    direction,
+    setup: text,
+    confidence: number,
+    entry: number,
+    stop: number,
+    target: number,
+  }),
+  virtual: fc.record({
+    kind: fc.constant("virtual"),
+    time: number,
+    id: number,
+    symbol,
+    event: fc.constantFrom(...VIRTUAL_EVENTS),
+    price: number,
+  }),
+  "virtual-closed": fc.record({ kind: fc.constant("virtual-closed"), time: number, trade: virtualTrade }),
+  "virtual-statistics": fc.record({
+    kind: fc.constant("virtual-statistics"),
+    time: number,
+    statistics: fc.record({
+      live: number,
+      opened: number,
+      missed: number,
+      marked: number,
+      targets: number,
+      stops: number,
+      expired: number,
+      wins: number,
+      result: number,
+      gains: number,
+      losses: number,
+    }),
   }),
 };
 

@@ -59,6 +59,9 @@ function consider(state: State, candidate: Candidate, out: Effect[]): void {
   if (state.positions.has(positionKey(symbol, "both"))) {
     return no("open-position", "the symbol already has a position or a pending entry", {});
   }
+  // An order that outlived its position could close or double the new one.
+  const left = ordersOf(state, symbol);
+  if (left > 0) return no("open-orders", "orders of the last position have not ended yet", { orders: left });
   if (state.positions.size >= config.maxPositions) {
     return no("max-positions", "as many positions as MAX_POSITIONS allows", { maximum: config.maxPositions });
   }
@@ -83,7 +86,7 @@ function consider(state: State, candidate: Candidate, out: Effect[]): void {
         proposal = sized(
           state,
           candidate,
-          proposal.marginFraction * verdict.factor,
+          scaledFraction(proposal, verdict.factor, book.equity),
           verdict.leverage ?? proposal.leverage,
           book.equity,
         );
@@ -107,6 +110,20 @@ function sized(state: State, candidate: Candidate, marginFraction: number, lever
   const lots = wanted > 0 ? wanted : 0;
   const notional = notionalOf(instrument, lots, mark);
   return { candidate, instrument, marginFraction, leverage, lots, notional, margin: Math.ceil(notional / leverage) };
+}
+
+/**
+ * A guard that cuts has seen the size rounded down to lots; the margin before that rounding would bring back on top of
+ * its cap what the rounding took away.
+ */
+function scaledFraction({ marginFraction, notional, leverage }: Proposal, factor: number, equity: number): number {
+  return factor * (factor < 1 ? notional / (leverage * equity) : marginFraction);
+}
+
+function ordersOf(state: State, symbol: number): number {
+  let count = 0;
+  for (const order of state.orders.values()) if (order.request.symbol === symbol) count += 1;
+  return count;
 }
 
 function enter(state: State, proposal: Proposal, mark: number, out: Effect[]): void {

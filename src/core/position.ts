@@ -48,10 +48,11 @@ export type Target =
   | { readonly kind: "refused" };
 
 export type Phase =
-  | { readonly kind: "opening"; readonly entry: number }
+  /** `abandoned` is why it is to be closed at once should the entry fill all the same. */
+  | { readonly kind: "opening"; readonly entry: number; readonly abandoned?: ExitReason }
   /** `entry` is 0 once the entry order has ended. */
   | { readonly kind: "open"; readonly entry: number }
-  | { readonly kind: "closing"; readonly exit: number; readonly reason: ExitReason };
+  | { readonly kind: "closing"; readonly entry: number; readonly exit: number; readonly reason: ExitReason };
 
 export interface Position {
   readonly symbol: number;
@@ -63,6 +64,8 @@ export interface Position {
   workingStop: StopOrder;
   disasterStop: StopOrder;
   target: Target;
+  /** The time that it may be without protection is running. */
+  unprotected: boolean;
 }
 
 export const NO_STOP: StopOrder = { kind: "none" };
@@ -89,6 +92,7 @@ export function newPosition(symbol: number, leg: Leg, plan: Plan, entry: number)
     workingStop: NO_STOP,
     disasterStop: NO_STOP,
     target: NO_TARGET,
+    unprotected: false,
   };
 }
 
@@ -114,14 +118,6 @@ export function close(holding: Holding, direction: Direction, lots: number, noti
   holding.exitNotional += notional;
   holding.realised += realised;
   return realised;
-}
-
-/** Whether an exchange-side stop is known to stand behind the whole position. */
-export function isProtected(position: Position): boolean {
-  const { workingStop, disasterStop } = position;
-  return (
-    workingStop.kind === "acknowledged" || workingStop.kind === "replacing" || disasterStop.kind === "acknowledged"
-  );
 }
 
 /** What is left of a stop after one of its orders has ended: its replacement, its predecessor, or nothing. */

@@ -1,7 +1,7 @@
 import { assert, unreachable } from "./assert.ts";
 import type { CoreRecord, Effect, ExitReason, Trade } from "./effects.ts";
 import { remainingLots } from "./order.ts";
-import { isProtected, type Position } from "./position.ts";
+import type { Position } from "./position.ts";
 import { cancel, positionKey, type State, submit } from "./state.ts";
 
 /**
@@ -13,7 +13,9 @@ import { cancel, positionKey, type State, submit } from "./state.ts";
  */
 export function protect(state: State, position: Position, out: Effect[]): void {
   const { holding, plan, phase } = position;
-  if (phase.kind !== "open" || holding.lots === 0) return;
+  if (holding.lots === 0) return;
+  watchProtection(state, position, out);
+  if (phase.kind !== "open") return;
 
   if (position.disasterStop.kind === "none") {
     position.disasterStop = { kind: "sent", order: place(state, position, "disaster-stop", plan.disasterStop, out) };
@@ -30,6 +32,25 @@ export function protect(state: State, position: Position, out: Effect[]): void {
   } else if (position.target.kind === "placed" && openLots(state, position.target.order) < holding.lots) {
     cancel(state, position.target.order, out);
   }
+}
+
+/** Whether exchange-side stops that are known to stand cover the whole position. */
+export function isProtected(state: State, position: Position): boolean {
+  const { workingStop, disasterStop, holding } = position;
+  if (disasterStop.kind === "acknowledged") return true;
+  const standing =
+    workingStop.kind === "acknowledged" ? workingStop.order : workingStop.kind === "replacing" ? workingStop.old : 0;
+  return standing !== 0 && openLots(state, standing) >= holding.lots;
+}
+
+/** Starts the clock when a position loses its protection, by its first fill or later, and stops it when it is back. */
+function watchProtection(state: State, position: Position, out: Effect[]): void {
+  const unprotected = !isProtected(state, position);
+  if (unprotected === position.unprotected) return;
+  position.unprotected = unprotected;
+  const timer = protectionTimer(position);
+  if (unprotected) out.push({ kind: "set-timer", timer, at: state.now + state.config.protectionTimeout });
+  else out.push({ kind: "clear-timer", timer });
 }
 
 function openLots(state: State, id: number): number {
@@ -77,7 +98,6 @@ export function stopAcknowledged(state: State, position: Position, order: number
   } else {
     return;
   }
-  if (isProtected(position)) out.push({ kind: "clear-timer", timer: protectionTimer(position) });
   protect(state, position, out);
 }
 
@@ -86,6 +106,7 @@ export function exitAtMarket(state: State, position: Position, reason: ExitReaso
   const { phase } = position;
   switch (phase.kind) {
     case "opening":
+      position.phase = { ...phase, abandoned: reason };
       cancel(state, phase.entry, out);
       return;
     case "closing":
@@ -99,7 +120,7 @@ export function exitAtMarket(state: State, position: Position, reason: ExitReaso
         { purpose: "exit", type: "market", lots, trigger: 0, closePosition: false },
         out,
       );
-      position.phase = { kind: "closing", exit, reason };
+      position.phase = { kind: "closing", entry: phase.entry, exit, reason };
       return;
     }
     default:

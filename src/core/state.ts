@@ -6,7 +6,7 @@ import type { BookView, Guard, PositionView } from "./guard.ts";
 import type { Instrument } from "./instrument.ts";
 import { notionalOf } from "./instrument.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
-import { afterCancelRequest, newOrder, type Order } from "./order.ts";
+import { afterCancelRequest, newOrder, type Order, remainingLots } from "./order.ts";
 import type { Position } from "./position.ts";
 
 /** What the core is told once, when it is created. Money in 1e-8 USDT, times in ms. */
@@ -168,11 +168,17 @@ export function positionValue(state: State, position: Position): { notional: num
   return { notional, unrealised: position.direction * (notional - Number(cost)) };
 }
 
-/** Margin bound by a position: by what is held, or by what was asked for while the entry is on its way. */
-function marginOf(position: Position): number {
-  if (position.phase.kind === "opening") return position.plan.margin;
-  const held = Number(position.holding.cost) / position.plan.leverage;
-  return Math.ceil(held);
+/** Lots that the entry may still fill: until it has ended, what was asked for counts as taken. */
+function pendingLots(state: State, { phase }: Position): number {
+  const entry = state.orders.get(phase.entry);
+  return entry === undefined ? 0 : remainingLots(entry);
+}
+
+/** Margin bound by a position: by what is held, and at least what was asked for while the entry is on its way. */
+function marginOf(state: State, position: Position): number {
+  const held = Math.ceil(Number(position.holding.cost) / position.plan.leverage);
+  const asked = pendingLots(state, position) > 0 ? position.plan.margin : 0;
+  return asked > held ? asked : held;
 }
 
 export interface Equity {
@@ -193,7 +199,7 @@ export function equityOf(state: State): Equity {
     const value = positionValue(state, position);
     unrealised += value.unrealised;
     exposure += value.notional;
-    margin += marginOf(position);
+    margin += marginOf(state, position);
   }
   return { wallet, unrealised, equity: wallet + unrealised, margin, exposure };
 }
@@ -203,13 +209,13 @@ export function bookView(state: State, symbol: number): BookView {
   const { wallet, equity, margin } = equityOf(state);
   const positions: PositionView[] = [];
   for (const position of state.positions.values()) {
-    const opening = position.phase.kind === "opening";
+    const lots = position.holding.lots + pendingLots(state, position);
     positions.push({
       symbol: position.symbol,
       leg: position.leg,
       direction: position.direction,
-      notional: opening ? position.plan.margin * position.plan.leverage : positionValue(state, position).notional,
-      margin: marginOf(position),
+      notional: notionalOf(instrumentOf(state, position.symbol), lots, symbolOf(state, position.symbol).mark),
+      margin: marginOf(state, position),
     });
   }
   return {

@@ -15,23 +15,14 @@ import type {
 } from "./events.ts";
 import { post } from "./ledger.ts";
 import { afterAnswer, bookFill, type Order } from "./order.ts";
-import {
-  close,
-  isProtected,
-  NO_TARGET,
-  open,
-  type Position,
-  type StopOrder,
-  triggeredStop,
-  withoutStop,
-} from "./position.ts";
+import { close, NO_TARGET, open, type Position, type StopOrder, triggeredStop, withoutStop } from "./position.ts";
 import {
   exitAtMarket,
   exitTimer,
   finish,
   giveUpUnprotected,
+  isProtected,
   protect,
-  protectionTimer,
   record,
   setTrading,
   stopAcknowledged,
@@ -258,7 +249,6 @@ function opened(state: State, position: Position, event: FillEvent, out: Effect[
   const { holding, phase } = position;
   open(holding, event.lots, notional(state, position, event.lots, event.price), state.now);
   if (phase.kind === "opening") {
-    out.push({ kind: "set-timer", timer: protectionTimer(position), at: state.now + state.config.protectionTimeout });
     record(out, {
       kind: "opened",
       time: state.now,
@@ -273,6 +263,9 @@ function opened(state: State, position: Position, event: FillEvent, out: Effect[
   }
   if (phase.kind !== "closing") position.phase = { kind: "open", entry: event.done ? 0 : event.order };
   protect(state, position, out);
+  if (phase.kind === "opening" && phase.abandoned !== undefined) {
+    exitAtMarket(state, position, phase.abandoned, out);
+  }
 }
 
 function notional(state: State, position: Position, lots: number, price: number): bigint {
@@ -334,14 +327,14 @@ function timer(state: State, event: TimerEvent, out: Effect[]): void {
   const { symbol } = instrumentOf(state, position.symbol);
   switch (what) {
     case "protection":
-      if (!isProtected(position)) {
+      if (position.holding.lots > 0 && !isProtected(state, position)) {
         giveUpUnprotected(state, position, `${symbol}: no acknowledged stop within PROTECTION_TIMEOUT_MS`, out);
       }
       return;
     case "exit":
       if (position.phase.kind === "closing" && !state.orders.has(position.phase.exit)) {
         const { reason } = position.phase;
-        position.phase = { kind: "open", entry: 0 };
+        position.phase = { kind: "open", entry: position.phase.entry };
         exitAtMarket(state, position, reason, out);
       }
       return;

@@ -97,7 +97,7 @@ function consider(state: State, candidate: Candidate, out: Effect[]): void {
         proposal = sized(
           state,
           candidate,
-          proposal.marginFraction * verdict.factor,
+          scaledFraction(proposal, verdict.factor, book.equity),
           verdict.leverage ?? proposal.leverage,
           book.equity,
         );
@@ -139,6 +139,14 @@ function ordersOf(state: State, symbol: number): number {
   let count = 0;
   for (const order of state.orders.values()) if (order.request.symbol === symbol) count += 1;
   return count;
+}
+
+/**
+ * A guard that cuts has seen the size rounded down to lots; the margin before that rounding would bring back on top of
+ * its cap what the rounding took away.
+ */
+function scaledFraction({ marginFraction, notional, leverage }: Proposal, factor: number, equity: number): number {
+  return factor * (factor < 1 ? notional / (leverage * equity) : marginFraction);
 }
 
 function enter(state: State, proposal: Proposal, mark: number, out: Effect[]): void {

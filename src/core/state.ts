@@ -7,7 +7,7 @@ import type { Instrument } from "./instrument.ts";
 import { notionalOf } from "./instrument.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 import { MarketMemory } from "./market-memory.ts";
-import { afterCancelRequest, newOrder, type Order } from "./order.ts";
+import { afterCancelRequest, newOrder, type Order, remainingLots } from "./order.ts";
 import type { Position } from "./position.ts";
 import { createRisk, drawdownOf, type RiskRules, type RiskState, recentWinRate, stricter } from "./risk.ts";
 import { VirtualBook, type VirtualRules } from "./virtual-book.ts";
@@ -198,11 +198,17 @@ export function positionValue(state: State, position: Position): { notional: num
   return { notional, unrealised: position.direction * (notional - Number(cost)) };
 }
 
-/** Margin bound by a position: by what is held, or by what was asked for while the entry is on its way. */
-function marginOf(position: Position): number {
-  if (position.phase.kind === "opening") return position.plan.margin;
-  const held = Number(position.holding.cost) / position.plan.leverage;
-  return Math.ceil(held);
+/** Lots that the entry may still fill: until it has ended, what was asked for counts as taken. */
+function pendingLots(state: State, { phase }: Position): number {
+  const entry = state.orders.get(phase.entry);
+  return entry === undefined ? 0 : remainingLots(entry);
+}
+
+/** Margin bound by a position: by what is held, and at least what was asked for while the entry is on its way. */
+function marginOf(state: State, position: Position): number {
+  const held = Math.ceil(Number(position.holding.cost) / position.plan.leverage);
+  const asked = pendingLots(state, position) > 0 ? position.plan.margin : 0;
+  return asked > held ? asked : held;
 }
 
 export interface Equity {
@@ -223,24 +229,24 @@ export function equityOf(state: State): Equity {
     const value = positionValue(state, position);
     unrealised += value.unrealised;
     exposure += value.notional;
-    margin += marginOf(position);
+    margin += marginOf(state, position);
   }
   return { wallet, unrealised, equity: wallet + unrealised, margin, exposure };
 }
 
 /** The book as guards see it, for a proposal on `symbol`. */
 export function bookView(state: State, symbol: number): BookView {
-  const { wallet, equity, margin } = equityOf(state);
+  const { wallet, unrealised, equity, margin } = equityOf(state);
   const { risk, memory } = state;
   const positions: PositionView[] = [];
   for (const position of state.positions.values()) {
-    const opening = position.phase.kind === "opening";
+    const lots = position.holding.lots + pendingLots(state, position);
     positions.push({
       symbol: position.symbol,
       leg: position.leg,
       direction: position.direction,
-      notional: opening ? position.plan.margin * position.plan.leverage : positionValue(state, position).notional,
-      margin: marginOf(position),
+      notional: notionalOf(instrumentOf(state, position.symbol), lots, symbolOf(state, position.symbol).mark),
+      margin: marginOf(state, position),
       correlation: memory.correlation(symbol, position.symbol),
     });
   }
@@ -248,7 +254,8 @@ export function bookView(state: State, symbol: number): BookView {
     now: state.now,
     tradingState: state.trading,
     equity,
-    available: wallet - margin,
+    // Isolated margin: open gains pay for nothing yet, open losses may become real.
+    available: wallet + (unrealised < 0 ? unrealised : 0) - margin,
     dayStartEquity: state.dayStartEquity,
     drawdown: drawdownOf(risk),
     consecutiveLosses: risk.consecutiveLosses,

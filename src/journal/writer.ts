@@ -124,7 +124,12 @@ export class JournalWriter {
     const start = this.#begin(TAG.effect);
     this.#out.append(bytes);
     this.#finish(start);
-    if (this.#durability === "intent" && (effect.kind === "submit" || effect.kind === "cancel")) this.#write();
+    if (
+      this.#durability === "intent" &&
+      (effect.kind === "submit" || effect.kind === "cancel" || effect.kind === "amend")
+    ) {
+      this.#write();
+    }
   }
 
   /** Hands everything to the page cache. */

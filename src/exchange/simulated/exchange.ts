@@ -107,7 +107,8 @@ class BarExchange implements SimulatedExchange {
   /** Lots that may still be filled in the step of which the number stands beside it. */
   readonly #fillable: Float64Array;
   readonly #fillableOf: Float64Array;
-  readonly #deleveraged = new Set<number>();
+  /** First step in whose open a position is to be deleveraged, by slot. */
+  readonly #deleveraged = new Map<number, number>();
   readonly #chance: number;
   readonly #random: Random;
   /** The last step in whose open a slot was drawn for deleveraging. */
@@ -165,7 +166,7 @@ class BarExchange implements SimulatedExchange {
   }
 
   deleverage(symbol: number, leg: Leg): void {
-    this.#deleveraged.add(this.#desk.account.slotOf(symbol, leg));
+    this.#deleveraged.set(this.#desk.account.slotOf(symbol, leg), this.#desk.nextOpen);
   }
 
   next(until: number): VenueEvent | undefined {
@@ -264,7 +265,7 @@ class BarExchange implements SimulatedExchange {
           if (this.#desk.isInvolved(this.#cursor) && this.#openOf(this.#cursor)) return;
           this.#cursor++;
         }
-        this.#deleveraged.clear();
+        for (const [slot, step] of this.#deleveraged) if (step <= this.#stepNumber) this.#deleveraged.delete(slot);
         this.#phase = "funding-inside";
         return;
       case "funding-inside":
@@ -439,7 +440,7 @@ class BarExchange implements SimulatedExchange {
     const { positions, marks } = this.#desk.account;
     const { lots, cost } = positions[slot]!;
     if (lots === 0) return false;
-    if (this.#deleveraged.delete(slot)) return true;
+    if ((this.#deleveraged.get(slot) ?? Number.POSITIVE_INFINITY) <= this.#stepNumber) return true;
     if (this.#chance === 0 || this.#drawn[slot] === this.#stepNumber) return false;
     this.#drawn[slot] = this.#stepNumber;
     const symbol = this.#desk.account.symbolOf(slot);

@@ -102,9 +102,10 @@ function marketOf(options: RunOptions): LiveMarket {
       to: options.to,
       fundingFile: options.funding,
       rulesFile: options.rules,
+      bracketsFile: options.brackets,
     };
   }
-  for (const name of ["symbols", "timeframe", "from", "to", "funding", "rules"] as const) {
+  for (const name of ["symbols", "timeframe", "from", "to", "funding", "rules", "brackets"] as const) {
     if (options[name] !== undefined) throw new InputError(`--${name} needs --data: it chooses recorded bars`, 2);
   }
   return { kind: "generated", seed: options.seed, symbols: options.generated };

@@ -68,6 +68,7 @@ export type DataReference =
       readonly symbols: readonly string[];
       readonly fundingFile?: string;
       readonly rulesFile?: string;
+      readonly bracketsFile?: string;
     }
   | {
       readonly kind: "generated";

@@ -5,6 +5,8 @@ import { type Instrument, powerOfTen } from "../core/instrument.ts";
 import { InputError } from "../input-error.ts";
 import { editDistance } from "../nearest-name.ts";
 import { ABSENT, type BarSource, type BarStep, FLAT, REAL } from "./bar-source.ts";
+import type { Contract } from "./contract.ts";
+import { contractsOf } from "./contract-rules.ts";
 import { type FundingSchedule, fundingSchedule } from "./funding-rates.ts";
 import { readInputFile } from "./input-file.ts";
 import { instrumentsOf, naming } from "./instrument-rules.ts";
@@ -29,6 +31,8 @@ export interface RecordedMarketOptions {
   readonly fundingFile?: string | undefined;
   /** A reply of Binance's exchangeInfo, .json or .json.gz */
   readonly rulesFile?: string | undefined;
+  /** Leverage brackets: a reply of Binance's leverageBracket, or lists by unified symbol; .json or .json.gz */
+  readonly bracketsFile?: string | undefined;
   /** For symbols and times without recorded funding, a fraction per 8 hours: 0.0001 is 0.01 %. */
   readonly assumedFundingRate: number;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
@@ -90,8 +94,10 @@ export function openRecordedMarket(options: RecordedMarketOptions): RecordedMark
   const rules = instrumentsOf(
     histories.map((history, index) => ({ ...history, symbol: symbols[index]!, price: history.close[0]! })),
     options.rulesFile,
+    options.bracketsFile,
   );
-  const assumptions = [...rules.assumptions];
+  const { instruments, contracts, ...ruled } = contractsOf(rules.instruments, options.rulesFile, options.bracketsFile);
+  const assumptions = [...rules.assumptions, ...ruled.assumptions];
   const inQuote = symbols.filter((_, index) => histories[index]!.volumeDecimals === undefined);
   if (inQuote.length > 0) {
     const who = naming(inQuote, symbols.length);
@@ -117,7 +123,8 @@ export function openRecordedMarket(options: RecordedMarketOptions): RecordedMark
     assumptions.push(`To ${timeText(to)} lies after the last bar: the run ends at ${timeText(end)}.`);
   }
   return new RecordedBars({
-    instruments: rules.instruments,
+    instruments,
+    contracts,
     timeframe: step,
     start,
     steps,
@@ -278,6 +285,7 @@ class RecordedBars implements RecordedMarket {
   readonly bars: number;
   readonly assumptions: readonly string[];
   readonly sourceFiles: readonly string[];
+  readonly contracts?: readonly Contract[];
   /** Prices in ticks. */
   readonly #histories: readonly Klines[];
   readonly #funding: FundingSchedule;
@@ -291,12 +299,14 @@ class RecordedBars implements RecordedMarket {
 
   constructor(
     parts: Pick<RecordedMarket, "instruments" | "timeframe" | "start" | "steps" | "assumptions" | "sourceFiles"> & {
+      contracts: readonly Contract[] | undefined;
       histories: readonly Klines[];
       funding: FundingSchedule;
     },
   ) {
     const symbols = parts.instruments.length;
     this.instruments = parts.instruments;
+    if (parts.contracts !== undefined) this.contracts = parts.contracts;
     this.timeframe = parts.timeframe;
     this.start = parts.start;
     this.steps = parts.steps;
@@ -311,7 +321,7 @@ class RecordedBars implements RecordedMarket {
     this.#step = emptyStep(symbols);
   }
 
-  /** Over timeframe, rules, rows and funding; names of files, their packing and further columns do not matter. */
+  /** Over timeframe, rules, brackets, rows and funding; names of files, their packing and further columns do not matter. */
   get dataHash(): string {
     this.#dataHash ??= this.#hash();
     return this.#dataHash;
@@ -382,6 +392,9 @@ class RecordedBars implements RecordedMarket {
       hash.update(JSON.stringify({ ...this.instruments[index], rows: history.openTime.length }));
       const { openTime, open, high, low, close, volume } = history;
       for (const column of [openTime, open, high, low, close, volume]) hash.update(bytesOf(column));
+    }
+    if (this.contracts !== undefined) {
+      hash.update(JSON.stringify(this.contracts, (_, value) => (typeof value === "bigint" ? String(value) : value)));
     }
     const { time, symbol, rate } = this.#funding;
     hash.update(JSON.stringify({ funding: time.length }));

@@ -307,8 +307,8 @@ export class Desk {
 
   /**
    * The exchange closes a whole position. A delisted or deleveraged one pays the taker's fee. A liquidated one pays
-   * the taker's fee and the clearance fee, together never more than what price movement left of its margin balance;
-   * `market` is what the market would have paid, and the difference to `price` the insurance fund's.
+   * the clearance fee and no commission (as recorded sessions show), never more than what price movement left of its
+   * margin balance; `market` is what the market would have paid, and the difference to `price` the insurance fund's.
    */
   liquidate(slot: number, cause: LiquidationCause, price: number, time: number, market = price): void {
     const symbol = this.account.symbolOf(slot);
@@ -322,9 +322,8 @@ export class Desk {
       const clearance = ceilDivide(value * BigInt(this.#contracts[symbol]!.liquidationFee), 100_000_000n);
       const left = this.account.cross ? this.account.wallet + this.account.unrealised() : margin + realised;
       const most = left > 0n ? left : 0n;
-      const commission = fee < most ? fee : most;
-      fee = commission + clearance < most ? commission + clearance : most;
-      this.insuranceFund += fee - commission;
+      fee = clearance < most ? clearance : most;
+      this.insuranceFund += fee;
       if (market !== price) this.#insure(symbol, lots, price, market);
     } else {
       this.#reduced.push(slot);

@@ -11,6 +11,7 @@ import { type FundingSchedule, fundingSchedule } from "./funding-rates.ts";
 import { readInputFile } from "./input-file.ts";
 import { instrumentsOf, naming } from "./instrument-rules.ts";
 import { type Klines, parseKlines } from "./kline-csv.ts";
+import { isTickFile, openRecordedTicks } from "./recorded-ticks.ts";
 import { isTimeframeName, TIMEFRAME_NAMES, TIMEFRAMES, type TimeframeName, timeText } from "./timeframe.ts";
 
 /** So many missing bars in a row are bridged by flat ones; at the next the symbol counts as delisted. */
@@ -50,7 +51,7 @@ export interface RecordedMarket extends BarSource {
 }
 
 /**
- * Opens a folder of recorded bars of one base timeframe.
+ * Opens a folder of recorded bars of one base timeframe, or a file of recorded ticks.
  *
  * Steps run over every multiple of the timeframe from the earliest first bar of any symbol to the latest last bar (or
  * `to`). A symbol is ABSENT before its first bar. When bars are missing, the first MOST_FLAT_BARS of them become FLAT
@@ -64,6 +65,7 @@ export function openRecordedMarket(options: RecordedMarketOptions): RecordedMark
   if (from !== undefined && to !== undefined && from >= to) {
     throw new InputError(`from ${timeText(from)} is not before to ${timeText(to)}`, 2);
   }
+  if (isTickFile(options.dir)) return openRecordedTicks({ ...options, file: options.dir });
   const { timeframe, files } = chooseFiles(options);
   const step = TIMEFRAMES[timeframe];
   const symbols = [...new Set(files.map((file) => file.symbol))].sort();

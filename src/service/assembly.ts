@@ -7,12 +7,14 @@ import { type Instrument, USDT } from "../core/instrument.ts";
 import { type CoreConfig, createState, type State } from "../core/state.ts";
 import { ANALYSIS_TIMEFRAMES } from "../core/strategy.ts";
 import { createSimulatedExchange, type SimulatedExchange } from "../exchange/simulated/exchange.ts";
+import { createTickExchange } from "../exchange/simulated/tick-exchange.ts";
 import { createGuards } from "../guards/registry.ts";
 import { InputError } from "../input-error.ts";
 import type { JournalHeader } from "../journal/format.ts";
 import { JournalWriter } from "../journal/writer.ts";
 import type { BarSource } from "../market/bar-source.ts";
 import { Panel } from "../market/panel.ts";
+import { hasTicks } from "../market/tick-source.ts";
 import { TIMEFRAMES, timeframeName } from "../market/timeframe.ts";
 import { chooseKernel } from "../native.ts";
 import { createStrategy } from "../strategies/registry.ts";
@@ -103,7 +105,7 @@ export function newPanel(source: BarSource): Panel {
 /** The simulated exchange with its costs, and what it takes for granted. */
 export function newExchange(settings: Settings, source: BarSource, without: readonly Cost[]): SimulatedExchange {
   const charged = (cost: Cost, value: number) => (without.includes(cost) ? 0 : value);
-  return createSimulatedExchange(source, {
+  const options = {
     balance: Math.round(settings.DEFAULT_ACCOUNT_BALANCE * USDT),
     takerFee: charged("fees", settings.SIMULATED_TAKER_FEE),
     makerFee: charged("fees", settings.SIMULATED_MAKER_FEE),
@@ -112,7 +114,8 @@ export function newExchange(settings: Settings, source: BarSource, without: read
     volumeShare: settings.SIMULATED_VOLUME_SHARE,
     fundingOn: !without.includes("funding"),
     leverage: settings.BASE_LEVERAGE,
-  });
+  };
+  return hasTicks(source) ? createTickExchange(source, options) : createSimulatedExchange(source, options);
 }
 
 /** Everything that a reader of a result must know was assumed. */

@@ -190,6 +190,15 @@ export class Account {
     return sum;
   }
 
+  /** Maintenance margin / margin balance of a position at the latest mark; Infinity once nothing is left. */
+  marginRatio(symbol: number, leg: Leg): number {
+    const slot = this.slotOf(symbol, leg);
+    if (this.positions[slot]!.lots === 0) return 0;
+    const mark = this.marks[symbol]!;
+    const balance = this.balanceAt(slot, mark);
+    return balance > 0n ? Number(this.maintenanceAt(slot, mark)) / Number(balance) : Number.POSITIVE_INFINITY;
+  }
+
   /** Whether the margin ratio is 1 or more with the slot's symbol at `price`. */
   isLiquidated(slot: number, price: number): boolean {
     const { lots } = this.positions[slot]!;

@@ -157,12 +157,7 @@ class BarExchange implements SimulatedExchange {
   }
 
   marginRatio(symbol: number, leg: Leg): number {
-    const { account } = this.#desk;
-    const slot = account.slotOf(symbol, leg);
-    if (account.positions[slot]!.lots === 0) return 0;
-    const mark = account.marks[symbol]!;
-    const balance = account.balanceAt(slot, mark);
-    return balance > 0n ? Number(account.maintenanceAt(slot, mark)) / Number(balance) : Number.POSITIVE_INFINITY;
+    return this.#desk.account.marginRatio(symbol, leg);
   }
 
   deleverage(symbol: number, leg: Leg): void {

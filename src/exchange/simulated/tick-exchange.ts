@@ -166,10 +166,10 @@ class TickExchange implements SimulatedExchange {
         this.#desk.liquidate(slot, "adl", price, time);
       }
       if (account.liquidationLevel(slot, price, price) !== undefined) this.#liquidate(slot, time);
-      let left = trade.lots;
+      let taken = 0;
       for (const order of orders[slot]!.slice()) {
         if (order.state === "conditional") this.#onPrice(order, price, time);
-        else if (order.state === "resting") left -= this.#onQueue(order, trade, left);
+        else if (order.state === "resting") taken += this.#onQueue(order, trade, taken);
       }
     }
   }
@@ -187,17 +187,20 @@ class TickExchange implements SimulatedExchange {
     this.#arrive(order, time);
   }
 
-  /** What a trade does to a waiting limit order; returns the lots of the trade that it took for itself. */
-  #onQueue(order: OpenOrder, { price, taker, lots, time }: TradeTick, left: number): number {
+  /**
+   * What a trade does to a waiting limit order, after older orders of ours took some of it; returns the lots of the
+   * trade that it took for itself.
+   */
+  #onQueue(order: OpenOrder, { price, taker, lots, time }: TradeTick, taken: number): number {
     const { side, price: limit } = order.request;
     if (tradedThrough(side > 0 ? -1 : 1, limit, price)) {
       return this.#desk.execute(order, limit, true, time, Number.MAX_SAFE_INTEGER);
     }
     if (price !== limit || taker === side) return 0;
-    const beyond = lots - order.ahead;
+    // Ours at the same price stand in the same queue: what they took did not come out of those ahead of all of us.
+    const beyond = lots - taken - order.ahead;
     order.ahead = beyond > 0 ? 0 : -beyond;
-    const mine = beyond < left ? beyond : left;
-    return mine > 0 ? this.#desk.execute(order, limit, true, time, mine) : 0;
+    return beyond > 0 ? this.#desk.execute(order, limit, true, time, beyond) : 0;
   }
 
   /** An order takes what the book has for it; of a limit order the rest waits, of any other it ends. */

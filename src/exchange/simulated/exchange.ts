@@ -592,29 +592,37 @@ function byTimeAndSymbol(a: { time: number; symbol: number }, b: { time: number;
   return a.time - b.time || a.symbol - b.symbol;
 }
 
-function assumptionsOf(source: BarSource, options: SimulatedExchangeOptions): readonly string[] {
+/** What holds however the market is played: fees, modes, and what liquidation costs. */
+export function accountAssumptions(source: BarSource, options: SimulatedExchangeOptions): readonly string[] {
   const percent = (fraction: number): string => `${Number((fraction * 100).toFixed(6))} %`;
-  const { positionMode = "one-way", marginMode = "isolated", autoDeleveraging } = options;
+  const { positionMode = "one-way", marginMode = "isolated" } = options;
   const contracts = source.contracts ?? source.instruments.map(assumedContract);
   const fees = new Set(contracts.map(({ liquidationFee }) => liquidationFee));
   const clearance = fees.size === 1 ? percentOf([...fees][0]!) : "the rules' fee";
   return [
     `fees: ${percent(options.takerFee)} taker, ${percent(options.makerFee)} maker, the same for all symbols`,
-    `spread ${options.spreadBps} and slippage ${options.slippageBps} basis points; a taker pays half the spread and the slippage`,
-    `fills take at most ${percent(options.volumeShare)} of a bar's volume`,
-    "inside a bar the price goes first to the side that hurts the position; limits and targets fill only when traded through",
-    source.mark === undefined
-      ? "mark prices: the traded ones, because bars carry no mark; a real mark is calmer, so liquidations come rather too early"
-      : `mark prices: ${source.mark}; a position that is liquidated by them pays a price that was traded`,
     `${positionMode} position mode, ${marginMode} margin`,
     ...(source.contracts === undefined
       ? ["maintenance margin: assumed, half of the initial margin at the highest leverage, one bracket; no price band"]
       : []),
-    `liquidation when maintenance margin / margin balance comes to 1: the whole position, at the market but never beyond the bankruptcy price, or at it where the bar's volume is too small; clearance fee ${clearance}`,
+    `liquidation when maintenance margin / margin balance comes to 1: the whole position, at the market but never beyond the bankruptcy price, or at it where there is too little volume; clearance fee ${clearance}, no commission`,
+    "requests reach the exchange without delay",
+  ];
+}
+
+function assumptionsOf(source: BarSource, options: SimulatedExchangeOptions): readonly string[] {
+  const { autoDeleveraging, volumeShare } = options;
+  return [
+    ...accountAssumptions(source, options),
+    `spread ${options.spreadBps} and slippage ${options.slippageBps} basis points; a taker pays half the spread and the slippage`,
+    `fills take at most ${Number((volumeShare * 100).toFixed(6))} % of a bar's volume`,
+    "inside a bar the price goes first to the side that hurts the position; limits and targets fill only when traded through",
+    source.mark === undefined
+      ? "mark prices: the traded ones, because bars carry no mark; a real mark is calmer, so liquidations come rather too early"
+      : `mark prices: ${source.mark}; a position that is liquidated by them pays a price that was traded`,
     autoDeleveraging === undefined
       ? "no auto-deleveraging"
       : `auto-deleveraging: a position in profit is closed at an open with a chance of ${autoDeleveraging.chance}, seed ${autoDeleveraging.seed}`,
-    "requests reach the exchange without delay",
     options.fundingOn ? "funding is exchanged at the mark of its time, or at the bar's open without one" : "no funding",
   ];
 }

@@ -8,7 +8,7 @@ import type { Venue, VenueEvent, VenueRequest } from "../exchange.ts";
 import { magnitude, type Position } from "./account.ts";
 import { Costs } from "./costs.ts";
 import { Desk } from "./desk.ts";
-import type { SimulatedExchange, SimulatedExchangeOptions } from "./exchange.ts";
+import { accountAssumptions, type SimulatedExchange, type SimulatedExchangeOptions } from "./exchange.ts";
 import { reached, tradedThrough } from "./matching.ts";
 import { OrderBook } from "./order-book.ts";
 import { isLimit, isStop, levelOf, type OpenOrder, trail } from "./orders.ts";
@@ -48,15 +48,10 @@ class TickExchange implements SimulatedExchange {
     this.#books = instruments.map(() => new OrderBook());
     this.#opposite = (symbol, side) => this.#books[symbol]!.best(side);
     this.assumptions = [
+      ...accountAssumptions(source, options),
       "fills by recorded trades and book: takers walk its levels, limits wait behind what stood at their price",
       "what we take is missing from the book only until its next update, and moves nobody else",
       "mark prices: the traded ones, because the recording has no marks",
-      "requests reach the exchange without delay",
-      ...(source.contracts === undefined
-        ? [
-            "maintenance margin: assumed, half of the initial margin at the highest leverage, one bracket; no price band",
-          ]
-        : []),
     ];
     this.#step = source.step();
     this.#tick = source.tick();

@@ -548,6 +548,12 @@ const SITUATIONS: readonly Situation[] = [
     lines: ["1 #1 10@1000", "2+ #11 triggered", "2+ #11 10@1039"],
   },
   {
+    why: "in the bar of an entry it does not follow the high: that may have come before the entry",
+    first: [buy(10, limit(990)), sell(10, trailing(500, { reduceOnly: false }))],
+    bars: [[1000, 1100, 985, 1040]],
+    lines: ["1+ #1 10@990 maker"],
+  },
+  {
     why: "the open jumps over a trailing stop: it fills at the open",
     first: [long],
     afterFill: [exit(trailing(100))],

@@ -48,6 +48,7 @@ export function backtestCommand(program: Command): void {
         to: options.to,
         fundingFile: options.funding,
         rulesFile: options.rules,
+        bracketsFile: options.brackets,
         without: options.without,
         onProgress: (phase, share) => progress.show(phase, share),
         onFault: (text) => {

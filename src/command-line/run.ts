@@ -117,9 +117,10 @@ function marketOf(options: RunOptions): LiveMarket {
       to: options.to,
       fundingFile: options.funding,
       rulesFile: options.rules,
+      bracketsFile: options.brackets,
     };
   }
-  for (const name of ["symbols", "timeframe", "from", "funding", "rules"] as const) {
+  for (const name of ["symbols", "timeframe", "from", "funding", "rules", "brackets"] as const) {
     if (options[name] !== undefined) throw new InputError(`--${name} needs --data: it chooses recorded bars`, 2);
   }
   if (options.to !== undefined && options.to <= GENERATED_START) {

@@ -6,6 +6,7 @@ import type { VirtualEvent, VirtualStatistics, VirtualTrade } from "./virtual-bo
 export type Effect =
   | { readonly kind: "submit"; readonly order: OrderRequest }
   | { readonly kind: "cancel"; readonly order: number; readonly symbol: number }
+  | AmendRequest
   /** All symbols of the cycle have closed their bar (or the deadline passed): analyse it and answer with an event. */
   | { readonly kind: "analyse"; readonly cycle: number; readonly late: readonly number[] }
   /** Setting a timer again moves it. */
@@ -14,7 +15,17 @@ export type Effect =
   | { readonly kind: "record"; readonly record: CoreRecord }
   | { readonly kind: "notice"; readonly level: "info" | "warning" | "alarm"; readonly text: string };
 
-export const ORDER_TYPES = ["market", "limit", "stop-market", "take-profit-market"] as const;
+export const ORDER_TYPES = [
+  "market",
+  "limit",
+  "stop-market",
+  "take-profit-market",
+  /** Becomes a limit order at `price` once `trigger` is reached. */
+  "stop-limit",
+  "take-profit-limit",
+  /** Follows the best price since its activation at `callback` basis points; `trigger` activates it, 0 means at once. */
+  "trailing-stop",
+] as const;
 export type OrderType = (typeof ORDER_TYPES)[number];
 
 export const TIMES_IN_FORCE = ["gtc", "ioc", "fok", "post-only"] as const;
@@ -45,6 +56,22 @@ export interface OrderRequest {
   readonly closePosition: boolean;
   /** Leverage that the symbol must have before an entry is sent; 0 for orders that do not open. */
   readonly leverage: number;
+  /** Distance of a trailing stop from the best price, basis points: whole tens from 10 to 2000. Absent otherwise. */
+  readonly callback?: number;
+  /** Which price reaches the trigger; the last traded one when absent. */
+  readonly workingType?: WorkingType;
+}
+
+export const WORKING_TYPES = ["last", "mark"] as const;
+export type WorkingType = (typeof WORKING_TYPES)[number];
+
+/** Gives a limit order another size and price: `lots` counts what is filled already. Its place in the queue is lost. */
+export interface AmendRequest {
+  readonly kind: "amend";
+  readonly order: number;
+  readonly symbol: number;
+  readonly lots: number;
+  readonly price: number;
 }
 
 /** Trading states from free to stopped; each allows less than the one before. */

@@ -73,6 +73,8 @@ export const ANSWERS = [
   "triggered",
   "expired",
   "unknown",
+  "amended",
+  "amend-rejected",
 ] as const;
 export type Answer = (typeof ANSWERS)[number];
 

@@ -9,6 +9,7 @@ import {
   TIMES_IN_FORCE,
   TRADING_STATES,
   type Trade,
+  WORKING_TYPES,
 } from "../core/effects.ts";
 import {
   ANSWERS,
@@ -229,6 +230,13 @@ export function encodeEffect(out: ByteWriter, effect: Effect): void {
       out.f64(effect.order);
       out.i32(effect.symbol);
       return;
+    case "amend":
+      out.u8(8);
+      out.f64(effect.order);
+      out.i32(effect.symbol);
+      out.f64(effect.lots);
+      out.f64(effect.price);
+      return;
     case "analyse":
       out.u8(3);
       out.f64(effect.cycle);
@@ -275,6 +283,8 @@ export function decodeEffect(input: ByteReader): Effect {
       return { kind: "record", record: decodeCoreRecord(input) };
     case 7:
       return { kind: "notice", level: input.choice(LEVELS), text: input.text() };
+    case 8:
+      return { kind: "amend", order: input.f64(), symbol: input.i32(), lots: input.f64(), price: input.f64() };
     default:
       throw new InputError(`effect kind ${tag} is unknown to this build`);
   }
@@ -306,12 +316,21 @@ function encodeOrder(out: ByteWriter, order: OrderRequest): void {
   out.f64(order.trigger);
   out.choice(TIMES_IN_FORCE, order.timeInForce);
   out.flag(order.reduceOnly);
-  out.flag(order.closePosition);
+  // Fields that came later are announced in this byte, so that orders without them are written as they always were.
+  const callback = order.callback === undefined ? 0 : HAS_CALLBACK;
+  const workingType = order.workingType === undefined ? 0 : HAS_WORKING_TYPE;
+  out.u8((order.closePosition ? CLOSE_POSITION : 0) | callback | workingType);
   out.f64(order.leverage);
+  if (order.callback !== undefined) out.f64(order.callback);
+  if (order.workingType !== undefined) out.choice(WORKING_TYPES, order.workingType);
 }
 
+const CLOSE_POSITION = 1;
+const HAS_CALLBACK = 2;
+const HAS_WORKING_TYPE = 4;
+
 function decodeOrder(input: ByteReader): OrderRequest {
-  return {
+  const plain = {
     id: input.f64(),
     symbol: input.i32(),
     leg: input.choice(LEGS),
@@ -323,8 +342,15 @@ function decodeOrder(input: ByteReader): OrderRequest {
     trigger: input.f64(),
     timeInForce: input.choice(TIMES_IN_FORCE),
     reduceOnly: input.flag(),
-    closePosition: input.flag(),
-    leverage: input.f64(),
+  };
+  const present = input.u8();
+  const leverage = input.f64();
+  return {
+    ...plain,
+    closePosition: (present & CLOSE_POSITION) !== 0,
+    leverage,
+    ...((present & HAS_CALLBACK) === 0 ? {} : { callback: input.f64() }),
+    ...((present & HAS_WORKING_TYPE) === 0 ? {} : { workingType: input.choice(WORKING_TYPES) }),
   };
 }
 

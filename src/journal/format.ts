@@ -50,7 +50,7 @@ export interface JournalHeader {
   readonly data: DataReference;
   /** `referenced`: bars are read again from `data` on replay; `stored`: they are in the file. */
   readonly bars: "referenced" | "stored";
-  /** `orders`: of the effects only submit and cancel are in the file, the others in the blocks' hashes; `all`: all. */
+  /** `orders`: of the effects only submit, cancel and amend are in the file, the others in the blocks' hashes; `all`: all. */
   readonly effects: "orders" | "all";
 }
 
@@ -68,6 +68,7 @@ export type DataReference =
       readonly symbols: readonly string[];
       readonly fundingFile?: string;
       readonly rulesFile?: string;
+      readonly bracketsFile?: string;
     }
   | {
       readonly kind: "generated";
@@ -214,5 +215,5 @@ export class EffectBlock {
 
 /** Whether the file holds this effect in full, and not only in its block's hash. */
 export function isStored(effect: Effect, effects: JournalHeader["effects"]): boolean {
-  return effects === "all" || effect.kind === "submit" || effect.kind === "cancel";
+  return effects === "all" || effect.kind === "submit" || effect.kind === "cancel" || effect.kind === "amend";
 }

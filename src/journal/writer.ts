@@ -123,7 +123,12 @@ export class JournalWriter {
     const start = this.#begin(TAG.effect);
     this.#out.append(this.#block.last);
     this.#finish(start);
-    if (this.#durability === "intent" && (effect.kind === "submit" || effect.kind === "cancel")) this.#write();
+    if (
+      this.#durability === "intent" &&
+      (effect.kind === "submit" || effect.kind === "cancel" || effect.kind === "amend")
+    ) {
+      this.#write();
+    }
   }
 
   /** Hands everything to the page cache. */

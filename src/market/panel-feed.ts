@@ -108,18 +108,19 @@ export class PanelFeed {
 
   /** The source with its funding noted as its steps are taken: exchanges pass on only what concerns their positions. */
   noteFunding(source: BarSource): BarSource {
-    const { instruments, timeframe, start, steps, bars, assumptions } = source;
-    return {
-      ...{ instruments, timeframe, start, steps, bars, assumptions },
-      get dataHash() {
-        return source.dataHash;
-      },
-      step: () => {
-        const step = source.step();
-        if (step !== undefined) this.funding(step);
-        return step;
-      },
+    const step = () => {
+      const taken = source.step();
+      if (taken !== undefined) this.funding(taken);
+      return taken;
     };
+    // All else stays as it is, whatever kind of source it is: one with ticks keeps them.
+    return new Proxy(source, {
+      get(target, name) {
+        if (name === "step") return step;
+        const member: unknown = Reflect.get(target, name, target);
+        return typeof member === "function" ? member.bind(target) : member;
+      },
+    });
   }
 
   #nothing(close: number): StepBars {

@@ -5,10 +5,13 @@ import { type Instrument, powerOfTen } from "../core/instrument.ts";
 import { InputError } from "../input-error.ts";
 import { editDistance } from "../nearest-name.ts";
 import { ABSENT, type BarSource, type BarStep, FLAT, REAL } from "./bar-source.ts";
+import type { Contract } from "./contract.ts";
+import { contractsOf } from "./contract-rules.ts";
 import { type FundingSchedule, fundingSchedule } from "./funding-rates.ts";
 import { readInputFile } from "./input-file.ts";
 import { instrumentsOf, naming } from "./instrument-rules.ts";
 import { type Klines, parseKlines, sharedColumn } from "./kline-csv.ts";
+import { isTickFile, openRecordedTicks } from "./recorded-ticks.ts";
 import { isTimeframeName, TIMEFRAME_NAMES, TIMEFRAMES, type TimeframeName, timeText } from "./timeframe.ts";
 
 /** So many missing bars in a row are bridged by flat ones; at the next the symbol counts as delisted. */
@@ -29,6 +32,8 @@ export interface RecordedMarketOptions {
   readonly fundingFile?: string | undefined;
   /** A reply of Binance's exchangeInfo, .json or .json.gz */
   readonly rulesFile?: string | undefined;
+  /** Leverage brackets: a reply of Binance's leverageBracket, or lists by unified symbol; .json or .json.gz */
+  readonly bracketsFile?: string | undefined;
   /** For symbols and times without recorded funding, a fraction per 8 hours: 0.0001 is 0.01 %. */
   readonly assumedFundingRate: number;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
@@ -74,7 +79,7 @@ export function barsOf(bars: SharedBars): BarSource {
 }
 
 /**
- * Opens a folder of recorded bars of one base timeframe.
+ * Opens a folder of recorded bars of one base timeframe, or a file of recorded ticks.
  *
  * Steps run over every multiple of the timeframe from the earliest first bar of any symbol to the latest last bar (or
  * `to`). A symbol is ABSENT before its first bar. When bars are missing, the first MOST_FLAT_BARS of them become FLAT
@@ -84,6 +89,7 @@ export function barsOf(bars: SharedBars): BarSource {
  * @throws InputError for whatever is wrong with options (`exitCode` 2) or files (`exitCode` 1)
  */
 export function openRecordedMarket(options: RecordedMarketOptions): RecordedMarket {
+  if (isTickFile(options.dir)) return openRecordedTicks({ ...options, file: options.dir });
   const choice = chooseFiles(options);
   const progress = progressOf(options, choice);
   const klines = choice.files.map(({ name }) => {
@@ -98,6 +104,7 @@ export type KlineParser = (path: string, timeframe: number) => Promise<Klines>;
 
 /** The same with the files parsed by others, all at once. The error is that of the first bad file by name. */
 export async function loadRecordedMarket(options: RecordedMarketOptions, parse: KlineParser): Promise<RecordedMarket> {
+  if (isTickFile(options.dir)) return openRecordedTicks({ ...options, file: options.dir });
   const choice = chooseFiles(options);
   const progress = progressOf(options, choice);
   const outcomes = await Promise.allSettled(
@@ -154,8 +161,10 @@ function assemble(
   const rules = instrumentsOf(
     histories.map((history, index) => ({ ...history, symbol: symbols[index]!, price: history.close[0]! })),
     options.rulesFile,
+    options.bracketsFile,
   );
-  const assumptions = [...rules.assumptions];
+  const { instruments, contracts, ...ruled } = contractsOf(rules.instruments, options.rulesFile, options.bracketsFile);
+  const assumptions = [...rules.assumptions, ...ruled.assumptions];
   const inQuote = symbols.filter((_, index) => histories[index]!.volumeDecimals === undefined);
   if (inQuote.length > 0) {
     const who = naming(inQuote, symbols.length);
@@ -181,7 +190,8 @@ function assemble(
     assumptions.push(`To ${timeText(to)} lies after the last bar: the run ends at ${timeText(end)}.`);
   }
   return new RecordedBars({
-    instruments: rules.instruments,
+    instruments,
+    contracts,
     timeframe: step,
     start,
     steps,
@@ -345,6 +355,7 @@ class RecordedBars implements RecordedMarket {
   readonly bars: number;
   readonly assumptions: readonly string[];
   readonly sourceFiles: readonly string[];
+  readonly contracts?: readonly Contract[];
   /** Prices in ticks. */
   readonly #histories: readonly Klines[];
   readonly #funding: FundingSchedule;
@@ -356,9 +367,13 @@ class RecordedBars implements RecordedMarket {
   #fundingDone = 0;
   #dataHash: string | undefined;
 
-  constructor(parts: SharedBars & Pick<RecordedMarket, "assumptions" | "sourceFiles">) {
+  constructor(
+    parts: SharedBars &
+      Pick<RecordedMarket, "assumptions" | "sourceFiles"> & { readonly contracts?: readonly Contract[] | undefined },
+  ) {
     const symbols = parts.instruments.length;
     this.instruments = parts.instruments;
+    if (parts.contracts !== undefined) this.contracts = parts.contracts;
     this.timeframe = parts.timeframe;
     this.start = parts.start;
     this.steps = parts.steps;
@@ -373,7 +388,7 @@ class RecordedBars implements RecordedMarket {
     this.#step = emptyStep(symbols);
   }
 
-  /** Over timeframe, rules, rows and funding; names of files, their packing and further columns do not matter. */
+  /** Over timeframe, rules, brackets, rows and funding; names of files, their packing and further columns do not matter. */
   get dataHash(): string {
     this.#dataHash ??= this.#hash();
     return this.#dataHash;
@@ -450,6 +465,9 @@ class RecordedBars implements RecordedMarket {
       hash.update(JSON.stringify({ ...this.instruments[index], rows: history.openTime.length }));
       const { openTime, open, high, low, close, volume } = history;
       for (const column of [openTime, open, high, low, close, volume]) hash.update(bytesOf(column));
+    }
+    if (this.contracts !== undefined) {
+      hash.update(JSON.stringify(this.contracts, (_, value) => (typeof value === "bigint" ? String(value) : value)));
     }
     const { time, symbol, rate } = this.#funding;
     hash.update(JSON.stringify({ funding: time.length }));

@@ -10,12 +10,14 @@ import { REGIMES } from "../core/candidate.ts";
 import { type Instrument, USDT } from "../core/instrument.ts";
 import { type CoreConfig, createState, type State } from "../core/state.ts";
 import { createSimulatedExchange, type SimulatedExchange } from "../exchange/simulated/exchange.ts";
+import { createTickExchange } from "../exchange/simulated/tick-exchange.ts";
 import { createGuards } from "../guards/registry.ts";
 import { InputError } from "../input-error.ts";
 import type { JournalHeader } from "../journal/format.ts";
 import { JournalWriter } from "../journal/writer.ts";
 import type { BarSource } from "../market/bar-source.ts";
 import type { Panel } from "../market/panel.ts";
+import { hasTicks } from "../market/tick-source.ts";
 import { timeframeName } from "../market/timeframe.ts";
 import { chooseKernel } from "../native.ts";
 import type { TakerCosts } from "../report/collector.ts";
@@ -183,7 +185,7 @@ export function newPool(
 /** The simulated exchange with its costs, and what it takes for granted. */
 export function newExchange(settings: Settings, source: BarSource, without: readonly Cost[]): SimulatedExchange {
   const charged = charger(without);
-  return createSimulatedExchange(source, {
+  const options = {
     balance: Math.round(settings.DEFAULT_ACCOUNT_BALANCE * USDT),
     takerFee: charged("fees", settings.SIMULATED_TAKER_FEE),
     makerFee: charged("fees", settings.SIMULATED_MAKER_FEE),
@@ -192,7 +194,8 @@ export function newExchange(settings: Settings, source: BarSource, without: read
     volumeShare: settings.SIMULATED_VOLUME_SHARE,
     fundingOn: !without.includes("funding"),
     leverage: settings.BASE_LEVERAGE,
-  });
+  };
+  return hasTicks(source) ? createTickExchange(source, options) : createSimulatedExchange(source, options);
 }
 
 /** What the simulation takes from a taker beside fees. */

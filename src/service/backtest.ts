@@ -42,6 +42,7 @@ export interface MarketChoice {
   readonly to?: number | undefined;
   readonly fundingFile?: string | undefined;
   readonly rulesFile?: string | undefined;
+  readonly bracketsFile?: string | undefined;
 }
 
 export interface BacktestOptions extends MarketChoice {
@@ -206,6 +207,7 @@ export function recordedData(source: RecordedMarket, choice: MarketChoice) {
     symbols: source.instruments.map((instrument) => instrument.symbol),
     ...(choice.fundingFile === undefined ? {} : { fundingFile: choice.fundingFile }),
     ...(choice.rulesFile === undefined ? {} : { rulesFile: choice.rulesFile }),
+    ...(choice.bracketsFile === undefined ? {} : { bracketsFile: choice.bracketsFile }),
   } as const;
 }
 

@@ -63,6 +63,7 @@ function recordedBars(path: string, header: JournalHeader, dir: string | undefin
     to: data.to ?? undefined,
     fundingFile: data.fundingFile,
     rulesFile: data.rulesFile,
+    bracketsFile: data.bracketsFile,
     assumedFundingRate: Number(settings.SIMULATED_FUNDING_RATE),
   });
   if (source.dataHash !== data.dataHash) {

@@ -86,6 +86,7 @@ export class Trader {
     switch (effect.kind) {
       case "submit":
       case "cancel":
+      case "amend":
         return exchange.send(effect, state.now);
       case "analyse":
         feed?.close(effect.cycle);

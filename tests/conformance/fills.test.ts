@@ -636,18 +636,19 @@ const FUNDING: readonly Line[] = [
 
 const MARGIN: readonly Line[] = [
   {
-    why: "at leverage 10 the margin is gone 10 % below the entry, before the stop at 880 is reached",
+    // Margin 1000, maintenance 2.5 % of the value: 1000 - 10 (1000 - p) = 0.25 p at p = 923.08.
+    why: "at leverage 10 what is left is down to the maintenance margin at 923, before the stop at 880 is reached",
     first: long,
     filled: [sell(10, stop(880))],
     bars: [STILL, [1000, 1000, 870, 875]],
-    happens: ["1 #1 10@1000", "2+ liquidation 10@900", "2+ #11 expired"],
+    happens: ["1 #1 10@1000", "2+ liquidation 10@923", "2+ #11 expired"],
   },
   {
     why: "a stop one tick nearer than that comes first",
     first: long,
-    filled: [sell(10, stop(901))],
+    filled: [sell(10, stop(924))],
     bars: [STILL, [960, 960, 870, 875]],
-    happens: ["1 #1 10@1000", "2+ #11 triggered", "2+ #11 10@901"],
+    happens: ["1 #1 10@1000", "2+ #11 triggered", "2+ #11 10@924"],
   },
   {
     why: "an open beyond stop and margin: the loss still ends at the margin",
@@ -657,11 +658,12 @@ const MARGIN: readonly Line[] = [
     happens: ["1 #1 10@1000", "2 liquidation 10@900", "2 #11 expired"],
   },
   {
-    why: "a short loses its margin 10 % above the entry",
+    // 1000 - 10 (p - 1000) = 0.25 p at p = 1073.17.
+    why: "a short is down to the maintenance margin at 1074",
     first: short,
     filled: [buy(10, stop(1150))],
     bars: [STILL, [1000, 1160, 1000, 1150]],
-    happens: ["1 #1 10@1000", "2+ liquidation 10@1100", "2+ #11 expired"],
+    happens: ["1 #1 10@1000", "2+ liquidation 10@1074", "2+ #11 expired"],
   },
   {
     why: "a long of leverage 1 can lose no more than it has paid in full",

@@ -10,6 +10,7 @@ import {
   TIMES_IN_FORCE,
   TRADING_STATES,
   type Trade,
+  WORKING_TYPES,
 } from "../../src/core/effects.ts";
 import { ANSWERS, BREAKER_LEVELS, COMMANDS, type Event, LEGS, LIQUIDATION_CAUSES } from "../../src/core/events.ts";
 import { VIRTUAL_EVENTS, VIRTUAL_OUTCOMES, type VirtualTrade } from "../../src/core/virtual-book.ts";
@@ -118,7 +119,7 @@ const events: { readonly [Kind in Event["kind"]]: fc.Arbitrary<Extract<Event, { 
   breaker: fc.record({ kind: fc.constant("breaker"), ...head, level: fc.constantFrom(...BREAKER_LEVELS) }),
 };
 
-const order: fc.Arbitrary<OrderRequest> = fc.record({
+const plainOrder: fc.Arbitrary<OrderRequest> = fc.record({
   id: number,
   symbol,
   leg,
@@ -133,6 +134,14 @@ const order: fc.Arbitrary<OrderRequest> = fc.record({
   closePosition: flag,
   leverage: number,
 });
+/** The fields that came later may be absent. */
+const order: fc.Arbitrary<OrderRequest> = fc
+  .tuple(plainOrder, fc.option(number), fc.option(fc.constantFrom(...WORKING_TYPES)))
+  .map(([plain, callback, workingType]) => ({
+    ...plain,
+    ...(callback === null ? {} : { callback }),
+    ...(workingType === null ? {} : { workingType }),
+  }));
 
 const trade: fc.Arbitrary<Trade> = fc.record({
   symbol,
@@ -273,6 +282,7 @@ const records: { readonly [Kind in CoreRecord["kind"]]: fc.Arbitrary<Extract<Cor
 const effects: { readonly [Kind in Effect["kind"]]: fc.Arbitrary<Extract<Effect, { kind: Kind }>> } = {
   submit: fc.record({ kind: fc.constant("submit"), order }),
   cancel: fc.record({ kind: fc.constant("cancel"), order: number, symbol }),
+  amend: fc.record({ kind: fc.constant("amend"), order: number, symbol, lots: number, price: number }),
   analyse: fc.record({ kind: fc.constant("analyse"), cycle: number, late: fc.array(symbol, { maxLength: 5 }) }),
   "set-timer": fc.record({ kind: fc.constant("set-timer"), timer: text, at: number }),
   "clear-timer": fc.record({ kind: fc.constant("clear-timer"), timer: text }),

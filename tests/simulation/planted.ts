@@ -22,7 +22,7 @@ export interface PlantedBug {
 const STEP = "src/core/step.ts";
 const DECIDE = "src/core/decide.ts";
 const PROTECTION = "src/core/protection.ts";
-const EXCHANGE = "src/exchange/simulated/exchange.ts";
+const DESK = "src/exchange/simulated/desk.ts";
 
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
@@ -142,21 +142,21 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "the exchange lets a reducing order open",
-    source: { file: EXCHANGE, from: "if (opposed === 0 && onlyReduces(order.request)) {", to: "if (false) {" },
+    source: { file: DESK, from: "if (opposed === 0 && onlyReduces(request)) {", to: "if (false) {" },
     breaks: ["reduce-only never opens"],
   },
   {
     name: "the exchange ends a filled order once more",
     source: {
-      file: EXCHANGE,
-      from: "if (done) return true;",
-      to: 'if (done) return this.#answer(order.request, time, "expired", 0, ""), true;',
+      file: DESK,
+      from: "if (done) return filled;",
+      to: 'if (done) return this.#answer(request, time, "expired", 0, ""), filled;',
     },
     breaks: ["every order ends exactly once"],
   },
   {
     name: "the exchange charges a fee twice",
-    source: { file: EXCHANGE, from: "this.#account.wallet -= fee;", to: "this.#account.wallet -= 2n * fee;" },
+    source: { file: DESK, from: "this.account.wallet -= fee;", to: "this.account.wallet -= 2n * fee;" },
     breaks: ["books agree when quiet"],
   },
   {

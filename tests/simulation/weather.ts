@@ -120,8 +120,9 @@ export class Weather implements Exchange {
   }
 
   send(request: VenueRequest, now: number): void {
-    if (request.kind === "submit") this.#submit(request, now);
-    else this.#cancel(request, now);
+    if (request.kind === "submit") return this.#submit(request, now);
+    if (request.kind === "cancel") return this.#cancel(request, now);
+    throw new Error("the core amends no orders: the weather has none for that yet");
   }
 
   /** Whether a request to place this order needs no repetition. */
@@ -137,7 +138,7 @@ export class Weather implements Exchange {
     for (const event of this.#recent.splice(0)) if (this.#fails(0.5, at)) this.#arrive(event, this.#after(at));
     for (let i = this.#outbound.length - 1; i >= 0; i--) {
       const { request } = this.#outbound[i]!;
-      if (request.kind === "cancel" || !this.#fails(0.5, at)) continue;
+      if (request.kind !== "submit" || !this.#fails(0.5, at)) continue;
       this.#outbound.splice(i, 1);
       this.#heardOf.delete(request.order.id);
     }

@@ -45,7 +45,12 @@ export function signalDrawings(): Record<string, string> {
     feed.step(step);
     for (const [symbol, instrument] of source.instruments.entries()) {
       const price = (ticks: number) => priceOf(instrument, ticks);
-      if (step.status[symbol] === ABSENT) throw new Error("the generated market has no holes");
+      // A symbol that is not listed yet, or no longer, is drawn as a line where it was last: no signal lies there.
+      if (step.status[symbol] === ABSENT) {
+        const last = bars[symbol]!.at(-1)?.close ?? 0;
+        bars[symbol]!.push({ open: last, high: last, low: last, close: last });
+        continue;
+      }
       bars[symbol]!.push({
         open: price(step.open[symbol]!),
         high: price(step.high[symbol]!),

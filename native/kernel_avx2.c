@@ -4,7 +4,9 @@
 
 #define KERNEL penstock_avx2
 #define WIDTH 4
-#define UNITS 2
+#ifndef UNITS
+#define UNITS 4
+#endif
 typedef __m256d V;
 typedef __m256d M;
 

@@ -1,6 +1,7 @@
 import { BAR, CLOSE, HIGH, LANES, LOW, VOLUME } from "../market/panel.ts";
 import type { Kernel } from "./kernel.ts";
 import {
+  type IndicatorKind,
   type IndicatorPlan,
   LAST_CLOSE,
   LAST_HIGH,
@@ -23,8 +24,8 @@ import {
  * Lanes never mix. A lane whose close is NaN is absent: its state stays, its outputs are NaN. Everything else, flat
  * stand-in bars included, is an ordinary bar. Warm-up is counted per lane, so a late listing starts on its own.
  *
- * Recursive indicators have TA-Lib's seeding. Their state is flushed to zero below 1e-290, because it would otherwise
- * decay into denormals in a market that stands still, and denormals are many times slower. A NaN or Inf that gets into
+ * Recursive indicators have TA-Lib's seeding. Every 16 bars their state is flushed to zero below 1e-290, because
+ * it would otherwise decay into denormals in a market that stands still, and denormals are many times slower. A NaN or Inf that gets into
  * recursive state stays there until the lane is reset.
  *
  * Windowed indicators put their window together anew at every bar, from blocks of 1, 2, 4 … values (see Window), and so
@@ -116,18 +117,36 @@ function advance(
         step.kind satisfies never;
     }
   }
-  remember(bars, bar, state, common);
+  remember(plan, bars, bar, state, common);
 }
 
 /** Keeps what the next bar needs of this one, and counts it. */
-function remember(bars: Float64Array, bar: number, state: Float64Array, common: number): void {
+function remember(plan: IndicatorPlan, bars: Float64Array, bar: number, state: Float64Array, common: number): void {
   for (let lane = 0; lane < LANES; lane++) {
     const close = bars[bar + CLOSE + lane]!;
     if (Number.isNaN(close)) continue;
-    state[common + SEEN * LANES + lane] = state[common + SEEN * LANES + lane]! + 1;
+    const age = state[common + SEEN * LANES + lane]!;
+    state[common + SEEN * LANES + lane] = age + 1;
     state[common + LAST_CLOSE * LANES + lane] = close;
     state[common + LAST_HIGH * LANES + lane] = bars[bar + HIGH + lane]!;
     state[common + LAST_LOW * LANES + lane] = bars[bar + LOW + lane]!;
+    if (age % SETTLING === SETTLING - 1) settle(plan, state, common + lane);
+  }
+}
+
+/** Bars between two looks at what has decayed: averages of two values lose eight decimal digits meanwhile. */
+const SETTLING = 16;
+
+/** The first rows of what a kind keeps that decay. */
+const DECAYING: Readonly<Partial<Record<IndicatorKind, number>>> = { ema: 1, rsi: 2, atr: 1, adx: 4, macd: 3 };
+
+/** Sets to zero what has decayed to nothing in a lane. */
+function settle(plan: IndicatorPlan, state: Float64Array, lane: number): void {
+  for (const step of plan.steps) {
+    const rows = DECAYING[step.kind] ?? 0;
+    for (let row = step.state; row < step.state + rows; row++) {
+      state[lane + row * LANES] = flush(state[lane + row * LANES]!);
+    }
   }
 }
 
@@ -174,6 +193,7 @@ let squares = 0;
 
 /**
  * Takes x into the rings of a lane and gives the mean of the last n values; with rings for them, `squares` as well.
+ * The rings hold sums of 1, 2, 4 … values, and sums of squared distances from their mean.
  * Two blocks are joined by their means and sums of squares (Chan, Golub, LeVeque, "Updating Formulae and a Pairwise
  * Algorithm for Computing Sample Variances", 1979): what is added is never negative, and a flat window is exact.
  */
@@ -188,12 +208,12 @@ function average(state: Float64Array, rings: number, age: number, n: number, x: 
     const length = largest ? ringLength(n - size) : size;
     if ((n & size) !== 0) {
       if (taken === 0) {
-        mean = x;
+        mean = x / size;
         squares = block;
       } else {
         const at = (ring + ((age - taken) & (length - 1))) * LANES;
         const share = size / (taken + size);
-        const distance = state[rings + at]! - mean;
+        const distance = state[rings + at]! / size - mean;
         mean += distance * share;
         if (beside >= 0) squares = squares + state[beside + at]! + distance * distance * (taken * share);
       }
@@ -213,9 +233,9 @@ function average(state: Float64Array, rings: number, age: number, n: number, x: 
       const distance = older - x;
       const before = state[beside + at]!;
       state[beside + at] = block;
-      block = block + before + distance * distance * (size * 0.5);
+      block = block + before + distance * distance * (0.5 / size);
     }
-    x = (x + older) * 0.5;
+    x += older;
     ring += size;
   }
 }
@@ -263,12 +283,9 @@ function flush(x: number): number {
   return Math.abs(x) < 1e-290 ? 0 : x;
 }
 
-/**
- * x above 0, else 0; exact for all finite x up to half the largest, NaN for NaN. It has no branch to mispredict, and
- * signs of price changes are coin tosses.
- */
+/** x above 0, else 0; NaN for NaN. */
 function rise(x: number): number {
-  return (Math.abs(x) + x) * 0.5;
+  return 0 > x ? 0 : x;
 }
 
 /** `e += 2/(n+1) · (close - e)`, seeded with the average of the first n closes. State: sum, then average. */
@@ -291,7 +308,7 @@ function ema(
       continue;
     }
     const seen = state[common + SEEN * LANES + lane]!;
-    const average = flush(exponential(state[own + lane]!, close, seen, n, weight));
+    const average = exponential(state[own + lane]!, close, seen, n, weight);
     state[own + lane] = average;
     out[to + lane] = seen >= n - 1 ? average : Number.NaN;
   }
@@ -321,8 +338,8 @@ function rsi(
       continue;
     }
     const change = close - state[common + LAST_CLOSE * LANES + lane]!;
-    const gain = flush(wilder(state[own + lane]!, rise(change), seen, n, weight));
-    const loss = flush(wilder(state[own + LANES + lane]!, rise(0 - change), seen, n, weight));
+    const gain = wilder(state[own + lane]!, rise(change), seen, n, weight);
+    const loss = wilder(state[own + LANES + lane]!, rise(0 - change), seen, n, weight);
     state[own + lane] = gain;
     state[own + LANES + lane] = loss;
     const movement = gain + loss;
@@ -351,7 +368,7 @@ function atr(
       continue;
     }
     const range = rangeOf(bars, bar + lane, state[common + LAST_CLOSE * LANES + lane]!);
-    const average = flush(wilder(state[own + lane]!, range, seen, n, weight));
+    const average = wilder(state[own + lane]!, range, seen, n, weight);
     state[own + lane] = average;
     out[to + lane] = seen < n ? Number.NaN : average;
   }
@@ -359,7 +376,7 @@ function atr(
 
 /**
  * Wilder's directional movement with TA-Lib's seeding: the sums of true range and movements start with n - 1 bars and
- * then decay as `sum - sum/n + new`, so that +DI and -DI begin at bar n; the ADX begins at bar 2n - 1 with the mean
+ * then decay as `sum · (1 - 1/n) + new`, so that +DI and -DI begin at bar n; the ADX begins at bar 2n - 1 with the mean
  * of n DX. DI is 0 where the true range is 0; where both DI are 0 there is no DX and the ADX keeps its value (in the
  * seeding it counts as 0), as in TA-Lib. State: plus, minus, range, ADX (a sum while seeding).
  */
@@ -375,6 +392,7 @@ function adx(
 ): void {
   const n = step.period;
   const weight = step.weight;
+  const rest = 1 - weight;
   for (let lane = 0; lane < LANES; lane++) {
     const close = bars[bar + CLOSE + lane]!;
     const seen = state[common + SEEN * LANES + lane]!;
@@ -390,13 +408,13 @@ function adx(
     let minus = state[own + LANES + lane]!;
     let range = state[own + 2 * LANES + lane]!;
     if (seen >= n) {
-      plus -= plus * weight;
-      minus -= minus * weight;
-      range -= range * weight;
+      plus *= rest;
+      minus *= rest;
+      range *= rest;
     }
-    plus = flush(plus + (up > down ? up : 0));
-    minus = flush(minus + (down > up ? down : 0));
-    range = flush(range + rangeOf(bars, bar + lane, state[common + LAST_CLOSE * LANES + lane]!));
+    plus += up > down ? up : 0;
+    minus += down > up ? down : 0;
+    range += rangeOf(bars, bar + lane, state[common + LAST_CLOSE * LANES + lane]!);
     state[own + lane] = plus;
     state[own + LANES + lane] = minus;
     state[own + 2 * LANES + lane] = range;
@@ -406,8 +424,8 @@ function adx(
       out[to + 2 * LANES + lane] = Number.NaN;
       continue;
     }
-    out[to + LANES + lane] = range === 0 ? 0 : 100 * (plus / range);
-    out[to + 2 * LANES + lane] = range === 0 ? 0 : 100 * (minus / range);
+    out[to + LANES + lane] = range === 0 ? 0 : plus * (100 / range);
+    out[to + 2 * LANES + lane] = range === 0 ? 0 : minus * (100 / range);
 
     const movement = plus + minus;
     const difference = Math.abs(plus - minus);
@@ -417,7 +435,6 @@ function adx(
       average = seen < 2 * n ? average + directional : average + weight * (directional - average);
     }
     if (seen === 2 * n - 1) average /= n;
-    average = flush(average);
     state[own + 3 * LANES + lane] = average;
     out[to + lane] = seen < 2 * n - 1 ? Number.NaN : average;
   }
@@ -620,10 +637,10 @@ function macd(
     const seen = state[common + SEEN * LANES + lane]!;
     const fastSeen = seen - (slow - fast);
     const signalSeen = seen - (slow - 1);
-    const fastAverage = flush(exponential(state[own + lane]!, close, fastSeen, fast, step.weight));
-    const slowAverage = flush(exponential(state[own + LANES + lane]!, close, seen, slow, step.secondWeight));
+    const fastAverage = exponential(state[own + lane]!, close, fastSeen, fast, step.weight);
+    const slowAverage = exponential(state[own + LANES + lane]!, close, seen, slow, step.secondWeight);
     const line = fastAverage - slowAverage;
-    const signal = flush(exponential(state[own + 2 * LANES + lane]!, line, signalSeen, smoothing, step.thirdWeight));
+    const signal = exponential(state[own + 2 * LANES + lane]!, line, signalSeen, smoothing, step.thirdWeight);
     state[own + lane] = fastAverage;
     state[own + LANES + lane] = slowAverage;
     state[own + 2 * LANES + lane] = signal;

@@ -4,9 +4,7 @@
 
 #define KERNEL penstock_avx2
 #define WIDTH 4
-#ifndef UNITS
 #define UNITS 4
-#endif
 typedef __m256d V;
 typedef __m256d M;
 

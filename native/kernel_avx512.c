@@ -4,9 +4,7 @@
 
 #define KERNEL penstock_avx512
 #define WIDTH 8
-#ifndef UNITS
 #define UNITS 4
-#endif
 typedef __m512d V;
 typedef __mmask8 M;
 

@@ -87,12 +87,18 @@ static int read_plan(struct plan *plan, const int32_t *table, int32_t length, co
   plan->numbers = (const struct numbers *)numbers;
   plan->window_weights = numbers + (int64_t)h->steps * NUMBERS;
   char known[MAX_RESULT_ROWS] = {0};
+  int64_t windows = 0, averages = 0;
   for (int32_t i = 0; i < h->windows; i++) {
     if (!window_fits(&plan->windows[i], h->state_rows, h->result_rows, known)) return 0;
+    if (ring_reach(plan->windows[i].period) > windows) windows = ring_reach(plan->windows[i].period);
   }
   for (int32_t i = 0; i < h->steps; i++) {
-    if (!step_fits(&plan->steps[i], h, known)) return 0;
+    const struct step *s = &plan->steps[i];
+    if (!step_fits(s, h, known)) return 0;
+    int64_t reach = s->kind == STOCHASTIC ? ring_reach(s->second) + ring_reach(s->third) : 0;
+    if (reach > averages) averages = reach;
   }
+  plan->reach = windows + averages;
   return 1;
 }
 

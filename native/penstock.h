@@ -75,6 +75,9 @@ static inline int32_t ring_rows(int32_t n) {
   return largest - 1 + ring_length(n - largest);
 }
 
+/* The bars of a lane after which nothing of what its rings held before is left in them. */
+static inline int64_t ring_reach(int32_t n) { return 2 * (int64_t)(1 << (31 - __builtin_clz((unsigned)n))); }
+
 /* A plan that has been checked. */
 struct plan {
   struct header header;
@@ -83,6 +86,8 @@ struct plan {
   const struct numbers *numbers;
   /* 1 / period of each window. */
   const double *window_weights;
+  /* The bars of a lane that its windows, and what is made of them, depend on. */
+  int64_t reach;
 };
 
 /* One kernel: all bars of all groups. Everything has been checked. */

@@ -60,6 +60,8 @@ export interface LiveView {
   readonly state: State;
   readonly collector: Collector;
   readonly marketTime: number;
+  /** How far the loop is behind its clock, market ms: 0 while it keeps up, and where it has no clock. */
+  readonly behind: number;
   readonly source: BarSource;
 }
 
@@ -131,6 +133,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         takerCosts(settings, without),
       );
       let marketTime = tradeFrom;
+      let behind = 0;
       let bars = 0;
       const view: LiveView = {
         state,
@@ -138,6 +141,9 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         source,
         get marketTime() {
           return marketTime;
+        },
+        get behind() {
+          return behind;
         },
       };
       const trader = new Trader({
@@ -176,12 +182,14 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         const event = trader.take(due);
         if (event !== undefined) {
           marketTime = event.time;
+          behind = due === Number.POSITIVE_INFINITY || speed === Number.POSITIVE_INFINITY ? 0 : due - event.time;
           collector.event(event);
           if (event.kind === "bar" && !event.flat) bars += 1;
           continue;
         }
         if (trader.ended || due === marketEnd) break;
         marketTime = due;
+        behind = 0;
         await Bun.sleep(IDLE);
       }
       options.onTick(view);

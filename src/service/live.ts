@@ -1,6 +1,7 @@
 import { LiveAnalysis } from "../analysis/live-analysis.ts";
 import { type AnalysisPool, divideSymbols } from "../analysis/pool.ts";
 import type { Settings } from "../config/settings.ts";
+import { checkBook } from "../core/check-book.ts";
 import type { CoreRecord } from "../core/effects.ts";
 import type { State } from "../core/state.ts";
 import type { DataReference } from "../journal/format.ts";
@@ -106,7 +107,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       ranges: divideSymbols(source.instruments.length, settings.BATCH_SIZE, pool.workers),
       onNotice: options.onNotice,
     });
-    await warmUp(source, feed, analyst, warmUpSteps(source, from), options.onWarmUp);
+    await warmUp(source, feed, analyst, warmUpSteps(source, from), signal, options.onWarmUp);
     const loaded = performance.now();
 
     const tradeFrom = from ?? source.start;
@@ -195,6 +196,8 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       options.onTick(view);
 
       const ended = performance.now();
+      const broken = checkBook(state);
+      if (broken.length > 0) throw new Error(`the book is broken at the end of the run: ${broken.join("; ")}`);
       journal.end({ tradesHash: collector.tradesHash, trades: collector.trades.length });
       const report = backtestReport({
         collector,
@@ -241,6 +244,7 @@ async function warmUp(
   feed: PanelFeed,
   analyst: LiveAnalysis,
   steps: number,
+  signal: AbortSignal,
   onWarmUp?: (share: number) => void,
 ): Promise<void> {
   for (let done = 1; done <= steps; done++) {
@@ -248,6 +252,8 @@ async function warmUp(
     if (step === undefined) return;
     feed.step(step);
     if (done % WARM_UP_STEPS !== 0 && done !== steps) continue;
+    // Who stops now gets no trading, and need not wait for what would lead to it.
+    if (signal.aborted) return;
     await analyst.advance(step.openTime + source.timeframe);
     onWarmUp?.(done / steps);
   }

@@ -166,7 +166,7 @@ interface Section {
 /** A gauge beside the prices needs this much room. */
 const GAUGE_FROM = 74;
 
-function positions({ positions: open }: LiveFacts, inner: number): Section {
+function positions({ positions: open, trades }: LiveFacts, inner: number): Section {
   const widest = (key: "symbol" | "entry" | "mark") => Math.max(0, ...open.map((position) => position[key].length));
   const [symbol, entry, mark] = [widest("symbol"), widest("entry"), widest("mark")];
   const items = open.map((position) => ({
@@ -180,7 +180,11 @@ function positions({ positions: open }: LiveFacts, inner: number): Section {
     ] as Line,
     more: [[`  stop ${position.stop}, target ${position.target}`, "dim"]] as Line,
   }));
-  return { title: `Positions${open.length > 0 ? ` ${open.length}` : ""}`, items, none: "none yet" };
+  return {
+    title: `Positions${open.length > 0 ? ` ${open.length}` : ""}`,
+    items,
+    none: trades > 0 ? "none now" : "none yet",
+  };
 }
 
 const GAUGE = 14;

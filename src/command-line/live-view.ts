@@ -80,6 +80,11 @@ export class LineDisplay implements Display {
         this.#line(record.time, "closed ", `${name(symbol)} ${side(direction)} by ${reason}: ${signed(pnl)} USDT`);
         return;
       }
+      case "stop-moved": {
+        const [from, to] = [record.from, record.to].map((at) => price(source.instruments[record.symbol]!, at));
+        this.#line(record.time, "stop   ", `${name(record.symbol)} from ${from} to ${to}`);
+        return;
+      }
       case "trading-state":
         this.#line(record.time, "state  ", `${record.from} to ${record.to}: ${record.reason}`);
         return;

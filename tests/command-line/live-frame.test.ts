@@ -93,6 +93,9 @@ describe("a frame of the live view", () => {
     const text = plain(liveFrame(facts(0), { width: 80, height: 24, colour: false })).join("\n");
     expect(text.match(/none yet/g)).toHaveLength(4);
     expect(text).not.toContain("Notices");
+    const later = { ...facts(0), trades: 3 };
+    const lines = plain(liveFrame(later, { width: 80, height: 24, colour: false }));
+    expect(lines.filter((line) => line.includes("Positions"))).toEqual(["  Positions  none now"]);
   });
 
   test("the gauge shows entry and price between stop and target, and keeps to its ends", () => {

@@ -31,8 +31,12 @@ export function createSizingGuard(bounds: SizingBounds): Guard {
       const bearable = Math.floor(1 / ((stopFraction / LIQUIDATION_SHARE_AT_STOP) * (1 + maintenance) + maintenance));
       const allowed = [bounds.maxLeverage, offered, bearable].reduce((a, b) => (b < a ? b : a));
       if (allowed < bounds.minLeverage) {
-        const numbers = { stopFraction, bearable, minimum: bounds.minLeverage };
-        return { kind: "veto", reason: "the stop is too far away for MIN_LEVERAGE", numbers };
+        const numbers = { stopFraction, bearable, offered, minimum: bounds.minLeverage };
+        const reason =
+          bearable < bounds.minLeverage
+            ? "the stop is too far away for MIN_LEVERAGE"
+            : "the exchange offers less than MIN_LEVERAGE for a position of this value";
+        return { kind: "veto", reason, numbers };
       }
       const chosen = leverage > allowed ? allowed : leverage < bounds.minLeverage ? bounds.minLeverage : leverage;
 

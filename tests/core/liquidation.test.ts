@@ -98,8 +98,8 @@ test("the sizing guard offers no more leverage than the bracket of the position'
     { maxLeverage: 50, cap: 1000 * USDT, maintenance: 0.01 },
     { maxLeverage: 10, cap: 1e9 * USDT, maintenance: 0.05 },
   ];
-  const judge = (lots: number) =>
-    SIZING.judge(
+  const judge = (lots: number, guard = SIZING) =>
+    guard.judge(
       {
         candidate: candidate(),
         instrument: { ...instrument("AAAUSDT"), maxLeverage: 50, brackets },
@@ -114,4 +114,7 @@ test("the sizing guard offers no more leverage than the bracket of the position'
     );
   expect(judge(900)).toEqual({ kind: "allow" });
   expect(judge(2000)).toMatchObject({ kind: "scale", leverage: 10 });
+  const never = createSizingGuard({ minLeverage: 15, maxLeverage: 20, minMarginFraction: 0, maxMarginFraction: 1 });
+  expect(judge(2000, never)).toMatchObject({ kind: "veto", numbers: { offered: 10, minimum: 15 } });
+  expect(judge(2000, never)).toMatchObject({ reason: expect.stringContaining("offers less than MIN_LEVERAGE") });
 });

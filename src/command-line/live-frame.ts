@@ -7,6 +7,8 @@ export interface LiveFacts {
   readonly stamp: string;
   readonly marketTime: string;
   readonly trading: string;
+  /** How far the loop is behind its clock, in words; empty when it keeps up. */
+  readonly behind: string;
   readonly equity: number;
   readonly startEquity: number;
   readonly unrealised: number;
@@ -14,6 +16,8 @@ export interface LiveFacts {
   readonly margin: number;
   readonly trades: number;
   readonly won: number;
+  /** What every signal would have come to, results in R. */
+  readonly virtual: { readonly live: number; readonly closed: number; readonly won: number; readonly average: number };
   readonly curve: readonly { readonly time: number; readonly value: number }[];
   readonly positions: readonly LivePosition[];
   /** The newest first, like the trades. */
@@ -87,7 +91,8 @@ export function liveFrame(facts: LiveFacts, page: { width: number; height: numbe
   const { width, height, colour } = page;
   const inner = width - 4;
   const chartRows = height < 16 ? 0 : height < 30 ? 3 : height < 45 ? 5 : 7;
-  const head: Line[] = [...headline(facts, inner), ...chart(facts, inner, chartRows)];
+  const virtual = height < 16 ? [] : [virtualLine(facts)];
+  const head: Line[] = [...headline(facts, inner), ...virtual, ...chart(facts, inner, chartRows)];
   const foot: Line[] = height < 10 ? [] : [[["Ctrl-C ends the run", "dim"]]];
   const room = height - head.length - foot.length;
   const sections = [positions(facts, inner), signals(facts), closed(facts), guards(facts), notices(facts)];
@@ -111,9 +116,16 @@ function headline(facts: LiveFacts, inner: number): Line[] {
     ["   trades ", "dim"],
     [`${facts.trades}${facts.trades > 0 ? `, ${facts.won} won` : ""}`],
   ];
-  const clock: Piece[] = [[`${facts.marketTime} UTC`], ["  "], [facts.trading, state]];
+  const late: Piece[] = facts.behind === "" ? [] : [[`  ${facts.behind} behind`, "warn"]];
+  const clock: Piece[] = [[`${facts.marketTime} UTC`], ...late, ["  "], [facts.trading, state]];
   const name: Piece[] = [["Penstock", "bold"], [" "], [` ${facts.stamp} `, "stamp"], ["  "], [facts.title, "dim"]];
   return [spread(name, clock, inner), [], figures];
+}
+
+function virtualLine({ virtual: { live, closed, won, average } }: LiveFacts): Line {
+  const line: Piece[] = [["virtual positions ", "dim"], [`${live} live, ${closed} closed`]];
+  if (closed > 0) line.push([`, ${won} won`], ["   average ", "dim"], [`${signed(average)} R`, toneOf(average)]);
+  return line;
 }
 
 /** The right part stays whole, the left one is cut where both do not fit. */
@@ -154,7 +166,7 @@ interface Section {
 /** A gauge beside the prices needs this much room. */
 const GAUGE_FROM = 74;
 
-function positions({ positions: open }: LiveFacts, inner: number): Section {
+function positions({ positions: open, trades }: LiveFacts, inner: number): Section {
   const widest = (key: "symbol" | "entry" | "mark") => Math.max(0, ...open.map((position) => position[key].length));
   const [symbol, entry, mark] = [widest("symbol"), widest("entry"), widest("mark")];
   const items = open.map((position) => ({
@@ -168,7 +180,11 @@ function positions({ positions: open }: LiveFacts, inner: number): Section {
     ] as Line,
     more: [[`  stop ${position.stop}, target ${position.target}`, "dim"]] as Line,
   }));
-  return { title: `Positions${open.length > 0 ? ` ${open.length}` : ""}`, items, none: "none yet" };
+  return {
+    title: `Positions${open.length > 0 ? ` ${open.length}` : ""}`,
+    items,
+    none: trades > 0 ? "none now" : "none yet",
+  };
 }
 
 const GAUGE = 14;

@@ -1,6 +1,7 @@
 import type { Candidate } from "../core/candidate.ts";
 import type { CoreRecord } from "../core/effects.ts";
 import { type Instrument, priceOf, USDT } from "../core/instrument.ts";
+import { entryPrice } from "../core/protection.ts";
 import { equityOf, positionValue, symbolOf } from "../core/state.ts";
 import { grouped } from "../report/print.ts";
 import type { LiveView } from "../service/live.ts";
@@ -77,6 +78,11 @@ export class LineDisplay implements Display {
       case "closed": {
         const { symbol, direction, pnl, reason } = record.trade;
         this.#line(record.time, "closed ", `${name(symbol)} ${side(direction)} by ${reason}: ${signed(pnl)} USDT`);
+        return;
+      }
+      case "stop-moved": {
+        const [from, to] = [record.from, record.to].map((at) => price(source.instruments[record.symbol]!, at));
+        this.#line(record.time, "stop   ", `${name(record.symbol)} from ${from} to ${to}`);
         return;
       }
       case "trading-state":
@@ -208,8 +214,14 @@ export class TerminalDisplay implements Display {
     if (signal !== undefined && signal.outcome === "order sent") signal.outcome = outcome;
   }
 
-  #facts({ state, collector, source, marketTime }: LiveView): LiveFacts {
+  #facts({ state, collector, source, marketTime, behind }: LiveView): LiveFacts {
     const { equity, margin, unrealised } = equityOf(state);
+    const { trades: virtualTrades, winRate, averageResult } = collector.virtual.summary();
+    const virtual = {
+      closed: virtualTrades,
+      won: Math.round(winRate * virtualTrades),
+      average: averageResult,
+    };
     const nameOf = (symbol: number) => source.instruments[symbol]!.symbol;
     const open = [...state.positions.values()].filter((position) => position.holding.lots > 0);
     return {
@@ -217,28 +229,33 @@ export class TerminalDisplay implements Display {
       stamp: "SIMULATED",
       marketTime: day(marketTime),
       trading: state.trading,
+      behind: behind < 2 * source.timeframe ? "" : span(behind),
       equity: equity / USDT,
       startEquity: state.config.balance / USDT,
       unrealised: unrealised / USDT,
       margin: equity > 0 ? margin / equity : 0,
       trades: collector.trades.length,
       won: collector.trades.filter((trade) => trade.pnl > 0n).length,
+      virtual: { live: state.virtual.statistics.live, ...virtual },
       curve: this.#curve,
       positions: open.map((position) => {
         const instrument = source.instruments[position.symbol]!;
         const { mark } = symbolOf(state, position.symbol);
-        const { candidate, stop, target, leverage } = position.plan;
+        const { target, leverage } = position.plan;
+        // Where the stop is now, which is not where it began once it follows the price; and the entry as it was paid.
+        const { stop } = position;
+        const entry = Math.round(entryPrice(state, position));
         const way = (ticks: number) => (ticks - stop) / (target - stop);
         return {
           symbol: instrument.symbol,
           side: side(position.direction),
           leverage,
-          entry: price(instrument, candidate.entry),
+          entry: price(instrument, entry),
           mark: price(instrument, mark),
           stop: price(instrument, stop),
           target: price(instrument, target),
           progress: way(mark),
-          start: way(candidate.entry),
+          start: way(entry),
           unrealised: Number(positionValue(state, position).unrealised) / USDT,
           age: span(state.now - position.holding.entryTime),
         };

@@ -4,6 +4,7 @@ import type { Effect } from "./effects.ts";
 import type { AnalysisEvent } from "./events.ts";
 import type { Numbers, Proposal, Verdict } from "./guard.ts";
 import { notionalOf } from "./instrument.ts";
+import { disasterStop } from "./liquidation.ts";
 import { newPosition, type Plan } from "./position.ts";
 import { record } from "./protection.ts";
 import { bookView, instrumentOf, positionKey, type State, submit, symbolOf } from "./state.ts";
@@ -109,7 +110,13 @@ function consider(state: State, candidate: Candidate, out: Effect[]): void {
     }
   }
   if (proposal.lots <= 0) return no("size", "the size rounds down to nothing", { margin: proposal.margin });
-  enter(state, proposal, mark, out);
+  const { lots, leverage, notional } = proposal;
+  const { direction, stop } = candidate;
+  const disaster = disasterStop(proposal.instrument, direction, mark, stop, notional, leverage);
+  if (disaster === undefined) {
+    return no("liquidation", "the position would be liquidated before its stop", { mark, stop, leverage, lots });
+  }
+  enter(state, proposal, disaster, out);
 }
 
 /** Works out the size that a margin fraction and a leverage amount to at the present mark, rounded down to lots. */
@@ -149,13 +156,13 @@ function scaledFraction({ marginFraction, notional, leverage }: Proposal, factor
   return factor * (factor < 1 ? notional / (leverage * equity) : marginFraction);
 }
 
-function enter(state: State, proposal: Proposal, mark: number, out: Effect[]): void {
+function enter(state: State, proposal: Proposal, disaster: number, out: Effect[]): void {
   const { candidate, leverage, lots, margin } = proposal;
   const plan: Plan = {
     candidate,
     stop: candidate.stop,
     target: candidate.target,
-    disasterStop: disasterStop(candidate, mark, leverage),
+    disasterStop: disaster,
     leverage,
     lots,
     margin,
@@ -163,17 +170,4 @@ function enter(state: State, proposal: Proposal, mark: number, out: Effect[]): v
   const position = newPosition(candidate.symbol, "both", plan, state.nextOrder);
   state.positions.set(positionKey(candidate.symbol, "both"), position);
   submit(state, position, { purpose: "entry", type: "market", lots, trigger: 0, closePosition: false }, out);
-}
-
-/**
- * The disaster stop lies at twice the working stop's distance, but never beyond half way from the working stop to the
- * price at which the isolated margin is used up (entry ∓ entry / leverage).
- */
-function disasterStop(candidate: Candidate, mark: number, leverage: number): number {
-  const distance = candidate.direction * (mark - candidate.stop);
-  const bankrupt = mark / leverage;
-  const halfWay = (distance + bankrupt) / 2;
-  const wide = halfWay < 2 * distance ? halfWay : 2 * distance;
-  const trigger = mark - candidate.direction * Math.round(wide > distance ? wide : distance + 1);
-  return trigger > 1 ? trigger : 1;
 }

@@ -19,6 +19,17 @@ export interface Instrument {
   readonly minNotional: number;
   /** Highest leverage the exchange allows at the smallest notional. */
   readonly maxLeverage: number;
+  /** By rising cap; the last one holds for any value above. Absent where the exchange's brackets are not known. */
+  readonly brackets?: readonly LeverageBracket[];
+}
+
+/** What the exchange asks of a position of some value. */
+export interface LeverageBracket {
+  readonly maxLeverage: number;
+  /** Value of the position up to which the bracket holds, 1e-8 USDT; only compared with, so it need not be exact. */
+  readonly cap: number;
+  /** Maintenance margin as a share of the value. */
+  readonly maintenance: number;
 }
 
 /** One USDT in ledger units. */

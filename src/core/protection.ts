@@ -1,5 +1,6 @@
 import { assert, unreachable } from "./assert.ts";
 import type { CoreRecord, Effect, ExitReason, Trade } from "./effects.ts";
+import { disasterStop } from "./liquidation.ts";
 import { remainingLots } from "./order.ts";
 import { NO_STOP, NO_TARGET, type Position, type StopOrder } from "./position.ts";
 import { tradeClosed } from "./risk.ts";
@@ -17,13 +18,28 @@ export function protect(state: State, position: Position, out: Effect[]): void {
   const { holding, plan, phase } = position;
   if (phase.kind === "open" && holding.lots > 0) {
     if (position.disasterStop.kind === "none") {
-      position.disasterStop = { kind: "sent", order: place(state, position, "disaster-stop", plan.disasterStop, out) };
+      const trigger = disasterTrigger(state, position) ?? plan.disasterStop;
+      position.disasterStop = { kind: "sent", order: place(state, position, "disaster-stop", trigger, out) };
     }
     placeWorkingStop(state, position, out);
     if (phase.entry === 0 && position.partial.kind === "none") placePartial(state, position, out);
     placeTarget(state, position, out);
   }
   watch(state, position, out);
+}
+
+/**
+ * Where the disaster stop belongs now that it is known at which price the position was opened: with an entry that has
+ * filled away from the plan the liquidation has moved too. Undefined where the liquidation comes before the stop.
+ */
+export function disasterTrigger(state: State, position: Position): number | undefined {
+  const { plan, direction, holding, symbol } = position;
+  const entry = entryPrice(state, position);
+  // The market has gone through the stop: the exchange will say so, and the position is closed.
+  if (direction * (entry - plan.stop) <= 0) return plan.disasterStop;
+  const value = Number(holding.entryNotional);
+  const now = disasterStop(instrumentOf(state, symbol), direction, entry, plan.stop, value, plan.leverage);
+  return now === undefined || direction * (now - plan.disasterStop) > 0 ? now : plan.disasterStop;
 }
 
 function placeWorkingStop(state: State, position: Position, out: Effect[]): void {

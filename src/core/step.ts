@@ -30,6 +30,7 @@ import {
   withoutStop,
 } from "./position.ts";
 import {
+  disasterTrigger,
   entryPrice,
   exitAtMarket,
   exitTimer,
@@ -370,6 +371,12 @@ function opened(state: State, position: Position, event: FillEvent, out: Effect[
   const entry = state.orders.has(event.order) ? event.order : 0;
   if (phase.kind !== "closing") {
     position.phase = { kind: "open", entry };
+    if (phase.kind === "opening" && disasterTrigger(state, position) === undefined) {
+      const { symbol } = instrumentOf(state, position.symbol);
+      const text = `${symbol}: filled where the liquidation comes before the stop; it is closed`;
+      out.push({ kind: "notice", level: "warning", text });
+      position.abandoned ??= "unprotected";
+    }
     protect(state, position, out);
     if (position.abandoned !== undefined) exitAtMarket(state, position, position.abandoned, out);
     return;

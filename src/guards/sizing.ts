@@ -1,4 +1,5 @@
 import type { Guard } from "../core/guard.ts";
+import { bracketAt } from "../core/liquidation.ts";
 
 export interface SizingBounds {
   readonly minLeverage: number;
@@ -10,15 +11,13 @@ export interface SizingBounds {
 
 /** The stop must be hit when at most this share of the way to the liquidation is gone. */
 const LIQUIDATION_SHARE_AT_STOP = 0.8;
-/** Maintenance margin as a share of the value; most first brackets are below it. */
-const MAINTENANCE = 0.01;
 /** Left of the available equity for fees. */
 const AVAILABLE_SHARE = 0.98;
 
 /**
  * Keeps leverage and margin within their bounds: the leverage such that the stop comes well before the liquidation, which
- * an isolated position of leverage L meets after a move of about 1 / L − maintenance; the margin at most what is allowed
- * and what is there. Where the leverage has to be raised to its minimum the margin is cut, so that the value never grows.
+ * an isolated position of leverage L meets after a move of (1 / L − m) / (1 + m) or more, m the maintenance margin of its
+ * bracket as a share; the margin at most what is allowed and what is there. Where the leverage has to be raised to its minimum the margin is cut, so that the value never grows.
  */
 export function createSizingGuard(bounds: SizingBounds): Guard {
   return {
@@ -26,11 +25,18 @@ export function createSizingGuard(bounds: SizingBounds): Guard {
     judge(proposal, book) {
       const { candidate, instrument, leverage, marginFraction, mark } = proposal;
       const stopFraction = (candidate.direction * (mark - candidate.stop)) / mark;
-      const bearable = Math.floor(1 / (stopFraction / LIQUIDATION_SHARE_AT_STOP + MAINTENANCE));
-      const allowed = [bounds.maxLeverage, instrument.maxLeverage, bearable].reduce((a, b) => (b < a ? b : a));
+      // A short's value grows until its liquidation, at most to the double.
+      const offered = bracketAt(instrument, proposal.notional).maxLeverage;
+      const { maintenance } = bracketAt(instrument, proposal.notional * (candidate.direction === 1 ? 1 : 2));
+      const bearable = Math.floor(1 / ((stopFraction / LIQUIDATION_SHARE_AT_STOP) * (1 + maintenance) + maintenance));
+      const allowed = [bounds.maxLeverage, offered, bearable].reduce((a, b) => (b < a ? b : a));
       if (allowed < bounds.minLeverage) {
-        const numbers = { stopFraction, bearable, minimum: bounds.minLeverage };
-        return { kind: "veto", reason: "the stop is too far away for MIN_LEVERAGE", numbers };
+        const numbers = { stopFraction, bearable, offered, minimum: bounds.minLeverage };
+        const reason =
+          bearable < bounds.minLeverage
+            ? "the stop is too far away for MIN_LEVERAGE"
+            : "the exchange offers less than MIN_LEVERAGE for a position of this value";
+        return { kind: "veto", reason, numbers };
       }
       const chosen = leverage > allowed ? allowed : leverage < bounds.minLeverage ? bounds.minLeverage : leverage;
 

@@ -1,13 +1,13 @@
 import type { Instrument } from "../core/instrument.ts";
 import { powerOfTen, USDT } from "../core/instrument.ts";
 import { InputError } from "../input-error.ts";
-import { assumedContract, type Bracket, type Contract } from "./contract.ts";
+import { assumedContract, type Bracket, type Contract, leverageBrackets } from "./contract.ts";
 import { readInputFile } from "./input-file.ts";
 import { type Filters, naming, readRules } from "./instrument-rules.ts";
 
 /** What the files say about the contracts of a run. */
 export interface ContractRules {
-  /** With the highest leverage of the brackets where they are known. */
+  /** With their brackets where those are known. */
   readonly instruments: readonly Instrument[];
   /** Undefined when no file was given: everything is assumed then. */
   readonly contracts: readonly Contract[] | undefined;
@@ -37,7 +37,8 @@ export function contractsOf(
   const withLeverage = instruments.map((instrument) => {
     const own = brackets?.get(instrument.symbol);
     if (own === undefined) withoutBrackets.push(instrument.symbol);
-    return own === undefined ? instrument : { ...instrument, maxLeverage: own[0]!.maxLeverage };
+    if (own === undefined) return instrument;
+    return { ...instrument, maxLeverage: own[0]!.maxLeverage, brackets: leverageBrackets(own) };
   });
   const contracts = withLeverage.map((instrument) => {
     const assumed = assumedContract(instrument);

@@ -1,4 +1,4 @@
-import { type Instrument, USDT } from "../core/instrument.ts";
+import { type Instrument, type LeverageBracket, USDT } from "../core/instrument.ts";
 
 /** One step of the maintenance schedule of a contract. Money in 1e-8 USDT, rates in 1e-8. */
 export interface Bracket {
@@ -57,6 +57,15 @@ export function assumedContract(instrument: Instrument): Contract {
     maxOrders: 200,
     maxConditional: 10,
   };
+}
+
+/** The brackets as the core knows them: without the amounts, which only ever make the maintenance margin smaller. */
+export function leverageBrackets(brackets: readonly Bracket[]): readonly LeverageBracket[] {
+  return brackets.map(({ maxLeverage, cap, maintenanceRate }) => ({
+    maxLeverage,
+    cap: Number(cap),
+    maintenance: Number(maintenanceRate) / Number(RATE),
+  }));
 }
 
 /** The bracket of a position's value. */

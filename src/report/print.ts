@@ -44,6 +44,7 @@ export function renderReport(report: BacktestReport, page: Page): string[] {
     figures(report, inner, ink),
     bySymbol(report.trades, ink),
     counts("Exits", report.summary.exits, inner, ink),
+    virtual(report, inner, ink),
     counts("Refusals by guard", report.refusals, inner, ink),
     positions(report, ink),
     assumptions(report.assumptions, inner, ink),
@@ -81,7 +82,7 @@ function headline(report: BacktestReport, width: number, ink: Ink): string[] {
     parts.push(`${plural(report.openPositions.length, "open position")} ${signed(open)}`);
   parts.push(plural(signals, "signal"));
   return [
-    spread(ink.bold("Penstock backtest"), ink.stamp(`[${report.mode.toUpperCase()}]`), width),
+    spread(ink.bold("Penstock"), ink.stamp(`[${report.mode.toUpperCase()}]`), width),
     ...wrapped(span, width).map(ink.dim),
     "",
     spread(
@@ -164,6 +165,19 @@ function bySymbol(trades: readonly ReportedTrade[], ink: Ink): string[] {
   if (ranked.length <= FEW * 2) return [ink.bold("Symbols"), ...ranked.map(line)];
   const hidden = ink.dim(`… ${ranked.length - FEW * 2} more`);
   return [ink.bold("Symbols"), ...ranked.slice(0, FEW).map(line), hidden, ...ranked.slice(-FEW).map(line)];
+}
+
+/** What all signals would have come to, those that were refused included. */
+function virtual(report: BacktestReport, width: number, ink: Ink): string[] {
+  const { trades, outcomes, winRate, averageResult } = report.virtual;
+  if (trades === 0) return [];
+  const text = [
+    `${grouped(trades, 0)} closed`,
+    ...Object.entries(outcomes).map(([name, count]) => `${name} ${grouped(count, 0)}`),
+    `${(winRate * 100).toFixed(1)} % won`,
+    `average ${signed(averageResult)} R`,
+  ];
+  return [ink.bold("Virtual positions, one per signal, without costs"), ...wrapped(text.join(" · "), width)];
 }
 
 function counts(title: string, entries: Readonly<Record<string, number>>, width: number, ink: Ink): string[] {

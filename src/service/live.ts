@@ -1,6 +1,7 @@
 import { LiveAnalysis } from "../analysis/live-analysis.ts";
 import { type AnalysisPool, divideSymbols } from "../analysis/pool.ts";
 import type { Settings } from "../config/settings.ts";
+import { checkBook } from "../core/check-book.ts";
 import type { CoreRecord } from "../core/effects.ts";
 import type { State } from "../core/state.ts";
 import type { DataReference } from "../journal/format.ts";
@@ -60,6 +61,8 @@ export interface LiveView {
   readonly state: State;
   readonly collector: Collector;
   readonly marketTime: number;
+  /** How far the loop is behind its clock, market ms: 0 while it keeps up, and where it has no clock. */
+  readonly behind: number;
   readonly source: BarSource;
 }
 
@@ -104,7 +107,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       ranges: divideSymbols(source.instruments.length, settings.BATCH_SIZE, pool.workers),
       onNotice: options.onNotice,
     });
-    await warmUp(source, feed, analyst, warmUpSteps(source, from), options.onWarmUp);
+    await warmUp(source, feed, analyst, warmUpSteps(source, from), signal, options.onWarmUp);
     // What loading has left behind would stay for as long as a quiet run makes no garbage of its own.
     Bun.gc(true);
     const loaded = performance.now();
@@ -132,6 +135,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         takerCosts(settings, without),
       );
       let marketTime = tradeFrom;
+      let behind = 0;
       let bars = 0;
       const view: LiveView = {
         state,
@@ -139,6 +143,9 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         source,
         get marketTime() {
           return marketTime;
+        },
+        get behind() {
+          return behind;
         },
       };
       const trader = new Trader({
@@ -177,17 +184,21 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         const event = trader.take(due);
         if (event !== undefined) {
           marketTime = event.time;
+          behind = due === Number.POSITIVE_INFINITY || speed === Number.POSITIVE_INFINITY ? 0 : due - event.time;
           collector.event(event);
           if (event.kind === "bar" && !event.flat) bars += 1;
           continue;
         }
         if (trader.ended || due === marketEnd) break;
         marketTime = due;
+        behind = 0;
         await Bun.sleep(IDLE);
       }
       options.onTick(view);
 
       const ended = performance.now();
+      const broken = checkBook(state);
+      if (broken.length > 0) throw new Error(`the book is broken at the end of the run: ${broken.join("; ")}`);
       journal.end({ tradesHash: collector.tradesHash, trades: collector.trades.length });
       const report = backtestReport({
         collector,
@@ -234,6 +245,7 @@ async function warmUp(
   feed: PanelFeed,
   analyst: LiveAnalysis,
   steps: number,
+  signal: AbortSignal,
   onWarmUp?: (share: number) => void,
 ): Promise<void> {
   for (let done = 1; done <= steps; done++) {
@@ -241,6 +253,8 @@ async function warmUp(
     if (step === undefined) return;
     feed.step(step);
     if (done % WARM_UP_STEPS !== 0 && done !== steps) continue;
+    // Who stops now gets no trading, and need not wait for what would lead to it.
+    if (signal.aborted) return;
     await analyst.advance(step.openTime + source.timeframe);
     onWarmUp?.(done / steps);
   }

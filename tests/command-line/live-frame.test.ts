@@ -12,6 +12,8 @@ function facts(count: number): LiveFacts {
     stamp: "SIMULATED",
     marketTime: "2026-01-05 02:11",
     trading: "normal",
+    behind: count > 20 ? "12 min" : "",
+    virtual: { live: count, closed: 2 * count, won: count, average: -0.125 },
     equity: 9992.76,
     startEquity: 10_000,
     unrealised: -7.24,
@@ -71,7 +73,14 @@ describe("a frame of the live view", () => {
     for (const part of ["SIMULATED", "9,992.76 USDT", "-0.07 %", "02:11 UTC", "POSITION0", "SIGNAL0", "TRADE0"]) {
       expect(text).toContain(part);
     }
+    expect(text).toContain("virtual positions 3 live, 6 closed, 3 won   average -0.13 R");
     for (const part of ["guard-0 1", "notice 0", "Ctrl-C ends the run"]) expect(text).toContain(part);
+  });
+
+  test("a loop that does not keep up says so", () => {
+    const clock = (count: number) => plain(liveFrame(facts(count), { width: 100, height: 40, colour: false }))[0];
+    expect(clock(3)).not.toContain("behind");
+    expect(clock(21)).toContain("02:11 UTC  12 min behind  normal");
   });
 
   test("what is hidden is counted", () => {
@@ -84,6 +93,9 @@ describe("a frame of the live view", () => {
     const text = plain(liveFrame(facts(0), { width: 80, height: 24, colour: false })).join("\n");
     expect(text.match(/none yet/g)).toHaveLength(4);
     expect(text).not.toContain("Notices");
+    const later = { ...facts(0), trades: 3 };
+    const lines = plain(liveFrame(later, { width: 80, height: 24, colour: false }));
+    expect(lines.filter((line) => line.includes("Positions"))).toEqual(["  Positions  none now"]);
   });
 
   test("the gauge shows entry and price between stop and target, and keeps to its ends", () => {

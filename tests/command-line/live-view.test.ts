@@ -5,7 +5,10 @@ import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { TerminalDisplay } from "../../src/command-line/live-view.ts";
 import { loadSettings } from "../../src/config/load.ts";
+import type { BarSource } from "../../src/market/bar-source.ts";
+import { Collector } from "../../src/report/collector.ts";
 import { runLive } from "../../src/service/live.ts";
+import { Bench, candidate, LEFT_ALONE, START } from "../core/core-fixture.ts";
 
 /** As much of a terminal as the view uses; anything else that is written to it is an error. */
 class Screen {
@@ -50,6 +53,32 @@ function unescaped(text: string): string {
 }
 
 describe("the terminal view of a run", () => {
+  test("shows the stop where it is now, and the entry as it was paid", () => {
+    const bench = new Bench({ life: { ...LEFT_ALONE, breakEvenAt: 1 } });
+    bench.bars();
+    const [entry] = bench.submitted(bench.analysis([candidate()]));
+    bench.fill(entry!.id, entry!.lots, 10_010);
+    for (const order of bench.submitted()) bench.answer(order.id, "accepted");
+    const { instruments } = bench.state.config;
+    const screen = new Screen();
+    const display = new TerminalDisplay("a bench", screen, { NO_COLOR: "1" });
+    const draw = () => {
+      display.tick({
+        state: bench.state,
+        collector: new Collector(instruments, START, bench.state.config.balance),
+        marketTime: bench.now,
+        behind: 0,
+        source: { instruments, timeframe: 60_000 } as unknown as BarSource,
+      });
+      return screen.lines.join("\n");
+    };
+    expect(draw()).toContain("1001.0 → 1000.0");
+    expect(draw()).toContain("stop 990.0, target 1020.0");
+    bench.bars(10_150);
+    expect(draw()).toContain("stop 1001.0, target 1020.0");
+    display.end();
+  });
+
   test("stays within the terminal, follows its size, writes only what changed and leaves the screen clean", async () => {
     const folder = mkdtempSync(join(tmpdir(), "penstock-view-"));
     try {

@@ -24,7 +24,8 @@ import {
  *  - stops fill at the worse of stop and open; limits and targets only when traded through, and never better than
  *    their price;
  *  - a bar's volume caps what can be filled; without volume nothing is;
- *  - funding is paid by who holds at its time; a loss ends at the isolated margin;
+ *  - funding is paid by who holds at its time; a position ends when its isolated margin is down to the maintenance
+ *    margin, and no loss goes beyond the isolated margin;
  *  - a delisted position closes at the last price;
  *  - every rounding is against us.
  *

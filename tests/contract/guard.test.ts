@@ -299,7 +299,9 @@ describe("laws of single guards", () => {
     );
   });
 
-  test("sizing: what passes is within all bounds, and the stop costs at most 80 % of the margin", () => {
+  test("sizing: what passes is within all bounds, and the stop lies within 80 % of the way to the liquidation", () => {
+    // The instrument offers 20: half of its smallest initial margin is kept as maintenance margin.
+    const maintenance = 0.025;
     fc.assert(
       fc.property(proposals, books, (proposal, book) => {
         const verdict = named("sizing").judge(proposal, book);
@@ -313,7 +315,8 @@ describe("laws of single guards", () => {
         expect(fraction).toBeLessThanOrEqual(0.13 * (1 + 1e-12));
         expect(fraction * book.equity).toBeLessThanOrEqual(book.available);
         const { entry, stop, direction } = proposal.candidate;
-        expect(((direction * (entry - stop)) / entry) * leverage).toBeLessThanOrEqual(0.8 * (1 + 1e-12));
+        const liquidation = (1 / leverage - maintenance) / (1 + maintenance);
+        expect((direction * (entry - stop)) / entry).toBeLessThanOrEqual(0.8 * liquidation * (1 + 1e-12));
       }),
     );
   });

@@ -7,8 +7,12 @@ import { penstock, temporaryFolder, writeMarket } from "./penstock.ts";
 
 const NO_VECTORS = { GLIBC_TUNABLES: "glibc.cpu.hwcaps=-AVX2_Usable,-FMA_Usable,-AVX2,-FMA" };
 
+/** SHA-256 of nothing. */
+const NO_TRADES = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 interface Report {
   readonly tradesHash: string;
+  readonly virtualTradesHash: string;
   readonly dataHash: string;
   readonly settingsHash: string;
   readonly summary: { readonly trades: number };
@@ -42,6 +46,8 @@ async function sameEverywhere(folder: string, args: readonly string[]): Promise<
   ]);
   expect(second.tradesHash).toBe(first.tradesHash);
   expect(without.tradesHash).toBe(first.tradesHash);
+  expect(second.virtualTradesHash).toBe(first.virtualTradesHash);
+  expect(without.virtualTradesHash).toBe(first.virtualTradesHash);
   for (const { name } of availableKernels()) {
     const forced = await backtest(folder, args, { PENSTOCK_KERNEL: name });
     expect([name, forced.tradesHash]).toEqual([name, first.tradesHash]);
@@ -53,12 +59,14 @@ async function sameEverywhere(folder: string, args: readonly string[]): Promise<
   expect(live.code, live.err).toBe(0);
   const result = JSON.parse(live.out) as Report & { readonly signals: number; readonly report: Report };
   expect(result.tradesHash).toBe(first.tradesHash);
+  expect(result.virtualTradesHash).toBe(first.virtualTradesHash);
   expect(result.report.settingsHash).toBe(first.settingsHash);
 
   for (const command of ["backtest", "run"]) {
     const replayed = await penstock(folder, ["replay", newest(folder, command), "--json"]);
     expect(replayed.code, replayed.err).toBe(0);
-    expect(JSON.parse(replayed.out)).toMatchObject({ identical: true, tradesHash: first.tradesHash, torn: false });
+    const { tradesHash, virtualTradesHash } = first;
+    expect(JSON.parse(replayed.out)).toMatchObject({ identical: true, tradesHash, virtualTradesHash, torn: false });
   }
   return first;
 }
@@ -69,6 +77,7 @@ describe("the same bars give the same trades", () => {
     writeMarket(folder, 8);
     const report = await sameEverywhere(folder, ["--data", folder, "--from", "2025-03-04"]);
     expect(report.summary.trades).toBeGreaterThan(0);
+    expect(report.virtualTradesHash).not.toBe(NO_TRADES);
   }, 60_000);
 
   testRecorded("on recorded bars of the crash of October 2025", "market/m5-wide-2025-10", async (data) => {

@@ -69,6 +69,18 @@ function drain(exchange: SimulatedExchange, until: number): VenueEvent[] {
   return events;
 }
 
+test("every trade is told, after what it filled, so that virtual positions are hit by trades and not by bars", () => {
+  const exchange = createTickExchange(ticksOf([...BEGIN, trade(5, 998, 30, -1), trade(6, 1001, 2, 1)]), PLAIN);
+  drain(exchange, 2);
+  exchange.send({ kind: "submit", order: order(1, buy(5, limit(999))) }, 2);
+  const told = drain(exchange, 6).filter((event) => event.kind === "tick" || event.kind === "fill");
+  expect(told).toMatchObject([
+    { kind: "fill", time: 5, lots: 5, price: 999 },
+    { kind: "tick", time: 5, symbol: 0, first: 998, high: 998, low: 998, last: 998 },
+    { kind: "tick", time: 6, symbol: 0, first: 1001, high: 1001, low: 1001, last: 1001 },
+  ]);
+});
+
 const SITUATIONS: readonly Situation[] = [
   {
     why: "a taker walks the book, level by level",

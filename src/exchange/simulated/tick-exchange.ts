@@ -167,6 +167,15 @@ class TickExchange implements SimulatedExchange {
         else if (order.state === "resting") taken += this.#onQueue(order, trade, taken);
       }
     }
+    this.#desk.emit({
+      kind: "tick",
+      time: this.#desk.at(time),
+      symbol,
+      first: price,
+      high: price,
+      low: price,
+      last: price,
+    });
   }
 
   #onPrice(order: OpenOrder, price: number, time: number): void {

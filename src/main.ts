@@ -1,5 +1,6 @@
 import { backtestCommand } from "./command-line/backtest.ts";
 import { configCommand } from "./command-line/config.ts";
+import { dataCommand } from "./command-line/data.ts";
 import { inspectCommand } from "./command-line/inspect.ts";
 import { createProgram, runProgram } from "./command-line/program.ts";
 import { replayCommand } from "./command-line/replay.ts";
@@ -18,6 +19,7 @@ async function main(): Promise<void> {
   const program = createProgram();
   backtestCommand(program);
   configCommand(program);
+  dataCommand(program);
   inspectCommand(program);
   replayCommand(program);
   runCommand(program);

@@ -1,28 +1,157 @@
-import { dlopen } from "bun:ffi";
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import { dlopen, ptr } from "bun:ffi";
+import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { KERNEL_NAMES, type Kernel, type KernelName } from "./indicators/kernel.ts";
+import type { IndicatorPlan } from "./indicators/plan.ts";
+import { portable } from "./indicators/portable.ts";
 import { InputError } from "./input-error.ts";
+import { BAR, LANES } from "./market/panel.ts";
 
-/** The kernels that may exist; all give the same bits. */
-export const KERNELS = ["portable", "sse2", "avx2", "avx512"] as const;
-export type Kernel = (typeof KERNELS)[number];
+/** The library that `bun run build:native` makes for this platform. */
+export const KERNEL_FILE = `penstock-${process.platform}-${process.arch}.so`;
 
-/** The kernels of this build that this machine can run, from the slowest to the fastest. */
+/** In the compiled program, workers included, the folder native/build lies at the root of the file system within. */
+const KERNEL_PATH = import.meta.dir.startsWith("/$bunfs/")
+  ? join("/$bunfs/root/build", KERNEL_FILE)
+  : join(import.meta.dir, "..", "native", "build", KERNEL_FILE);
+
+/** PENSTOCK_ABI of native/penstock.h: the library, the fields of a call and the tables of a plan belong together. */
+const ABI = 1;
+
+const FUNCTIONS = {
+  penstock_kernels: { args: [], returns: "i32" },
+  penstock_run: { args: ["ptr", "ptr", "ptr", "ptr", "ptr", "ptr"], returns: "i32" },
+} as const;
+
+const ERRORS = ["", "another ABI", "a kernel that this processor lacks", "a broken plan", "a length", "an alignment"];
+
+export interface Loaded {
+  /** From the slowest to the fastest. */
+  readonly kernels: readonly Kernel[];
+  /** Why there are no native kernels, in words that follow "because". */
+  readonly missing: string | undefined;
+}
+
+let loaded: Loaded | undefined;
+
+/** The library is opened at the first question, once per thread. */
+function load(): Loaded {
+  loaded ??= openKernels(KERNEL_PATH);
+  return loaded;
+}
+
+/** The kernels with those of a library. One that cannot be used is no error here: `missing` says why. */
+export function openKernels(path: string): Loaded {
+  const without = (missing: string) => ({ kernels: [portable], missing });
+  if (!existsSync(path)) return without("no native kernel has been built (bun run build:native)");
+  let functions: ReturnType<typeof dlopen<typeof FUNCTIONS>>["symbols"];
+  try {
+    functions = dlopen(path, FUNCTIONS).symbols;
+  } catch (error) {
+    return without(`the native kernel cannot be loaded: ${(error as Error).message}`);
+  }
+  const answer = functions.penstock_kernels();
+  if (answer >> 8 !== ABI) {
+    return without(`the native kernel has ABI ${answer >> 8} where this is ${ABI} (bun run build:native)`);
+  }
+  const native = KERNEL_NAMES.slice(1).filter((_, bit) => (answer & (1 << bit)) !== 0);
+  return {
+    kernels: [portable, ...native.map((name) => nativeKernel(name, functions.penstock_run))],
+    missing: undefined,
+  };
+}
+
+/** The kernels that this build and this machine have, from the slowest to the fastest. */
 export function availableKernels(): readonly Kernel[] {
-  return ["portable"];
+  return load().kernels;
 }
 
 /**
- * The kernel for a value of PENSTOCK_KERNEL; `auto` takes the fastest.
- * @throws InputError when this build or machine does not have it: a forced kernel is never replaced silently.
+ * The kernel for a value of PENSTOCK_KERNEL; `auto` takes the fastest. This is the one place that decides.
+ * @throws InputError (exit 2) when this build or machine does not have it: a forced kernel is never replaced silently.
  */
-export function chooseKernel(requested: Kernel | "auto"): Kernel {
-  const available = availableKernels();
-  if (requested === "auto") return available.at(-1)!;
-  if (available.includes(requested)) return requested;
+export function chooseKernel(requested: KernelName | "auto", { kernels, missing }: Loaded = load()): Kernel {
+  if (requested === "auto") return kernels.at(-1)!;
+  const kernel = kernels.find(({ name }) => name === requested);
+  if (kernel !== undefined) return kernel;
+  const available = [...kernels.map(({ name }) => name), "auto"].join(", ");
   throw new InputError(
-    `PENSTOCK_KERNEL=${requested} is not available here; available: ${[...available, "auto"].join(", ")}`,
+    `PENSTOCK_KERNEL=${requested} is not available here, because ${missing ?? "this processor lacks it"}; ` +
+      `available: ${available}`,
     2,
   );
+}
+
+/**
+ * A kernel of the library. Lengths and whole numbers are checked here, the tables and the alignment of every address
+ * there. Arrays are handed over as such and no address is kept from one call to the next: the engine may move the
+ * values of an array that was made without a buffer, and then an address that was kept points at freed memory.
+ */
+function nativeKernel(name: KernelName, run: (...pointers: Pointers) => number): Kernel {
+  const call = new Int32Array(new SharedArrayBuffer(12 * 4));
+  call[0] = ABI;
+  call[1] = KERNEL_NAMES.indexOf(name) - 1;
+
+  function advance(
+    plan: IndicatorPlan,
+    bars: Float64Array,
+    offset: number,
+    stride: number,
+    groups: number,
+    count: number,
+    state: Float64Array,
+    out: Float64Array,
+    each: number,
+  ): void {
+    const { table, numbers } = plan;
+    const outputs = groups * plan.outputRows * LANES;
+    call[2] = fits(table.length, 0);
+    call[3] = fits(numbers.length, plan.steps.length * 4 + plan.windows.length);
+    call[4] = fits(bars.length, offset + (groups - 1) * stride + count * BAR);
+    call[5] = fits(state.length, groups * plan.stateRows * LANES);
+    call[6] = fits(out.length, (count - 1) * each + outputs);
+    call[7] = whole(offset);
+    call[8] = whole(stride);
+    call[9] = whole(groups);
+    call[10] = whole(count);
+    call[11] = whole(each);
+    if (!(table.buffer instanceof SharedArrayBuffer && numbers.buffer instanceof SharedArrayBuffer)) {
+      throw new TypeError("the tables of a plan live in shared buffers");
+    }
+    const error = run(call, table, numbers, bars, state, out);
+    if (error !== 0) throw new RangeError(`kernel ${name} refused ${ERRORS[error] ?? error}`);
+  }
+
+  return {
+    name,
+    step(plan, bars, offset, stride, groups, state, out) {
+      advance(plan, bars, offset, stride, groups, 1, state, out, 0);
+    },
+    run(plan, bars, offset, stride, groups, count, state, out, rows) {
+      const each = rows === "all" ? groups * plan.outputRows * LANES : 0;
+      advance(plan, bars, offset, stride, groups, count, state, out, each);
+    },
+  };
+}
+
+/** Where the values of an array lie. The program itself keeps no address; tests watch that nothing moves. */
+export function addressOf(view: Float64Array): number {
+  return ptr(view);
+}
+
+type Pointers = [Int32Array, Int32Array, Float64Array, Float64Array, Float64Array, Float64Array];
+
+/** Lengths and places travel as 32-bit integers, in elements. */
+const LARGEST = 2 ** 31 - 1;
+
+function whole(x: number): number {
+  if (Number.isInteger(x) && x >= 0 && x <= LARGEST) return x;
+  throw new RangeError(`${x} is not a place or a number of things that a kernel can take`);
+}
+
+function fits(length: number, needed: number): number {
+  if (needed <= length && length <= LARGEST) return length;
+  throw new RangeError(`a kernel needs ${needed} elements where ${length} are given (at most ${LARGEST})`);
 }
 
 const FLOCK = { flock: { args: ["i32", "i32"], returns: "i32" } } as const;

@@ -20,13 +20,17 @@ async function nextLine(output: { read(): Promise<{ value?: Uint8Array | undefin
   return new TextDecoder().decode((await output.read()).value).trim();
 }
 
-test("the portable kernel is always there; one that is not is refused by name", () => {
-  expect(availableKernels()).toContain("portable");
-  expect(chooseKernel("portable")).toBe("portable");
-  expect(availableKernels()).toContain(chooseKernel("auto"));
-  expect(() => chooseKernel("avx512")).toThrow(
-    "PENSTOCK_KERNEL=avx512 is not available here; available: portable, auto",
+test("the portable kernel is always there; one that is not is refused by name, and why", () => {
+  const names = availableKernels().map(({ name }) => name);
+  expect(names[0]).toBe("portable");
+  expect(chooseKernel("auto").name).toBe(names.at(-1)!);
+  for (const name of names) expect(chooseKernel(name).name).toBe(name);
+  const bare = { kernels: [chooseKernel("portable")], missing: "no native kernel has been built" };
+  expect(chooseKernel("auto", bare).name).toBe("portable");
+  expect(() => chooseKernel("avx512", bare)).toThrow(
+    "PENSTOCK_KERNEL=avx512 is not available here, because no native kernel has been built; available: portable, auto",
   );
+  expect(() => chooseKernel("avx2", { ...bare, missing: undefined })).toThrow("because this processor lacks it");
 });
 
 test("a file has one holder at a time, and names it", () => {

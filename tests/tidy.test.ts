@@ -34,7 +34,7 @@ const COMMON = ["src/input-error.ts", "src/nearest-name.ts"];
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
   guards: ["core"],
-  strategies: ["core"],
+  strategies: ["core", "structure"],
   market: ["core"],
   indicators: ["core", "market"],
   structure: ["core", "market", "indicators"],
@@ -42,8 +42,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   exchange: ["core", "market"],
   config: ["native"],
   journal: ["core", "exchange"],
-  report: ["core", "market", "exchange", "config"],
-  inspect: ["core", "market", "indicators", "structure"],
+  store: ["core", "native"],
+  report: ["core", "market", "structure", "exchange", "config"],
+  inspect: ["core", "market", "indicators", "structure", "features", "analysis"],
   analysis: ["core", "market", "indicators", "structure", "features", "strategies", "config", "native"],
   service: [
     "core",
@@ -58,6 +59,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "journal",
     "report",
     "analysis",
+    "store",
     "native",
   ],
   "command-line": [
@@ -74,10 +76,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "inspect",
     "analysis",
     "service",
+    "store",
     "native",
   ],
-  main: ["command-line"],
-  native: [],
+  main: ["command-line", "store"],
+  native: ["indicators", "market"],
 };
 
 /** The part of the house a file belongs to: its folder under src, or its name there. */
@@ -234,7 +237,14 @@ for (const rule of RULES) {
 }
 
 describe("every file is reached from an entry point", () => {
-  const isEntryPoint = (path: string) => /^(src\/main|src\/analysis\/worker|tools\/.*)\.ts$/.test(path);
+  // Declarations say what a text is that is imported as text.
+  const isProgram = (path: string) => /^(src|tools)\/.*(?<!\.d)\.ts$/.test(path);
+  /** Programs of their own: processes and workers that the main one starts. */
+  const STARTED = ["src/analysis/worker.ts", "src/store/embedded/make-template.ts"];
+  /** Parts that are complete and tested before the first that uses them is there. To be empty in the end. */
+  const AWAITED = ["src/market/ring.ts", "src/memory-limit.ts", "src/store/lease.ts", "src/store/writer.ts"];
+  const isEntryPoint = (path: string) =>
+    /^(src\/main|tools\/.*)\.ts$/.test(path) || STARTED.includes(path) || AWAITED.includes(path);
 
   function unreached(sources: readonly Source[]): string[] {
     const byPath = new Map(sources.map((source) => [source.path, source]));
@@ -253,7 +263,7 @@ describe("every file is reached from an entry point", () => {
   });
 
   test("the repository keeps it", () => {
-    expect(unreached(FILES.filter((path) => /^(src|tools)\/.*\.ts$/.test(path)).map(readSource))).toEqual([]);
+    expect(unreached(FILES.filter(isProgram).map(readSource))).toEqual([]);
   });
 });
 

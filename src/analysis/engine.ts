@@ -11,13 +11,22 @@ import type {
   TimeframeView,
 } from "../core/strategy.ts";
 import { ANALYSIS_TIMEFRAMES, type INDICATOR_NAMES } from "../core/strategy.ts";
+import type { FeatureView, MarketView } from "../features/feature.ts";
+import {
+  type MarketCursor,
+  type MarketHistory,
+  MarketHistoryCursor,
+  MarketReturns,
+} from "../features/market-returns.ts";
+import { FeatureRows } from "../features/rows.ts";
 import { Indicators } from "../indicators/indicators.ts";
-import { type KernelName, selectKernel } from "../indicators/kernel.ts";
+import type { KernelName } from "../indicators/kernel.ts";
 import { type IndicatorPlan, outputRow, planIndicators } from "../indicators/plan.ts";
 import { ABSENT } from "../market/bar-source.ts";
-import { CLOSE, HIGH, LOW, OPEN, type Panel, STARTS, VOLUME } from "../market/panel.ts";
+import { BAR, CLOSE, HIGH, LOW, OPEN, type Panel, STARTS, VOLUME } from "../market/panel.ts";
+import { chooseKernel } from "../native.ts";
 import { createStrategy, type StrategyName, type StrategyOptions } from "../strategies/registry.ts";
-import { regimeOf } from "../structure/regime.ts";
+import { BreakoutWatch, regimeOf } from "../structure/regime.ts";
 import { StructureTracker } from "../structure/tracker.ts";
 
 /** What analysis is told once. Plain data, because it crosses to workers. */
@@ -35,6 +44,10 @@ export interface AnalysisOptions {
   };
   /** ADX below which a market ranges. */
   readonly adxTrendThreshold: number;
+  /** Keep what of a feature row still holds, instead of computing all of it each time; the bits are the same. */
+  readonly incrementalFeatures: boolean;
+  /** The market's returns, for an engine whose panel has only some of its symbols. Without it they are the panel's. */
+  readonly market?: MarketHistory;
 }
 
 const BOLLINGER = { period: 20, deviations: 2 } as const;
@@ -51,6 +64,10 @@ export class AnalysisEngine {
   readonly #timeframes: readonly TimeframeAnalysis[];
   readonly #strategy: Strategy;
   readonly #views: readonly PanelSymbolView[];
+  readonly #market: MarketCursor;
+  readonly #features: FeatureRows;
+  /** Of each symbol on 1h bars. */
+  readonly #breakouts: BreakoutWatch[];
   #regimes: Regime[];
 
   constructor(panel: Panel, options: AnalysisOptions) {
@@ -66,14 +83,17 @@ export class AnalysisEngine {
       { kind: "bollinger", ...BOLLINGER },
       { kind: "volumeRatio", period: VOLUME_PERIOD },
     ]);
-    const kernel = selectKernel(options.kernel);
+    const kernel = chooseKernel(options.kernel);
     this.#timeframes = ANALYSIS_TIMEFRAMES.map(
       (name) => new TimeframeAnalysis(name, panel, new Indicators(plan, kernel, panel, panel.timeframe(name))),
     );
     this.#strategy = createStrategy(options.strategy, options.strategyOptions);
+    this.#breakouts = options.instruments.map(() => new BreakoutWatch());
     this.#regimes = options.instruments.map(() => "unknown");
+    this.#market = options.market === undefined ? new MarketReturns(panel) : new MarketHistoryCursor(options.market);
+    this.#features = new FeatureRows(options.instruments.length, options.incrementalFeatures);
     this.#views = options.instruments.map(
-      (instrument, symbol) => new PanelSymbolView(symbol, instrument, this.#timeframes),
+      (instrument, symbol) => new PanelSymbolView(symbol, instrument, this.#timeframes, this.#market),
     );
   }
 
@@ -83,10 +103,25 @@ export class AnalysisEngine {
     const hour = this.#timeframes[HOUR]!;
     if (hour.justClosed) {
       // A new array, because the events of earlier cycles hold the old one.
-      this.#regimes = this.#views.map((_, symbol) =>
-        regimeOf(hour.indicator("adx", symbol), this.#options.adxTrendThreshold),
-      );
+      this.#regimes = this.#views.map((view, symbol) => this.#regimeOf(view, symbol));
     }
+  }
+
+  /** The regime of a symbol after a 1h bar; one without that bar keeps what was known of it. */
+  #regimeOf(view: PanelSymbolView, symbol: number): Regime {
+    const hour = view.timeframe("1h");
+    const adx = hour.indicator("adx");
+    if (!hour.justClosed) return Number.isNaN(adx) ? "unknown" : this.#regimes[symbol]!;
+    if (hour.bars === 1) this.#breakouts[symbol] = new BreakoutWatch();
+    const width = hour.indicator("bollingerUpper") - hour.indicator("bollingerLower");
+    const breakout = this.#breakouts[symbol]!.advance(
+      hour.high(0),
+      hour.low(0),
+      hour.close(0),
+      width,
+      hour.indicator("atr"),
+    );
+    return regimeOf(adx, this.#options.adxTrendThreshold, breakout);
   }
 
   /** Analyses the cycle that closed at `cycle`; symbols in `late` have no bar in it and are left out. */
@@ -100,14 +135,37 @@ export class AnalysisEngine {
         view.time = cycle;
         view.regime = this.#regimes[view.symbol]!;
         const candidate = this.#strategy.propose(view);
-        if (candidate !== undefined) candidates.push(candidate);
+        // The row is copied: it crosses threads, and the next cycle writes over it.
+        if (candidate !== undefined) candidates.push({ ...candidate, features: this.features(view.symbol).slice() });
       }
     }
+    for (const timeframe of this.#timeframes) timeframe.assertHeld();
     const regimes =
       late.length === 0
         ? this.#regimes
         : this.#regimes.map((regime, symbol) => (late.includes(symbol) ? "unknown" : regime));
     return { kind: "analysis", time: cycle, symbol: -1, cycle, regimes, candidates };
+  }
+
+  /**
+   * The features of a symbol as known at the cycle last advanced to, in the order of FEATURE_NAMES, NaN where missing.
+   * Computed when asked for, and shown in place: the row changes with the next call.
+   */
+  features(symbol: number): Float32Array {
+    const base = this.#timeframes[SHORTEST]!;
+    const view = this.#views[symbol]!;
+    if (base.newest >= 0) {
+      view.time = base.closeTime;
+      this.#market.moveTo(view.time - base.ms);
+    }
+    const row = this.#features.row(symbol, view);
+    for (const timeframe of this.#timeframes) timeframe.assertHeld();
+    return row;
+  }
+
+  /** How many values of features were computed so far. */
+  get featuresComputed(): number {
+    return this.#features.computed;
   }
 
   get panel(): Panel {
@@ -124,6 +182,10 @@ class TimeframeAnalysis {
   readonly panel: Panel;
   readonly index: number;
   readonly ms: number;
+  /** Bars that can be looked back on; and where the panel has the bars, see PanelTimeframe. */
+  readonly capacity: number;
+  readonly first: number;
+  readonly slots: number;
   /** Whether a bar closed at the cycle last advanced to. */
   justClosed = false;
   /** Index of the newest closed bar. */
@@ -138,7 +200,11 @@ class TimeframeAnalysis {
     this.name = name;
     this.panel = panel;
     this.index = panel.timeframe(name);
-    this.ms = panel.timeframes[this.index]!.ms;
+    const { ms, capacity, bars, slots } = panel.timeframes[this.index]!;
+    this.ms = ms;
+    this.capacity = capacity;
+    this.first = bars;
+    this.slots = slots;
     this.#indicators = indicators;
     this.#rows = indicatorRows(indicators.plan);
     this.trackers = Array.from({ length: panel.symbols }, () => new StructureTracker({ timeframe: name }));
@@ -180,6 +246,18 @@ class TimeframeAnalysis {
     return this.#indicators.value(this.#rows[name], symbol);
   }
 
+  /** @throws RangeError when a bar that views show is overwritten already: the writer ran further ahead than it may. */
+  assertHeld(): void {
+    if (this.newest < 0) return;
+    const oldest = this.newest - this.capacity + 1;
+    this.panel.assertHeld(this.index, oldest > 0 ? oldest : 0);
+  }
+
+  /** Close of the newest closed bar, ms UTC. */
+  get closeTime(): number {
+    return this.panel.openTime(this.index, this.newest) + this.ms;
+  }
+
   isPresent(symbol: number): boolean {
     return this.newest >= 0 && this.panel.status(this.index, this.newest, symbol) !== ABSENT;
   }
@@ -202,23 +280,31 @@ function indicatorRows(plan: IndicatorPlan): Readonly<Record<IndicatorName, numb
   } satisfies Record<(typeof INDICATOR_NAMES)[number], number>;
 }
 
-/** The cursor that a strategy gets: the panel up to the newest closed bar, and no way beyond it. */
-class PanelSymbolView implements SymbolView {
+/** The cursor that strategies and features get: the panel up to the newest closed bar, and no way beyond it. */
+class PanelSymbolView implements SymbolView, FeatureView {
   readonly symbol: number;
   readonly instrument: Instrument;
+  readonly market: MarketView;
   time = 0;
   regime: Regime = "unknown";
+  readonly #panel: Panel;
   readonly #views: Readonly<Record<AnalysisTimeframe, PanelTimeframeView>>;
 
-  constructor(symbol: number, instrument: Instrument, timeframes: readonly TimeframeAnalysis[]) {
+  constructor(symbol: number, instrument: Instrument, timeframes: readonly TimeframeAnalysis[], market: MarketView) {
     this.symbol = symbol;
     this.instrument = instrument;
+    this.market = market;
+    this.#panel = timeframes[SHORTEST]!.panel;
     const [m5, m15, h1] = timeframes.map((timeframe) => new PanelTimeframeView(timeframe, symbol));
     this.#views = { "5m": m5!, "15m": m15!, "1h": h1! };
   }
 
   get closeTicks(): number {
     return ticksOf(this.instrument, this.#views["5m"].close(0));
+  }
+
+  get fundingRate(): number {
+    return this.#panel.fundingBefore(this.symbol, this.time);
   }
 
   get isPresent(): boolean {
@@ -248,9 +334,8 @@ class PanelTimeframeView implements TimeframeView {
   }
 
   get bars(): number {
-    const { panel, index, counts } = this.#analysis;
+    const { counts, capacity } = this.#analysis;
     const count = counts[this.#symbol]!;
-    const { capacity } = panel.timeframes[index]!;
     return count < capacity ? count : capacity;
   }
 
@@ -290,7 +375,9 @@ class PanelTimeframeView implements TimeframeView {
 
   #value(back: number, field: number): number {
     if (!(back >= 0 && back < this.bars)) return Number.NaN;
-    const { panel, index, newest } = this.#analysis;
-    return panel.value(index, newest - back, this.#symbol, field);
+    // That the bar is held is asserted once per cycle instead of at each of some hundred reads.
+    const { panel, newest, first, slots } = this.#analysis;
+    const block = (this.#symbol >> 3) * slots + ((newest - back) % slots);
+    return panel.values[first + block * BAR + field + (this.#symbol & 7)]!;
   }
 }

@@ -1,15 +1,26 @@
 import type { Command } from "commander";
 import { effectiveStrategy } from "../config/settings.ts";
 import { InputError } from "../input-error.ts";
+import { reportPage } from "../report/html/report-page.ts";
 import { printReport } from "../report/print.ts";
 import { backtest } from "../service/backtest.ts";
 import { addMarketOptions, type MarketOptions } from "./market-options.ts";
-import { type JsonTarget, jsonOption, print, setOption, settingsFrom, writeJson } from "./options.ts";
+import {
+  htmlOption,
+  type JsonTarget,
+  jsonOption,
+  print,
+  setOption,
+  settingsFrom,
+  writeJson,
+  writeWhole,
+} from "./options.ts";
 import { Progress } from "./progress.ts";
 
 interface BacktestCommandOptions extends MarketOptions {
   readonly set: readonly string[];
   readonly json?: JsonTarget;
+  readonly html?: string;
 }
 
 /** `penstock backtest`: trades recorded bars and reports, with costs and a hash that anyone can reproduce. */
@@ -21,6 +32,7 @@ export function backtestCommand(program: Command): void {
   addMarketOptions(command)
     .addOption(setOption())
     .addOption(jsonOption("the report"))
+    .addOption(htmlOption())
     .action(async (options: BacktestCommandOptions) => {
       const { settings } = settingsFrom(options.set);
       const dir = options.data;
@@ -28,7 +40,7 @@ export function backtestCommand(program: Command): void {
       const { note } = effectiveStrategy(settings);
       if (note !== undefined) process.stderr.write(`penstock: ${note}\n`);
       const progress = new Progress();
-      const { report, journal } = backtest(settings, {
+      const { report, scenes, journal } = await backtest(settings, {
         dir,
         symbols: options.symbols,
         timeframe: options.timeframe,
@@ -36,10 +48,16 @@ export function backtestCommand(program: Command): void {
         to: options.to,
         fundingFile: options.funding,
         rulesFile: options.rules,
+        bracketsFile: options.brackets,
         without: options.without,
         onProgress: (phase, share) => progress.show(phase, share),
+        onFault: (text) => {
+          progress.end();
+          process.stderr.write(`penstock: ${text}\n`);
+        },
       });
       progress.end();
+      if (options.html !== undefined) writeWhole(options.html, reportPage(report, scenes()));
       if (options.json !== undefined) await writeJson(options.json, report);
       if (options.json === true) return;
       printReport(report);

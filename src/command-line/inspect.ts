@@ -1,18 +1,20 @@
 import type { Command } from "commander";
 import { Option } from "commander";
-import { selectKernel } from "../indicators/kernel.ts";
 import { InputError } from "../input-error.ts";
+import { featureLines, parseFeatures } from "../inspect/features.ts";
 import { type IndicatorRow, type IndicatorValue, indicatorRows, parseIndicators } from "../inspect/indicators.ts";
 import { structureEvents, structureObjects } from "../inspect/structure.ts";
 import { type Ohlcv, readOhlcv } from "../market/ohlcv-csv.ts";
 import { timeText } from "../market/timeframe.ts";
 import { chooseKernel } from "../native.ts";
+import { indicatorOptions, strategyOptionsOf } from "../service/assembly.ts";
 import { time } from "./market-options.ts";
 import { print, settingsFrom } from "./options.ts";
 
 interface InspectOptions {
   readonly indicators?: string;
   readonly structure?: true;
+  readonly features?: true | string;
   readonly events?: true;
   readonly until?: number;
   readonly json?: true;
@@ -22,23 +24,32 @@ interface InspectOptions {
 export function inspectCommand(program: Command): void {
   program
     .command("inspect")
-    .description("show indicators or market structure of any csv of bars")
+    .description("show indicators, market structure or features of any csv of bars")
     .argument("<file>", "csv with a header and columns for time, open, high, low, close; .gz too")
-    .addOption(new Option("--indicators <list>", "such as ema:20,rsi:14,adx:14,bollinger:20:2,volumeRatio:20"))
+    .addOption(new Option("--indicators <list>", "such as ema:20,rsi:14,adx:14,macd:12:26:9,bollinger:20:2"))
     .addOption(new Option("--structure", "the objects as known at the last bar shown").conflicts("indicators"))
+    .addOption(
+      new Option(
+        "--features [names]",
+        "one JSON object per bar, null where a feature is missing (docs/features.md); all of them without NAMES, which " +
+          "are separated by commas. Bars of 1m (one line per 5m), 5m, 15m or 1h; longer timeframes are aggregated",
+      ).conflicts(["indicators", "structure"]),
+    )
     .option("--events", "with --structure: the log of all that happened, in order")
     .addOption(
       new Option("--until <time>", "last bar shown, by its open time, inclusive (UTC)").argParser(time("--until")),
     )
     .option("--json", "one JSON object per line and nothing else")
     .action(async (file: string, options: InspectOptions) => {
-      const { indicators, structure, until } = options;
-      if (indicators === undefined && structure === undefined) {
-        throw new InputError("inspect needs --indicators LIST or --structure", 2);
+      const { indicators, structure, features, until } = options;
+      if (indicators === undefined && structure === undefined && features === undefined) {
+        throw new InputError("inspect needs --indicators LIST, --structure or --features", 2);
       }
       if (options.events && !structure) throw new InputError("--events belongs to --structure", 2);
       const requests = indicators === undefined ? [] : parseIndicators(indicators);
-      const kernel = selectKernel(chooseKernel(settingsFrom([]).settings.PENSTOCK_KERNEL));
+      const names = parseFeatures(features === true ? undefined : features);
+      const { settings } = settingsFrom([]);
+      const kernel = chooseKernel(settings.PENSTOCK_KERNEL);
       const bars = readOhlcv(file);
       for (const note of bars.notes) process.stderr.write(`penstock: ${note}\n`);
 
@@ -55,10 +66,21 @@ export function inspectCommand(program: Command): void {
       }
       const input = { ...bars, timeframe: timeframeText(bars.timeframe) };
       checkRanges(file, bars);
-      const shown = options.events ? structureEvents(input, {}, until) : structureObjects(input, {}, until);
+      if (features !== undefined) {
+        const strategyOptions = strategyOptionsOf(settings);
+        const analysis = { ...indicatorOptions(settings), strategyOptions, kernel: kernel.name };
+        return print(lines(featureLines(input, names, analysis, until)));
+      }
+      const structureSettings = { sessions: bars.timeframe <= LONGEST_IN_SESSION };
+      const shown = options.events
+        ? structureEvents(input, structureSettings, until)
+        : structureObjects(input, structureSettings, until);
       await print(options.json ? lines(shown) : shown.map(structureText).join(""));
     });
 }
+
+/** Longer bars do not lie within a session. */
+const LONGEST_IN_SESSION = 3_600_000;
 
 /** Structure is defined by ranges, so a bar must lie within its own. */
 function checkRanges(file: string, { openTime, open, high, low, close }: Ohlcv): void {

@@ -1,11 +1,10 @@
-import { createLogUpdate } from "log-update";
 import type { Candidate } from "../core/candidate.ts";
-import type { CoreRecord, Trade } from "../core/effects.ts";
+import type { CoreRecord } from "../core/effects.ts";
 import { type Instrument, priceOf, USDT } from "../core/instrument.ts";
 import { equityOf, positionValue, symbolOf } from "../core/state.ts";
-import { brailleChart } from "../report/chart.ts";
-import { grouped, pageOf } from "../report/print.ts";
+import { grouped } from "../report/print.ts";
 import type { LiveView } from "../service/live.ts";
+import { type LiveFacts, liveFrame } from "./live-frame.ts";
 
 /** How a run is shown while it goes on. */
 export interface Display {
@@ -20,8 +19,6 @@ export interface Display {
 export const SILENT: Display = { record() {}, notice() {}, tick() {}, end() {} };
 
 const HOUR = 3_600_000;
-const SIGNALS_SHOWN = 5;
-const POSITIONS_SHOWN = 8;
 
 function clock(time: number): string {
   return new Date(time).toISOString().slice(11, 16);
@@ -115,34 +112,53 @@ interface ShownSignal {
   outcome: string;
 }
 
-/** A calm view that is drawn in place, for a terminal. */
+/** More than any terminal has rows for. */
+const MOST_REMEMBERED = 40;
+const MOST_NOTICES = 6;
+
+/** The part of a terminal that drawing needs. */
+export interface Terminal {
+  readonly columns?: number;
+  readonly rows?: number;
+  write(text: string): unknown;
+}
+
+/**
+ * A calm view on a terminal: on the alternate screen, so that what was there before comes back, and never more than
+ * fits. Only lines that changed are written, each over the old one, so nothing flickers.
+ */
 export class TerminalDisplay implements Display {
-  readonly #update = createLogUpdate(process.stdout, { showCursor: false });
+  readonly #terminal: Terminal;
   readonly #title: string;
+  readonly #colour: boolean;
   readonly #signals: ShownSignal[] = [];
   readonly #notices: string[] = [];
   readonly #curve: { time: number; value: number }[] = [];
-  #lastTrade: Trade | undefined;
+  #drawn: string[] | undefined;
+  #size = "";
+  /** The terminal comes back also when the process ends otherwise. */
+  readonly #leave = () => this.end();
 
-  constructor(title: string) {
+  constructor(title: string, terminal: Terminal = process.stdout, env = process.env) {
+    this.#terminal = terminal;
     this.#title = title;
+    this.#colour = !env.NO_COLOR && env.TERM !== "dumb";
   }
 
   record(record: CoreRecord): void {
     switch (record.kind) {
       case "signal":
         this.#signals.push({ time: record.time, candidate: record.candidate, outcome: "order sent" });
-        if (this.#signals.length > SIGNALS_SHOWN) this.#signals.shift();
+        if (this.#signals.length > MOST_REMEMBERED) this.#signals.shift();
         return;
       case "refusal":
         return this.#outcome(record.symbol, `refused by ${record.guard}: ${record.reason}`);
       case "opened":
         return this.#outcome(record.symbol, "opened");
       case "closed":
-        this.#lastTrade = record.trade;
         return;
       case "equity":
-        this.#curve.push({ time: record.time, value: record.equity });
+        this.#curve.push({ time: record.time, value: record.equity / USDT });
         // Every second point of a long curve is enough to draw it.
         if (this.#curve.length > 4096)
           this.#curve.splice(0, this.#curve.length, ...this.#curve.filter((_, i) => i % 2));
@@ -154,15 +170,37 @@ export class TerminalDisplay implements Display {
 
   notice(level: string, text: string): void {
     this.#notices.push(`${level}: ${text}`);
-    if (this.#notices.length > 3) this.#notices.shift();
+    if (this.#notices.length > MOST_NOTICES) this.#notices.shift();
   }
 
   tick(live: LiveView): void {
-    this.#update(this.#frame(live).join("\n"));
+    const { columns = 80, rows = 24 } = this.#terminal;
+    this.#draw(liveFrame(this.#facts(live), { width: columns, height: rows, colour: this.#colour }), columns, rows);
   }
 
   end(): void {
-    this.#update.done();
+    if (this.#drawn === undefined) return;
+    this.#drawn = undefined;
+    process.off("exit", this.#leave);
+    this.#terminal.write(`${SHOW_CURSOR}${MAIN_SCREEN}`);
+  }
+
+  #draw(lines: readonly string[], columns: number, rows: number): void {
+    let text = "";
+    if (this.#drawn === undefined) {
+      process.on("exit", this.#leave);
+      text += `${ALTERNATE_SCREEN}${HIDE_CURSOR}`;
+    }
+    const size = `${columns}x${rows}`;
+    const before = size === this.#size ? (this.#drawn ?? []) : [];
+    if (size !== this.#size) text += CLEAR;
+    this.#size = size;
+    for (let row = 0; row < rows; row++) {
+      const line = lines[row] ?? "";
+      if (line !== (before[row] ?? "")) text += `\x1b[${row + 1};1H${line}${REST_OF_LINE}`;
+    }
+    this.#drawn = [...lines];
+    if (text !== "") this.#terminal.write(`${BEGIN_UPDATE}${text}${END_UPDATE}`);
   }
 
   #outcome(symbol: number, outcome: string): void {
@@ -170,66 +208,72 @@ export class TerminalDisplay implements Display {
     if (signal !== undefined && signal.outcome === "order sent") signal.outcome = outcome;
   }
 
-  #frame({ state, collector, source, marketTime }: LiveView): string[] {
-    const { width, colour } = pageOf(process.stdout, process.env);
-    const paint = (code: string, text: string) => (colour ? `\x1b[${code}m${text}\x1b[0m` : text);
-    const bold = (text: string) => paint("1", text);
-    const dim = (text: string) => paint("2", text);
-    const result = (units: number | bigint) => paint(Number(units) < 0 ? "31" : "32", signed(units));
-    const cut = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
-
+  #facts({ state, collector, source, marketTime }: LiveView): LiveFacts {
     const { equity, margin, unrealised } = equityOf(state);
-    const start = state.config.balance;
-    const change = ((equity - start) / start) * 100;
-    const won = collector.trades.filter((trade) => trade.pnl > 0n).length;
-    const lines = [
-      "",
-      `  ${bold("Penstock")}  ${paint("30;43", " SIMULATED ")}  ${this.#title}`,
-      `  ${dim("market time")} ${day(marketTime)} UTC   ${dim("trading")} ${state.trading}`,
-      "",
-      `  ${bold(`${money(equity)} USDT`)}  ${paint(change < 0 ? "31" : "32", `${change < 0 ? "" : "+"}${change.toFixed(2)} %`)}` +
-        `   ${dim("unrealised")} ${signed(unrealised)}   ${dim("margin")} ${((margin / equity) * 100).toFixed(0)} %` +
-        `   ${dim("trades")} ${collector.trades.length}${collector.trades.length > 0 ? ` (${won} won)` : ""}`,
-      ...brailleChart(this.#curve, width - 6, 3).map((row) => `  ${paint("36", row)}`),
-      "",
-    ];
-
-    const positions = [...state.positions.values()].filter((position) => position.holding.lots > 0);
-    lines.push(`  ${bold("Positions")} ${dim(positions.length === 0 ? "none yet" : "")}`);
-    for (const position of positions.slice(0, POSITIONS_SHOWN)) {
-      const instrument = source.instruments[position.symbol]!;
-      const { mark } = symbolOf(state, position.symbol);
-      const { unrealised } = positionValue(state, position);
-      lines.push(
-        `  ${instrument.symbol.padEnd(15)} ${side(position.direction).padEnd(5)} ${position.plan.leverage}x` +
-          `  ${price(instrument, position.plan.candidate.entry)} → ${price(instrument, mark)}` +
-          `  ${dim("stop")} ${price(instrument, position.plan.stop)} ${dim("target")} ${price(instrument, position.plan.target)}` +
-          `  ${result(unrealised)}  ${dim(span(state.now - position.holding.entryTime))}`,
-      );
-    }
-    if (positions.length > POSITIONS_SHOWN) lines.push(dim(`  … ${positions.length - POSITIONS_SHOWN} more`));
-
-    lines.push("", `  ${bold("Last signals")} ${dim(this.#signals.length === 0 ? "none yet" : "")}`);
-    for (const { time, candidate, outcome } of this.#signals.toReversed()) {
-      const instrument = source.instruments[candidate.symbol]!;
-      const what = `${clock(time)} ${instrument.symbol.padEnd(15)} ${side(candidate.direction).padEnd(5)} ${candidate.setup} ${candidate.confidence.toFixed(2)}`;
-      const tone = outcome === "opened" ? "32" : outcome.startsWith("refused") ? "33" : "0";
-      lines.push(`  ${what}  ${paint(tone, cut(outcome, width - what.length - 6))}`);
-      lines.push(`        ${dim(cut(candidate.reasons.join("; "), width - 10))}`);
-    }
-
-    const refusals = Object.entries(collector.refusals).sort(([, a], [, b]) => b - a);
-    lines.push(
-      "",
-      `  ${bold("Guards that said no")}  ${refusals.length === 0 ? dim("none yet") : cut(refusals.map(([guard, count]) => `${guard} ${count}`).join(" · "), width - 26)}`,
-    );
-    if (this.#lastTrade !== undefined) {
-      const { symbol, direction, pnl, reason } = this.#lastTrade;
-      const name = source.instruments[symbol]!.symbol;
-      lines.push(`  ${bold("Last trade")}  ${name} ${side(direction)} by ${reason}: ${result(pnl)} USDT`);
-    }
-    for (const notice of this.#notices) lines.push(`  ${paint("33", cut(notice, width - 4))}`);
-    lines.push("", dim("  Ctrl-C ends the run"), "");
-    return lines;
+    const nameOf = (symbol: number) => source.instruments[symbol]!.symbol;
+    const open = [...state.positions.values()].filter((position) => position.holding.lots > 0);
+    return {
+      title: this.#title,
+      stamp: "SIMULATED",
+      marketTime: day(marketTime),
+      trading: state.trading,
+      equity: equity / USDT,
+      startEquity: state.config.balance / USDT,
+      unrealised: unrealised / USDT,
+      margin: equity > 0 ? margin / equity : 0,
+      trades: collector.trades.length,
+      won: collector.trades.filter((trade) => trade.pnl > 0n).length,
+      curve: this.#curve,
+      positions: open.map((position) => {
+        const instrument = source.instruments[position.symbol]!;
+        const { mark } = symbolOf(state, position.symbol);
+        const { candidate, stop, target, leverage } = position.plan;
+        const way = (ticks: number) => (ticks - stop) / (target - stop);
+        return {
+          symbol: instrument.symbol,
+          side: side(position.direction),
+          leverage,
+          entry: price(instrument, candidate.entry),
+          mark: price(instrument, mark),
+          stop: price(instrument, stop),
+          target: price(instrument, target),
+          progress: way(mark),
+          start: way(candidate.entry),
+          unrealised: Number(positionValue(state, position).unrealised) / USDT,
+          age: span(state.now - position.holding.entryTime),
+        };
+      }),
+      signals: this.#signals.toReversed().map(({ time, candidate, outcome }) => ({
+        time: clock(time),
+        symbol: nameOf(candidate.symbol),
+        side: side(candidate.direction),
+        setup: candidate.setup,
+        confidence: candidate.confidence,
+        outcome,
+        reasons: candidate.reasons.join("; "),
+      })),
+      closed: collector.trades
+        .slice(-MOST_REMEMBERED)
+        .reverse()
+        .map(({ exitTime, symbol, direction, reason, pnl }) => ({
+          time: clock(exitTime),
+          symbol: nameOf(symbol),
+          side: side(direction),
+          reason,
+          pnl: Number(pnl) / USDT,
+        })),
+      refusals: Object.entries(collector.refusals).sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)),
+      notices: this.#notices,
+    };
   }
 }
+
+const ALTERNATE_SCREEN = "\x1b[?1049h";
+const MAIN_SCREEN = "\x1b[?1049l";
+const HIDE_CURSOR = "\x1b[?25l";
+const SHOW_CURSOR = "\x1b[?25h";
+const CLEAR = "\x1b[2J";
+const REST_OF_LINE = "\x1b[K";
+/** Terminals that know these show all of an update at once; others ignore them. */
+const BEGIN_UPDATE = "\x1b[?2026h";
+const END_UPDATE = "\x1b[?2026l";

@@ -12,6 +12,7 @@ export interface MarketOptions {
   readonly to?: number;
   readonly funding?: string;
   readonly rules?: string;
+  readonly brackets?: string;
   readonly without: readonly Cost[];
 }
 
@@ -28,6 +29,7 @@ export function addMarketOptions(command: Command): Command {
     .addOption(new Option("--to <time>", "end of the run (UTC)").argParser(time("--to")))
     .option("--funding <file>", "funding rates: symbol,funding_time,funding_rate")
     .option("--rules <file>", "instrument rules: a reply of the exchange's exchangeInfo")
+    .option("--brackets <file>", "leverage brackets: a reply of the exchange's leverageBracket")
     .addOption(
       new Option("--without <costs>", `leave out costs (${COSTS.join(",")}); the report is stamped`)
         .default([] as Cost[], "none")

@@ -28,14 +28,24 @@ export type JsonTarget = true | string;
 export function jsonOption(what: string): Option {
   return new Option("--json [FILE]", `print ${what} as JSON and nothing else, or write it to FILE`).argParser(
     (file: string) => {
-      checkWritable(file);
+      checkWritable("--json", file);
       return file;
     },
   );
 }
 
-function checkWritable(file: string): void {
-  const refuse = (why: string) => new InputError(`--json ${file}: ${why}`, 2);
+/** `--html FILE`, checked like the file of `--json`. */
+export function htmlOption(): Option {
+  return new Option("--html <FILE>", "write a report with charts to FILE, one page that needs no network").argParser(
+    (file: string) => {
+      checkWritable("--html", file);
+      return file;
+    },
+  );
+}
+
+function checkWritable(option: string, file: string): void {
+  const refuse = (why: string) => new InputError(`${option} ${file}: ${why}`, 2);
   if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) throw refuse("is a directory");
   try {
     accessSync(dirname(file), constants.W_OK);

@@ -24,8 +24,10 @@ export class Progress {
     );
   }
 
-  /** Clears the line. */
+  /** Clears the line, once: later the place of the cursor belongs to someone else. */
   end(): void {
-    if (this.#shown && this.#drawn > 0) process.stderr.write("\r\x1b[K");
+    if (!this.#shown || this.#drawn === 0) return;
+    this.#drawn = 0;
+    process.stderr.write("\r\x1b[K");
   }
 }

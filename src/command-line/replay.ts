@@ -11,9 +11,10 @@ export function replayCommand(program: Command): void {
     .option("--data <dir>", "where the recorded bars are now; where the journal says, when absent")
     .addOption(jsonOption("the result"))
     .action(async (file: string, options: { readonly data?: string; readonly json?: JsonTarget }) => {
-      const { result, header, tradesHash, trades } = replayJournal(file, options.data);
+      const { result, header, tradesHash, virtualTradesHash, trades } = replayJournal(file, options.data);
       if (!result.identical) process.exitCode = 1;
-      if (options.json !== undefined) await writeJson(options.json, { ...result, tradesHash, trades });
+      if (options.json !== undefined)
+        await writeJson(options.json, { ...result, tradesHash, virtualTradesHash, trades });
       if (options.json === true) return;
       if (!result.identical) {
         return print(
@@ -26,7 +27,7 @@ export function replayCommand(program: Command): void {
       await print(
         `identical${cut}${unfinished}\n` +
           `${result.events} events, ${result.effects} effects, ${trades} trades of ${header.command} by build ${header.build}\n` +
-          `tradesHash ${tradesHash}\n`,
+          `tradesHash ${tradesHash}\nvirtualTradesHash ${virtualTradesHash}\n`,
       );
     });
 }

@@ -1,16 +1,28 @@
 import { type Command, Option } from "commander";
 import { effectiveStrategy } from "../config/settings.ts";
 import { InputError } from "../input-error.ts";
+import { timeText } from "../market/timeframe.ts";
+import { reportPage } from "../report/html/report-page.ts";
 import { printReport } from "../report/print.ts";
-import { type LiveMarket, runLive } from "../service/live.ts";
+import { GENERATED_START, type LiveMarket, runLive } from "../service/live.ts";
 import { type Display, LineDisplay, SILENT, TerminalDisplay } from "./live-view.ts";
 import { addMarketOptions, type MarketOptions } from "./market-options.ts";
-import { type JsonTarget, jsonOption, print, setOption, settingsFrom, writeJson } from "./options.ts";
+import {
+  htmlOption,
+  type JsonTarget,
+  jsonOption,
+  print,
+  setOption,
+  settingsFrom,
+  writeJson,
+  writeWhole,
+} from "./options.ts";
 import { Progress } from "./progress.ts";
 
 interface RunOptions extends MarketOptions {
   readonly set: readonly string[];
   readonly json?: JsonTarget;
+  readonly html?: string;
   readonly for: number;
   readonly speed: number;
   readonly seed: number;
@@ -50,6 +62,7 @@ export function runCommand(program: Command): void {
     )
     .addOption(setOption())
     .addOption(jsonOption("the result"))
+    .addOption(htmlOption())
     .action(async (options: RunOptions) => {
       const { settings } = settingsFrom(options.set);
       const { note } = effectiveStrategy(settings);
@@ -58,7 +71,7 @@ export function runCommand(program: Command): void {
       const display = displayOf(options, market);
       const progress = new Progress();
       const stop = stopOnSignals();
-      const { report, journal } = await runLive(settings, {
+      const { report, scenes, journal } = await runLive(settings, {
         market,
         without: options.without,
         speed: options.speed,
@@ -80,9 +93,11 @@ export function runCommand(program: Command): void {
         trades: report.summary.trades,
         openPositions: report.openPositions.length,
         tradesHash: report.tradesHash,
+        virtualTradesHash: report.virtualTradesHash,
         journal,
         report,
       };
+      if (options.html !== undefined) writeWhole(options.html, reportPage(report, scenes()));
       if (options.json !== undefined) await writeJson(options.json, result);
       if (options.json === true) return;
       printReport(report);
@@ -102,12 +117,16 @@ function marketOf(options: RunOptions): LiveMarket {
       to: options.to,
       fundingFile: options.funding,
       rulesFile: options.rules,
+      bracketsFile: options.brackets,
     };
   }
-  for (const name of ["symbols", "timeframe", "from", "to", "funding", "rules"] as const) {
+  for (const name of ["symbols", "timeframe", "from", "funding", "rules", "brackets"] as const) {
     if (options[name] !== undefined) throw new InputError(`--${name} needs --data: it chooses recorded bars`, 2);
   }
-  return { kind: "generated", seed: options.seed, symbols: options.generated };
+  if (options.to !== undefined && options.to <= GENERATED_START) {
+    throw new InputError(`--to: the generated market trades from ${timeText(GENERATED_START)} on`, 2);
+  }
+  return { kind: "generated", seed: options.seed, symbols: options.generated, to: options.to };
 }
 
 function displayOf(options: RunOptions, market: LiveMarket): Display {

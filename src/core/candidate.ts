@@ -1,5 +1,8 @@
-/** Market regimes from the least to the most directional; `unknown` while the indicators warm up. */
-export const REGIMES = ["unknown", "choppy", "ranging", "trending", "strong_trending"] as const;
+/**
+ * Market regimes from the least to the most directional, then `breakout`; `unknown` while the indicators warm up.
+ * Journals hold positions in this list: new ones go to its end.
+ */
+export const REGIMES = ["unknown", "choppy", "ranging", "trending", "strong_trending", "breakout"] as const;
 export type Regime = (typeof REGIMES)[number];
 
 export const LONG = 1;
@@ -23,4 +26,6 @@ export interface Candidate {
   readonly scores: Readonly<Record<string, number>>;
   /** Why, in words a person reads. */
   readonly reasons: readonly string[];
+  /** What models see: a row in the order of FEATURE_NAMES, NaN where a value is missing. Added by the analysis. */
+  readonly features?: Float32Array;
 }

@@ -26,12 +26,24 @@ export function decide(state: State, event: AnalysisEvent, out: Effect[]): void 
   ranked.forEach((candidate, index) => {
     const rank = index + 1;
     record(out, { kind: "signal", time: state.now, candidate, rank });
+    follow(state, candidate);
     if (rank > config.maxSignals) {
       refuse(state, candidate, "rank", "not among the best of its cycle", { rank, maximum: config.maxSignals }, out);
     } else {
       consider(state, candidate, out);
     }
   });
+}
+
+/** Every signal that could be entered is followed as a virtual position, whatever becomes of it here. */
+function follow(state: State, candidate: Candidate): void {
+  const { listed, flat, mark } = symbolOf(state, candidate.symbol);
+  if (listed && !flat && !isBeyond(candidate, mark)) state.virtual.signal(candidate, state.now);
+}
+
+/** Whether the price has left the plan: its stop or its target would trigger at once. */
+function isBeyond({ direction, stop, target }: Candidate, mark: number): boolean {
+  return direction * (mark - stop) <= 0 || direction * (target - mark) <= 0;
 }
 
 function refuse(
@@ -59,12 +71,14 @@ function consider(state: State, candidate: Candidate, out: Effect[]): void {
   if (state.positions.has(positionKey(symbol, "both"))) {
     return no("open-position", "the symbol already has a position or a pending entry", {});
   }
+  // An order that outlived its position could close or double the new one.
+  const left = ordersOf(state, symbol);
+  if (left > 0) return no("open-orders", "orders of the last position have not ended yet", { orders: left });
   if (state.positions.size >= config.maxPositions) {
     return no("max-positions", "as many positions as MAX_POSITIONS allows", { maximum: config.maxPositions });
   }
   // The close may have run past the plan while it travelled: the stop would then trigger at once.
-  const { direction } = candidate;
-  if (direction * (mark - candidate.stop) <= 0 || direction * (candidate.target - mark) <= 0) {
+  if (isBeyond(candidate, mark)) {
     return no("plan", "the price is already beyond stop or target", {
       mark,
       stop: candidate.stop,
@@ -83,7 +97,7 @@ function consider(state: State, candidate: Candidate, out: Effect[]): void {
         proposal = sized(
           state,
           candidate,
-          proposal.marginFraction * verdict.factor,
+          scaledFraction(proposal, verdict.factor, book.equity),
           verdict.leverage ?? proposal.leverage,
           book.equity,
         );
@@ -103,10 +117,36 @@ function sized(state: State, candidate: Candidate, marginFraction: number, lever
   const instrument = instrumentOf(state, candidate.symbol);
   const { mark } = symbolOf(state, candidate.symbol);
   const budget = marginFraction * equity * leverage;
-  const wanted = Math.floor(budget / (mark * instrument.unitValue));
-  const lots = wanted > 0 ? wanted : 0;
+  const unit = mark * instrument.unitValue;
+  // No size whose value could not be counted exactly; the exchange would not take it anyway.
+  const most = Math.floor(Number.MAX_SAFE_INTEGER / unit);
+  const wanted = Math.floor(budget / unit);
+  const lots = wanted > most ? most : wanted > 0 ? wanted : 0;
   const notional = notionalOf(instrument, lots, mark);
-  return { candidate, instrument, marginFraction, leverage, lots, notional, margin: Math.ceil(notional / leverage) };
+  return {
+    candidate,
+    instrument,
+    marginFraction,
+    leverage,
+    lots,
+    notional,
+    margin: Math.ceil(notional / leverage),
+    mark,
+  };
+}
+
+function ordersOf(state: State, symbol: number): number {
+  let count = 0;
+  for (const order of state.orders.values()) if (order.request.symbol === symbol) count += 1;
+  return count;
+}
+
+/**
+ * A guard that cuts has seen the size rounded down to lots; the margin before that rounding would bring back on top of
+ * its cap what the rounding took away.
+ */
+function scaledFraction({ marginFraction, notional, leverage }: Proposal, factor: number, equity: number): number {
+  return factor * (factor < 1 ? notional / (leverage * equity) : marginFraction);
 }
 
 function enter(state: State, proposal: Proposal, mark: number, out: Effect[]): void {

@@ -1,10 +1,12 @@
 import type { Candidate, Direction } from "./candidate.ts";
 import type { Leg } from "./events.ts";
+import type { VirtualEvent, VirtualStatistics, VirtualTrade } from "./virtual-book.ts";
 
 /** Everything the core asks for or reports. The shell performs effects in order; the core performs none itself. */
 export type Effect =
   | { readonly kind: "submit"; readonly order: OrderRequest }
   | { readonly kind: "cancel"; readonly order: number; readonly symbol: number }
+  | AmendRequest
   /** All symbols of the cycle have closed their bar (or the deadline passed): analyse it and answer with an event. */
   | { readonly kind: "analyse"; readonly cycle: number; readonly late: readonly number[] }
   /** Setting a timer again moves it. */
@@ -13,14 +15,24 @@ export type Effect =
   | { readonly kind: "record"; readonly record: CoreRecord }
   | { readonly kind: "notice"; readonly level: "info" | "warning" | "alarm"; readonly text: string };
 
-export const ORDER_TYPES = ["market", "limit", "stop-market", "take-profit-market"] as const;
+export const ORDER_TYPES = [
+  "market",
+  "limit",
+  "stop-market",
+  "take-profit-market",
+  /** Becomes a limit order at `price` once `trigger` is reached. */
+  "stop-limit",
+  "take-profit-limit",
+  /** Follows the best price since its activation at `callback` basis points; `trigger` activates it, 0 means at once. */
+  "trailing-stop",
+] as const;
 export type OrderType = (typeof ORDER_TYPES)[number];
 
 export const TIMES_IN_FORCE = ["gtc", "ioc", "fok", "post-only"] as const;
 export type TimeInForce = (typeof TIMES_IN_FORCE)[number];
 
 /** Why an order exists. */
-export const PURPOSES = ["entry", "working-stop", "disaster-stop", "target", "exit"] as const;
+export const PURPOSES = ["entry", "working-stop", "disaster-stop", "target", "exit", "partial-target"] as const;
 export type Purpose = (typeof PURPOSES)[number];
 
 /** BUY is +1 and SELL is -1, like the directions of positions. */
@@ -44,6 +56,22 @@ export interface OrderRequest {
   readonly closePosition: boolean;
   /** Leverage that the symbol must have before an entry is sent; 0 for orders that do not open. */
   readonly leverage: number;
+  /** Distance of a trailing stop from the best price, basis points: whole tens from 10 to 2000. Absent otherwise. */
+  readonly callback?: number;
+  /** Which price reaches the trigger; the last traded one when absent. */
+  readonly workingType?: WorkingType;
+}
+
+export const WORKING_TYPES = ["last", "mark"] as const;
+export type WorkingType = (typeof WORKING_TYPES)[number];
+
+/** Gives a limit order another size and price: `lots` counts what is filled already. Its place in the queue is lost. */
+export interface AmendRequest {
+  readonly kind: "amend";
+  readonly order: number;
+  readonly symbol: number;
+  readonly lots: number;
+  readonly price: number;
 }
 
 /** Trading states from free to stopped; each allows less than the one before. */
@@ -60,6 +88,9 @@ export const EXIT_REASONS = [
   "delisted",
   "flatten",
   "unprotected",
+  "time",
+  "regime",
+  "late-fill",
 ] as const;
 export type ExitReason = (typeof EXIT_REASONS)[number];
 
@@ -138,4 +169,36 @@ export type CoreRecord =
       readonly from: TradingState;
       readonly to: TradingState;
       readonly reason: string;
-    };
+    }
+  /** The working stop of a position is to be elsewhere. */
+  | {
+      readonly kind: "stop-moved";
+      readonly time: number;
+      readonly symbol: number;
+      readonly leg: Leg;
+      readonly from: number;
+      readonly to: number;
+    }
+  | {
+      readonly kind: "virtual-opened";
+      readonly time: number;
+      readonly id: number;
+      readonly symbol: number;
+      readonly direction: Direction;
+      readonly setup: string;
+      readonly confidence: number;
+      readonly entry: number;
+      readonly stop: number;
+      readonly target: number;
+    }
+  /** What a virtual position lives through between its opening and its end. */
+  | {
+      readonly kind: "virtual";
+      readonly time: number;
+      readonly id: number;
+      readonly symbol: number;
+      readonly event: VirtualEvent;
+      readonly price: number;
+    }
+  | { readonly kind: "virtual-closed"; readonly time: number; readonly trade: VirtualTrade }
+  | { readonly kind: "virtual-statistics"; readonly time: number; readonly statistics: VirtualStatistics };

@@ -19,9 +19,11 @@ export type Event =
   | LiquidationEvent
   | MarkEvent
   | QuoteEvent
+  | TickEvent
   | BarEvent
   | AnalysisEvent
-  | TimerEvent;
+  | TimerEvent
+  | BreakerEvent;
 
 export type EventKind = Event["kind"];
 
@@ -71,6 +73,8 @@ export const ANSWERS = [
   "triggered",
   "expired",
   "unknown",
+  "amended",
+  "amend-rejected",
 ] as const;
 export type Answer = (typeof ANSWERS)[number];
 
@@ -136,6 +140,31 @@ export interface QuoteEvent {
   readonly askLots: number;
 }
 
+/**
+ * What was traded since the symbol's last tick or bar: first, highest, lowest and last price. Many trades may be put
+ * into one tick; no extreme is lost by it.
+ */
+export interface TickEvent {
+  readonly kind: "tick";
+  readonly time: number;
+  readonly symbol: number;
+  readonly first: number;
+  readonly high: number;
+  readonly low: number;
+  readonly last: number;
+}
+
+/** How well the exchange's interface answers, from the breaker of the exchange client. */
+export const BREAKER_LEVELS = ["closed", "warning", "throttled", "blocked"] as const;
+export type BreakerLevel = (typeof BREAKER_LEVELS)[number];
+
+export interface BreakerEvent {
+  readonly kind: "breaker";
+  readonly time: number;
+  readonly symbol: number;
+  readonly level: BreakerLevel;
+}
+
 /** A closed bar of the base timeframe. `time` is its close: open time plus timeframe, exclusive. */
 export interface BarEvent {
   readonly kind: "bar";
@@ -182,6 +211,7 @@ export type Leg = (typeof LEGS)[number];
 export const EVENT_RANK: Readonly<Record<EventKind, number>> = {
   command: 0,
   connection: 1,
+  breaker: 1,
   listing: 1,
   funding: 2,
   answer: 3,
@@ -189,6 +219,7 @@ export const EVENT_RANK: Readonly<Record<EventKind, number>> = {
   liquidation: 3,
   mark: 4,
   quote: 4,
+  tick: 4,
   bar: 5,
   analysis: 6,
   timer: 7,

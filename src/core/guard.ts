@@ -42,6 +42,8 @@ export interface Proposal {
   readonly lots: number;
   readonly notional: number;
   readonly margin: number;
+  /** The price it would be entered at now, ticks. */
+  readonly mark: number;
 }
 
 /** The book as a guard may see it. Money in 1e-8 USDT. */
@@ -54,8 +56,19 @@ export interface BookView {
    * gained or lost so far is neither there to be put up, nor missing.
    */
   readonly available: number;
-  /** Equity at the start of the UTC day. */
+  /** Equity at the start of the trading day. */
   readonly dayStartEquity: number;
+  /** Loss since the equity's peak as a share of it. */
+  readonly drawdown: number;
+  readonly consecutiveLosses: number;
+  /** Share of winners among the last trades; undefined while they are too few to say. */
+  readonly winRate: number | undefined;
+  /** Age of the proposal symbol's last bar, ms. */
+  readonly barAge: number;
+  /** Average true range of an hour of the proposal's symbol as a share of its price; 0 while it is not known. */
+  readonly volatility: number;
+  /** Average value traded in a bar of the proposal's symbol, 1e-8 USDT. */
+  readonly barValue: number;
   /** Of the proposal's symbol. */
   readonly regime: Regime;
   /** Open positions and pending entries. */
@@ -68,4 +81,6 @@ export interface PositionView {
   readonly direction: 1 | -1;
   readonly notional: number;
   readonly margin: number;
+  /** Of its symbol's hourly returns with those of the proposal's; 1 while it is not known, and for the same symbol. */
+  readonly correlation: number;
 }

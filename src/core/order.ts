@@ -49,9 +49,12 @@ export function afterAnswer(state: OrderState, answer: Answer): OrderState {
   switch (answer) {
     case "accepted":
     case "triggered":
+    case "amended":
       return state.kind === "cancelling" ? CANCELLING : WORKING;
     case "unknown":
       return state.kind === "sent" ? UNKNOWN : state;
+    case "amend-rejected":
+      return state;
     // The order was not there any more to be cancelled: its end is, or will be, told by its own event.
     case "cancel-rejected":
       return state.kind === "cancelling" ? WORKING : state;

@@ -1,7 +1,7 @@
 import { assert } from "./assert.ts";
 import type { Candidate, Direction } from "./candidate.ts";
 import type { ExitReason } from "./effects.ts";
-import type { Leg } from "./events.ts";
+import type { FillEvent, Leg } from "./events.ts";
 
 /** What a position was opened for and how it is meant to end. Prices in ticks. */
 export interface Plan {
@@ -41,17 +41,20 @@ export type StopOrder =
   /** It has begun to fill and is left alone. */
   | { readonly kind: "triggered"; readonly order: number };
 
-/** The order that takes the profit. Without one the position is managed by its stops alone. */
+/** An order that takes profit. Without one the position is managed by its stops alone. */
 export type Target =
   | { readonly kind: "none" }
   | { readonly kind: "placed"; readonly order: number }
-  | { readonly kind: "refused" };
+  | { readonly kind: "refused" }
+  /** It has filled: a part of the position was sold. */
+  | { readonly kind: "filled" };
 
 export type Phase =
   | { readonly kind: "opening"; readonly entry: number }
   /** `entry` is 0 once the entry order has ended. */
   | { readonly kind: "open"; readonly entry: number }
-  | { readonly kind: "closing"; readonly exit: number; readonly reason: ExitReason };
+  /** The exit is 0 between two attempts, and while a position that is flat waits for the end of its entry order. */
+  | { readonly kind: "closing"; readonly entry: number; readonly exit: number; readonly reason: ExitReason };
 
 export interface Position {
   readonly symbol: number;
@@ -60,9 +63,20 @@ export interface Position {
   readonly plan: Plan;
   readonly holding: Holding;
   phase: Phase;
+  /** Where the working stop is to be, ticks: moved by plan, never away from the price. */
+  stop: number;
+  /** The best close of a bar since the entry, ticks; 0 before the first. */
+  bestClose: number;
   workingStop: StopOrder;
   disasterStop: StopOrder;
   target: Target;
+  partial: Target;
+  /** What has to happen as soon as something is held: the position was to be closed before it was opened. */
+  abandoned: ExitReason | undefined;
+  /** Whether the timer runs that bounds how long the position may be without an acknowledged stop. */
+  unguarded: boolean;
+  /** Fills of closing orders that have overtaken the fill of the entry. */
+  readonly early: FillEvent[];
 }
 
 export const NO_STOP: StopOrder = { kind: "none" };
@@ -86,9 +100,15 @@ export function newPosition(symbol: number, leg: Leg, plan: Plan, entry: number)
       entryTime: 0,
     },
     phase: { kind: "opening", entry },
+    stop: plan.stop,
+    bestClose: 0,
     workingStop: NO_STOP,
     disasterStop: NO_STOP,
     target: NO_TARGET,
+    partial: NO_TARGET,
+    abandoned: undefined,
+    unguarded: false,
+    early: [],
   };
 }
 
@@ -116,14 +136,6 @@ export function close(holding: Holding, direction: Direction, lots: number, noti
   return realised;
 }
 
-/** Whether an exchange-side stop is known to stand behind the whole position. */
-export function isProtected(position: Position): boolean {
-  const { workingStop, disasterStop } = position;
-  return (
-    workingStop.kind === "acknowledged" || workingStop.kind === "replacing" || disasterStop.kind === "acknowledged"
-  );
-}
-
 /** What is left of a stop after one of its orders has ended: its replacement, its predecessor, or nothing. */
 export function withoutStop(stop: StopOrder, ended: number): StopOrder {
   if (stop.kind === "none") return stop;
@@ -136,7 +148,12 @@ export function withoutStop(stop: StopOrder, ended: number): StopOrder {
   return stop.order === ended ? NO_STOP : stop;
 }
 
+export function isPlaced(target: Target, order: number): boolean {
+  return target.kind === "placed" && target.order === order;
+}
+
 /** The stop after one of its orders has begun to fill. */
 export function triggeredStop(stop: StopOrder, order: number): StopOrder {
-  return stop.kind === "acknowledged" && stop.order === order ? { kind: "triggered", order } : stop;
+  const stands = stop.kind === "acknowledged" || stop.kind === "sent";
+  return stands && stop.order === order ? { kind: "triggered", order } : stop;
 }

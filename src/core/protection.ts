@@ -1,35 +1,88 @@
 import { assert, unreachable } from "./assert.ts";
 import type { CoreRecord, Effect, ExitReason, Trade } from "./effects.ts";
 import { remainingLots } from "./order.ts";
-import { isProtected, type Position } from "./position.ts";
-import { cancel, positionKey, type State, submit } from "./state.ts";
+import { NO_STOP, NO_TARGET, type Position, type StopOrder } from "./position.ts";
+import { tradeClosed } from "./risk.ts";
+import { cancel, instrumentOf, positionKey, refreshTrading, type State, submit } from "./state.ts";
 
 /**
- * Places what an open position lacks of its three closing orders and resizes what no longer fits:
+ * Places what an open position lacks of its closing orders and replaces what no longer fits:
  *  - the disaster stop, one wide close-position order that is never moved;
- *  - the working stop, which has the position's quantity; a new one is acknowledged before the old one is cancelled;
- *  - the target, which protects nothing and may therefore be cancelled first.
+ *  - the working stop, which has the position's quantity and follows the plan; a new one is acknowledged before the old
+ *    one is cancelled;
+ *  - the targets, which protect nothing and may therefore be cancelled first.
  * Safe to call after every change: what is in order is left alone.
  */
 export function protect(state: State, position: Position, out: Effect[]): void {
   const { holding, plan, phase } = position;
-  if (phase.kind !== "open" || holding.lots === 0) return;
-
-  if (position.disasterStop.kind === "none") {
-    position.disasterStop = { kind: "sent", order: place(state, position, "disaster-stop", plan.disasterStop, out) };
+  if (phase.kind === "open" && holding.lots > 0) {
+    if (position.disasterStop.kind === "none") {
+      position.disasterStop = { kind: "sent", order: place(state, position, "disaster-stop", plan.disasterStop, out) };
+    }
+    placeWorkingStop(state, position, out);
+    if (phase.entry === 0 && position.partial.kind === "none") placePartial(state, position, out);
+    placeTarget(state, position, out);
   }
+  watch(state, position, out);
+}
+
+function placeWorkingStop(state: State, position: Position, out: Effect[]): void {
   const working = position.workingStop;
   if (working.kind === "none") {
-    position.workingStop = { kind: "sent", order: place(state, position, "working-stop", plan.stop, out) };
-  } else if (working.kind === "acknowledged" && openLots(state, working.order) !== holding.lots) {
-    const order = place(state, position, "working-stop", plan.stop, out);
+    position.workingStop = { kind: "sent", order: place(state, position, "working-stop", position.stop, out) };
+  } else if (working.kind === "acknowledged") {
+    const standing = state.orders.get(working.order);
+    const fits =
+      standing !== undefined &&
+      remainingLots(standing) === position.holding.lots &&
+      standing.request.trigger === position.stop;
+    if (fits) return;
+    const order = place(state, position, "working-stop", position.stop, out);
     position.workingStop = { kind: "replacing", old: working.order, order };
   }
-  if (position.target.kind === "none") {
-    position.target = { kind: "placed", order: place(state, position, "target", plan.target, out) };
-  } else if (position.target.kind === "placed" && openLots(state, position.target.order) < holding.lots) {
-    cancel(state, position.target.order, out);
+}
+
+function placeTarget(state: State, position: Position, out: Effect[]): void {
+  const { target, holding } = position;
+  if (target.kind === "none") {
+    position.target = { kind: "placed", order: place(state, position, "target", position.plan.target, out) };
+  } else if (target.kind === "placed" && openLots(state, target.order) !== holding.lots && !isClosing(position)) {
+    cancel(state, target.order, out);
   }
+}
+
+/** Whether one of the stops is closing the position at this moment. */
+function isClosing({ workingStop, disasterStop }: Position): boolean {
+  return workingStop.kind === "triggered" || disasterStop.kind === "triggered";
+}
+
+/** The order that sells a part at a gain, once the entry is complete; too small parts are left out. */
+function placePartial(state: State, position: Position, out: Effect[]): void {
+  const { partialAt, partialShare } = state.config.life;
+  const { holding, direction, plan } = position;
+  const { minLots } = instrumentOf(state, position.symbol);
+  const lots = Math.floor(holding.openedLots * partialShare);
+  const entry = entryPrice(state, position);
+  const risk = direction * (entry - plan.stop);
+  const trigger = Math.round(entry + direction * partialAt * risk);
+  const possible =
+    partialAt > 0 &&
+    risk > 0 &&
+    holding.lots === holding.openedLots &&
+    lots >= minLots &&
+    lots > 0 &&
+    holding.lots - lots >= minLots &&
+    holding.lots > lots &&
+    direction * (plan.target - trigger) > 0;
+  position.partial = possible
+    ? { kind: "placed", order: place(state, position, "partial-target", trigger, out, lots) }
+    : { kind: "refused" };
+}
+
+/** Average price of what was opened, ticks. */
+export function entryPrice(state: State, position: Position): number {
+  const { holding, symbol } = position;
+  return Number(holding.entryNotional) / (holding.openedLots * instrumentOf(state, symbol).unitValue);
 }
 
 function openLots(state: State, id: number): number {
@@ -40,18 +93,32 @@ function openLots(state: State, id: number): number {
 function place(
   state: State,
   position: Position,
-  purpose: "disaster-stop" | "working-stop" | "target",
+  purpose: "disaster-stop" | "working-stop" | "target" | "partial-target",
   trigger: number,
   out: Effect[],
+  lots = position.holding.lots,
 ): number {
   const closePosition = purpose === "disaster-stop";
-  const type = purpose === "target" ? "take-profit-market" : "stop-market";
-  return submit(
-    state,
-    position,
-    { purpose, type, trigger, closePosition, lots: closePosition ? 0 : position.holding.lots },
-    out,
-  );
+  const type = purpose === "target" || purpose === "partial-target" ? "take-profit-market" : "stop-market";
+  return submit(state, position, { purpose, type, trigger, closePosition, lots: closePosition ? 0 : lots }, out);
+}
+
+/** Whether an exchange-side stop is known to stand behind the whole position, or is closing it now. */
+export function isProtected(state: State, position: Position): boolean {
+  const { workingStop, disasterStop, holding } = position;
+  if (disasterStop.kind === "acknowledged" || isClosing(position)) return true;
+  if (workingStop.kind === "acknowledged") return openLots(state, workingStop.order) >= holding.lots;
+  return workingStop.kind === "replacing" && openLots(state, workingStop.old) >= holding.lots;
+}
+
+/** Runs the timer while the position has lots, no acknowledged stop behind all of them, and no exit under way. */
+function watch(state: State, position: Position, out: Effect[]): void {
+  const naked = position.phase.kind === "open" && position.holding.lots > 0 && !isProtected(state, position);
+  if (naked === position.unguarded) return;
+  position.unguarded = naked;
+  const timer = protectionTimer(position);
+  if (naked) out.push({ kind: "set-timer", timer, at: state.now + state.config.protectionTimeout });
+  else out.push({ kind: "clear-timer", timer });
 }
 
 /** Name of the timer that bounds how long a position may be without an acknowledged stop. */
@@ -77,7 +144,6 @@ export function stopAcknowledged(state: State, position: Position, order: number
   } else {
     return;
   }
-  if (isProtected(position)) out.push({ kind: "clear-timer", timer: protectionTimer(position) });
   protect(state, position, out);
 }
 
@@ -86,6 +152,8 @@ export function exitAtMarket(state: State, position: Position, reason: ExitReaso
   const { phase } = position;
   switch (phase.kind) {
     case "opening":
+      // The entry may fill before its cancellation arrives: what it opens then is closed at once.
+      position.abandoned ??= reason;
       cancel(state, phase.entry, out);
       return;
     case "closing":
@@ -93,13 +161,9 @@ export function exitAtMarket(state: State, position: Position, reason: ExitReaso
     case "open": {
       if (phase.entry !== 0) cancel(state, phase.entry, out);
       const { lots } = position.holding;
-      const exit = submit(
-        state,
-        position,
-        { purpose: "exit", type: "market", lots, trigger: 0, closePosition: false },
-        out,
-      );
-      position.phase = { kind: "closing", exit, reason };
+      const terms = { purpose: "exit", type: "market", lots, trigger: 0, closePosition: false } as const;
+      position.phase = { kind: "closing", entry: phase.entry, exit: submit(state, position, terms, out), reason };
+      watch(state, position, out);
       return;
     }
     default:
@@ -109,29 +173,43 @@ export function exitAtMarket(state: State, position: Position, reason: ExitReaso
 
 /** A position that cannot be protected is closed, and no other is opened until the operator says so. */
 export function giveUpUnprotected(state: State, position: Position, reason: string, out: Effect[]): void {
-  setTrading(state, "reduce-only", reason, out);
-  out.push({ kind: "notice", level: "alarm", text: reason });
+  stopEntries(state, reason, out);
   exitAtMarket(state, position, "unprotected", out);
 }
 
-export function setTrading(state: State, to: State["trading"], reason: string, out: Effect[]): void {
-  if (state.trading === to) return;
-  record(out, { kind: "trading-state", time: state.now, from: state.trading, to, reason });
-  state.trading = to;
+/** No entries until the operator says so; said with an alarm. */
+export function stopEntries(state: State, reason: string, out: Effect[]): void {
+  if (state.floor !== "halted") setTrading(state, "reduce-only", reason, out);
+  out.push({ kind: "notice", level: "alarm", text: reason });
 }
 
-/** The position is flat: its other orders go, and it becomes a trade. */
+/** Sets the state that nothing but the operator eases. */
+export function setTrading(state: State, to: State["floor"], reason: string, out: Effect[]): void {
+  state.floor = to;
+  refreshTrading(state, reason, out);
+}
+
+/** The position is flat: its other orders go, and it becomes a trade once nothing can open it again. */
 export function finish(state: State, position: Position, reason: ExitReason, out: Effect[]): void {
   const { holding, plan, phase } = position;
   assert(holding.lots === 0 && holding.openedLots > 0, "a finished position was held and is flat");
-  if (phase.kind === "open" && phase.entry !== 0) cancel(state, phase.entry, out);
   if (phase.kind === "closing") cancel(state, phase.exit, out);
-  if (position.target.kind === "placed") cancel(state, position.target.order, out);
-  for (const stop of [position.workingStop, position.disasterStop]) {
-    if (stop.kind === "none") continue;
-    cancel(state, stop.order, out);
-    if (stop.kind === "replacing") cancel(state, stop.old, out);
+  for (const target of [position.target, position.partial]) {
+    if (target.kind === "placed") cancel(state, target.order, out);
   }
+  for (const stop of [position.workingStop, position.disasterStop]) cancelStop(state, stop, out);
+  if (state.orders.has(phase.entry)) {
+    // The rest of the entry may still fill: until its end is known, whatever it opens is closed again.
+    cancel(state, phase.entry, out);
+    position.phase = { kind: "closing", entry: phase.entry, exit: 0, reason };
+    position.workingStop = NO_STOP;
+    position.disasterStop = NO_STOP;
+    position.target = NO_TARGET;
+    position.partial = { kind: "refused" };
+    watch(state, position, out);
+    return;
+  }
+  position.unguarded = false;
   out.push({ kind: "clear-timer", timer: protectionTimer(position) });
   out.push({ kind: "clear-timer", timer: exitTimer(position) });
   state.positions.delete(positionKey(position.symbol, position.leg));
@@ -158,7 +236,14 @@ export function finish(state: State, position: Position, reason: ExitReason, out
     leverage: plan.leverage,
     reasons: candidate.reasons,
   };
+  tradeClosed(state.risk, state.config.risk, trade.pnl, state.now);
   record(out, { kind: "closed", time: state.now, trade });
+}
+
+function cancelStop(state: State, stop: StopOrder, out: Effect[]): void {
+  if (stop.kind === "none") return;
+  cancel(state, stop.order, out);
+  if (stop.kind === "replacing") cancel(state, stop.old, out);
 }
 
 export function record(out: Effect[], entry: CoreRecord): void {

@@ -1,13 +1,16 @@
 import { assert } from "./assert.ts";
 import type { Regime } from "./candidate.ts";
-import type { Effect, OrderRequest, Side, TradingState } from "./effects.ts";
+import { type Effect, type OrderRequest, type Side, TRADING_STATES, type TradingState } from "./effects.ts";
 import type { Leg } from "./events.ts";
 import type { BookView, Guard, PositionView } from "./guard.ts";
 import type { Instrument } from "./instrument.ts";
 import { notionalOf } from "./instrument.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
-import { afterCancelRequest, newOrder, type Order } from "./order.ts";
+import { MarketMemory } from "./market-memory.ts";
+import { afterCancelRequest, newOrder, type Order, remainingLots } from "./order.ts";
 import type { Position } from "./position.ts";
+import { createRisk, drawdownOf, type RiskRules, type RiskState, recentWinRate, stricter } from "./risk.ts";
+import { VirtualBook, type VirtualRules } from "./virtual-book.ts";
 
 /** What the core is told once, when it is created. Money in 1e-8 USDT, times in ms. */
 export interface CoreConfig {
@@ -25,6 +28,11 @@ export interface CoreConfig {
   readonly baseMarginFraction: number;
   /** From a position's first fill to the acknowledgement of its stop. */
   readonly protectionTimeout: number;
+  /** How positions are led, real and virtual. */
+  readonly life: VirtualRules;
+  readonly risk: RiskRules;
+  /** When the trading day begins, ms after midnight UTC. */
+  readonly dayStart: number;
   /** Asked in this order. */
   readonly guards: readonly Guard[];
 }
@@ -54,8 +62,11 @@ export interface State {
   readonly config: CoreConfig;
   now: number;
   events: number;
-  /** Set by the operator, and by the core itself when protection cannot be had. */
+  /** What holds now: the stricter of `floor` and what the book's own record asks for. */
   trading: TradingState;
+  /** Set by the operator, and by the core itself when protection cannot be had; only the operator eases it. */
+  floor: TradingState;
+  readonly risk: RiskState;
   connected: boolean;
   cycle: Cycle;
   listed: number;
@@ -67,6 +78,8 @@ export interface State {
   nextOrder: number;
   /** Positions and pending entries by symbol and leg, in order of opening. */
   readonly positions: Map<string, Position>;
+  readonly virtual: VirtualBook;
+  readonly memory: MarketMemory;
   day: number;
   dayStartEquity: number;
 }
@@ -81,6 +94,8 @@ export function createState(config: CoreConfig): State {
     now: 0,
     events: 0,
     trading: "normal",
+    floor: "normal",
+    risk: createRisk(config.balance),
     connected: true,
     cycle: { kind: "idle", close: 0 },
     listed: 0,
@@ -90,14 +105,21 @@ export function createState(config: CoreConfig): State {
     ended: new Map(),
     nextOrder: 1,
     positions: new Map(),
+    virtual: new VirtualBook(config.instruments.length, config.life),
+    memory: new MarketMemory(config.instruments),
     day: 0,
     dayStartEquity: config.balance,
   };
 }
 
 export function positionKey(symbol: number, leg: Leg): string {
-  return `${symbol}:${leg}`;
+  if (leg !== "both") return `${symbol}:${leg}`;
+  // Asked for with every bar, and the same every time.
+  KEYS[symbol] ??= `${symbol}:both`;
+  return KEYS[symbol];
 }
+
+const KEYS: string[] = [];
 
 export function instrumentOf(state: State, symbol: number): Instrument {
   const instrument = state.config.instruments[symbol];
@@ -109,6 +131,14 @@ export function symbolOf(state: State, symbol: number): SymbolState {
   const found = state.symbols[symbol];
   assert(found !== undefined, `symbol ${symbol} exists`);
   return found;
+}
+
+/** Works out the trading state anew and records it when it is another one. */
+export function refreshTrading(state: State, reason: string, out: Effect[]): void {
+  const to = stricter(state.floor, TRADING_STATES[state.risk.level]!);
+  if (state.trading === to) return;
+  out.push({ kind: "record", record: { kind: "trading-state", time: state.now, from: state.trading, to, reason } });
+  state.trading = to;
 }
 
 /** What of an order is not the same for all orders of its position. */
@@ -168,11 +198,17 @@ export function positionValue(state: State, position: Position): { notional: num
   return { notional, unrealised: position.direction * (notional - Number(cost)) };
 }
 
-/** Margin bound by a position: by what is held, or by what was asked for while the entry is on its way. */
-function marginOf(position: Position): number {
-  if (position.phase.kind === "opening") return position.plan.margin;
-  const held = Number(position.holding.cost) / position.plan.leverage;
-  return Math.ceil(held);
+/** Lots that the entry may still fill: until it has ended, what was asked for counts as taken. */
+function pendingLots(state: State, { phase }: Position): number {
+  const entry = state.orders.get(phase.entry);
+  return entry === undefined ? 0 : remainingLots(entry);
+}
+
+/** Margin bound by a position: by what is held, and at least what was asked for while the entry is on its way. */
+function marginOf(state: State, position: Position): number {
+  const held = Math.ceil(Number(position.holding.cost) / position.plan.leverage);
+  const asked = pendingLots(state, position) > 0 ? position.plan.margin : 0;
+  return asked > held ? asked : held;
 }
 
 export interface Equity {
@@ -193,31 +229,40 @@ export function equityOf(state: State): Equity {
     const value = positionValue(state, position);
     unrealised += value.unrealised;
     exposure += value.notional;
-    margin += marginOf(position);
+    margin += marginOf(state, position);
   }
   return { wallet, unrealised, equity: wallet + unrealised, margin, exposure };
 }
 
 /** The book as guards see it, for a proposal on `symbol`. */
 export function bookView(state: State, symbol: number): BookView {
-  const { wallet, equity, margin } = equityOf(state);
+  const { wallet, unrealised, equity, margin } = equityOf(state);
+  const { risk, memory } = state;
   const positions: PositionView[] = [];
   for (const position of state.positions.values()) {
-    const opening = position.phase.kind === "opening";
+    const lots = position.holding.lots + pendingLots(state, position);
     positions.push({
       symbol: position.symbol,
       leg: position.leg,
       direction: position.direction,
-      notional: opening ? position.plan.margin * position.plan.leverage : positionValue(state, position).notional,
-      margin: marginOf(position),
+      notional: notionalOf(instrumentOf(state, position.symbol), lots, symbolOf(state, position.symbol).mark),
+      margin: marginOf(state, position),
+      correlation: memory.correlation(symbol, position.symbol),
     });
   }
   return {
     now: state.now,
     tradingState: state.trading,
     equity,
-    available: wallet - margin,
+    // Isolated margin: open gains pay for nothing yet, open losses may become real.
+    available: wallet + (unrealised < 0 ? unrealised : 0) - margin,
     dayStartEquity: state.dayStartEquity,
+    drawdown: drawdownOf(risk),
+    consecutiveLosses: risk.consecutiveLosses,
+    winRate: recentWinRate(risk, state.config.risk),
+    barAge: state.now - symbolOf(state, symbol).lastBar,
+    volatility: memory.volatility(symbol),
+    barValue: memory.barValue(symbol),
     regime: symbolOf(state, symbol).regime,
     positions,
   };

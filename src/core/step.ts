@@ -5,20 +5,24 @@ import type { Effect, ExitReason } from "./effects.ts";
 import type {
   AnalysisEvent,
   AnswerEvent,
+  BarEvent,
   CommandEvent,
   Event,
   FillEvent,
   FundingEvent,
   LiquidationEvent,
   ListingEvent,
+  TickEvent,
   TimerEvent,
 } from "./events.ts";
 import { post } from "./ledger.ts";
-import { afterAnswer, bookFill, type Order } from "./order.ts";
+import { movedStop } from "./life.ts";
+import { afterAnswer, bookFill, type Order, remainingLots } from "./order.ts";
 import {
   close,
-  isProtected,
+  isPlaced,
   NO_TARGET,
+  newPosition,
   open,
   type Position,
   type StopOrder,
@@ -26,17 +30,21 @@ import {
   withoutStop,
 } from "./position.ts";
 import {
+  entryPrice,
   exitAtMarket,
   exitTimer,
   finish,
   giveUpUnprotected,
+  isProtected,
   protect,
-  protectionTimer,
   record,
   setTrading,
   stopAcknowledged,
+  stopEntries,
 } from "./protection.ts";
-import { equityOf, instrumentOf, positionKey, retire, type State, symbolOf } from "./state.ts";
+import { equityIs, forgive, moveRisk } from "./risk.ts";
+import { equityOf, instrumentOf, positionKey, refreshTrading, retire, type State, symbolOf } from "./state.ts";
+import { VIRTUAL_TIMER } from "./virtual-book.ts";
 
 /** "Order would immediately trigger": the market is already where the stop or target was meant to be. */
 const WOULD_TRIGGER = -2021;
@@ -74,13 +82,17 @@ export function step(state: State, event: Event, out: Effect[]): void {
       return;
     case "quote":
       return;
+    case "tick":
+      return tick(state, event, out);
     case "bar":
-      if (markBar(state, event)) barClosed(state, event, out);
-      return;
+      return bar(state, event, out);
     case "analysis":
       return analysed(state, event, out);
     case "timer":
       return timer(state, event, out);
+    case "breaker":
+      state.risk.breaker = event.level;
+      return assess(state, out);
     default:
       unreachable(event);
   }
@@ -93,6 +105,7 @@ function command(state: State, event: CommandEvent, out: Effect[]): void {
     case "reduce-only":
       return setTrading(state, "reduce-only", `operator: ${command}`, out);
     case "resume":
+      forgive(state.risk, state.now);
       return setTrading(state, "normal", "operator: resume", out);
     case "halt":
       setTrading(state, "halted", "operator: halt", out);
@@ -114,7 +127,52 @@ function listing(state: State, event: ListingEvent, out: Effect[]): void {
   state.listed += event.listed ? 1 : -1;
   symbol.listed = event.listed;
   symbol.regime = "unknown";
-  if (!event.listed) symbolLeft(state, symbol.lastBar, out);
+  if (event.listed) return;
+  state.virtual.delisted(event.symbol, symbol.mark, state.now, out);
+  state.memory.forget(event.symbol);
+  symbolLeft(state, symbol.lastBar, out);
+}
+
+function tick(state: State, event: TickEvent, out: Effect[]): void {
+  const symbol = symbolOf(state, event.symbol);
+  if (!symbol.listed) return;
+  symbol.mark = event.last;
+  state.virtual.prices(event.symbol, event.time, event.first, event.high, event.low, event.last, out);
+}
+
+function bar(state: State, event: BarEvent, out: Effect[]): void {
+  const { symbol, time, open, high, low, close, volume, flat } = event;
+  const opened = symbolOf(state, symbol).lastBar;
+  if (!markBar(state, event)) return;
+  if (!flat) state.memory.bar(symbol, time, high, low, close, volume);
+  state.virtual.bar(symbol, opened, time, open, high, low, close, !flat && volume > 0, out);
+  if (state.positions.size > 0) {
+    const position = state.positions.get(positionKey(symbol, "both"));
+    if (position !== undefined) lead(state, position, close, out);
+  }
+  barClosed(state, event, out);
+}
+
+/** Leads a position by its plan at the close of a bar: the end of its time, and the stop that follows the price. */
+function lead(state: State, position: Position, close: number, out: Effect[]): void {
+  const { life } = state.config;
+  const { holding, direction, plan, stop } = position;
+  if (position.phase.kind !== "open" || holding.lots === 0) return;
+  if (life.maxHolding > 0 && state.now - holding.entryTime >= life.maxHolding) {
+    return exitAtMarket(state, position, "time", out);
+  }
+  // Sizes and prices of an entry that still fills would change under the stop.
+  if (position.phase.entry !== 0) return;
+  if (position.bestClose !== 0 && direction * (close - position.bestClose) <= 0) return;
+  position.bestClose = close;
+  const entry = entryPrice(state, position);
+  const risk = direction * (entry - plan.stop);
+  if (!(risk > 0)) return;
+  const to = movedStop(life, direction, entry, risk, stop, close);
+  if (to === stop) return;
+  position.stop = to;
+  record(out, { kind: "stop-moved", time: state.now, symbol: position.symbol, leg: position.leg, from: stop, to });
+  protect(state, position, out);
 }
 
 function funding(state: State, event: FundingEvent): void {
@@ -134,6 +192,7 @@ function answered(state: State, event: AnswerEvent, out: Effect[]): void {
     retire(state, order);
     return ended(state, order, event, out);
   }
+  if (finished(state, position)) return;
   if (event.answer === "accepted" && (request.purpose === "working-stop" || request.purpose === "disaster-stop")) {
     stopAcknowledged(state, position, request.id, out);
   }
@@ -147,6 +206,8 @@ function ended(state: State, order: Order, event: AnswerEvent, out: Effect[]): v
   if (finished(state, position)) return;
   switch (request.purpose) {
     case "entry":
+      position.phase = { ...position.phase, entry: 0 };
+      for (const early of position.early.splice(0)) filled(state, early, out);
       if (position.holding.openedLots === 0) {
         state.positions.delete(positionKey(position.symbol, position.leg));
         const numbers = { code: event.code };
@@ -160,8 +221,11 @@ function ended(state: State, order: Order, event: AnswerEvent, out: Effect[]): v
             numbers,
           });
         }
-      } else if (position.phase.kind === "open") {
-        position.phase = { kind: "open", entry: 0 };
+      } else if (position.holding.lots === 0) {
+        assert(position.phase.kind === "closing", "a flat position waits for the end of its entry");
+        finish(state, position, position.phase.reason, out);
+        equity(state, out);
+      } else {
         protect(state, position, out);
       }
       return;
@@ -176,14 +240,18 @@ function ended(state: State, order: Order, event: AnswerEvent, out: Effect[]): v
       if (event.code === WOULD_TRIGGER) {
         return exitAtMarket(state, position, request.purpose === "working-stop" ? "stop" : "disaster-stop", out);
       }
+      if (before.kind === "replacing" && keepOld(state, position, before.old, out)) return;
       return giveUpUnprotected(state, position, `${symbol}: stop refused (${event.code} ${event.reason})`, out);
     }
     case "target":
-      if (position.target.kind !== "placed" || position.target.order !== request.id) return;
+      if (!isPlaced(position.target, request.id)) return;
       position.target = event.answer === "rejected" ? { kind: "refused" } : NO_TARGET;
       if (event.answer !== "rejected") return protect(state, position, out);
       if (event.code === WOULD_TRIGGER) return exitAtMarket(state, position, "target", out);
       out.push({ kind: "notice", level: "warning", text: `${symbol}: target refused (${event.code} ${event.reason})` });
+      return;
+    case "partial-target":
+      if (isPlaced(position.partial, request.id)) position.partial = { kind: "refused" };
       return;
     case "exit":
       if (position.holding.lots === 0 || position.phase.kind !== "closing") return;
@@ -199,6 +267,19 @@ function ended(state: State, order: Order, event: AnswerEvent, out: Effect[]): v
   }
 }
 
+/**
+ * A replacement was refused while the old stop stands. Where that one still covers the position the plan gives way and
+ * the stop stays where it is: a position with a stop is not closed for the want of a better one.
+ */
+function keepOld(state: State, position: Position, old: number, out: Effect[]): boolean {
+  const order = state.orders.get(old);
+  if (order === undefined || remainingLots(order) < position.holding.lots) return false;
+  position.stop = order.request.trigger;
+  const { symbol } = instrumentOf(state, position.symbol);
+  out.push({ kind: "notice", level: "warning", text: `${symbol}: the new stop was refused, the old one stays` });
+  return true;
+}
+
 /** Whether another position has taken this one's place since. */
 function finished(state: State, position: Position): boolean {
   return state.positions.get(positionKey(position.symbol, position.leg)) !== position;
@@ -206,21 +287,31 @@ function finished(state: State, position: Position): boolean {
 
 function filled(state: State, event: FillEvent, out: Effect[]): void {
   const order = state.orders.get(event.order) ?? state.ended.get(event.order);
+  if (order?.trades.has(event.trade)) return;
+  if (order !== undefined && order.request.purpose === "entry" && finished(state, order.position)) {
+    return revived(state, order, event, out);
+  }
   if (order === undefined || finished(state, order.position)) {
-    if (order?.trades.has(event.trade)) return;
-    const text = `fill ${event.trade} of order ${event.order} belongs to no open position`;
-    setTrading(state, "reduce-only", text, out);
-    out.push({ kind: "notice", level: "alarm", text });
-    return;
+    return stopEntries(state, `fill ${event.trade} of order ${event.order} belongs to no open position`, out);
   }
   const { position, request } = order;
+  if (request.purpose !== "entry" && event.lots > position.holding.lots) {
+    // A stop can close what the report of an entry's fill has not told us of yet.
+    if (state.orders.has(position.phase.entry)) position.early.push(event);
+    else stopEntries(state, `fill ${event.trade} of order ${event.order} closes more than the book holds`, out);
+    return;
+  }
   if (!bookFill(order, event.trade, event.lots, event.done)) return;
   if (event.done) retire(state, order);
 
   const fee = BigInt(event.fee);
   post(state.ledger, "wallet", "fees", -fee);
   position.holding.fees += fee;
-  if (request.purpose === "entry") return opened(state, position, event, out);
+  if (request.purpose === "entry") {
+    opened(state, position, event, out);
+    for (const early of position.early.splice(0)) filled(state, early, out);
+    return;
+  }
 
   reduce(state, position, event.lots, event.price);
   if (position.holding.lots === 0) {
@@ -231,7 +322,9 @@ function filled(state: State, event: FillEvent, out: Effect[]): void {
   const after = (stop: StopOrder) => (event.done ? withoutStop(stop, request.id) : triggeredStop(stop, request.id));
   position.workingStop = after(position.workingStop);
   position.disasterStop = after(position.disasterStop);
-  if (event.done && request.purpose === "target") position.target = NO_TARGET;
+  // An order that was on its way out may fill all the same; it is not the one that has taken its place since.
+  if (event.done && isPlaced(position.target, request.id)) position.target = NO_TARGET;
+  if (event.done && isPlaced(position.partial, request.id)) position.partial = { kind: "filled" };
   if (event.done && request.purpose === "exit") {
     out.push({ kind: "set-timer", timer: exitTimer(position), at: state.now + EXIT_RETRY_MS });
   }
@@ -245,6 +338,7 @@ function reasonOf(position: Position, purpose: Exclude<Order["request"]["purpose
     case "disaster-stop":
       return "disaster-stop";
     case "target":
+    case "partial-target":
       return "target";
     case "exit":
       assert(position.phase.kind === "closing", "an exit fills while the position is closing");
@@ -258,7 +352,6 @@ function opened(state: State, position: Position, event: FillEvent, out: Effect[
   const { holding, phase } = position;
   open(holding, event.lots, notional(state, position, event.lots, event.price), state.now);
   if (phase.kind === "opening") {
-    out.push({ kind: "set-timer", timer: protectionTimer(position), at: state.now + state.config.protectionTimeout });
     record(out, {
       kind: "opened",
       time: state.now,
@@ -271,8 +364,53 @@ function opened(state: State, position: Position, event: FillEvent, out: Effect[
       margin: position.plan.margin,
     });
   }
-  if (phase.kind !== "closing") position.phase = { kind: "open", entry: event.done ? 0 : event.order };
+  // The end of the order may have been told before its last fill.
+  const entry = state.orders.has(event.order) ? event.order : 0;
+  if (phase.kind !== "closing") {
+    position.phase = { kind: "open", entry };
+    protect(state, position, out);
+    if (position.abandoned !== undefined) exitAtMarket(state, position, position.abandoned, out);
+    return;
+  }
+  position.phase = { ...phase, entry };
+  if (!state.orders.has(phase.exit)) closeAgain(state, position, out);
+}
+
+/** What is held although it was to be closed gets its stops and goes to market. */
+function closeAgain(state: State, position: Position, out: Effect[]): void {
+  const { phase } = position;
+  if (phase.kind !== "closing" || position.holding.lots === 0) return;
+  position.phase = { kind: "open", entry: phase.entry };
   protect(state, position, out);
+  exitAtMarket(state, position, phase.reason, out);
+}
+
+/**
+ * An entry filled after its order had ended in our book: the lots are ours all the same. They are booked as a position
+ * of the same plan, protected and closed, and nothing else is opened until the operator has looked.
+ */
+function revived(state: State, order: Order, event: FillEvent, out: Effect[]): void {
+  const { symbol, leg, plan } = order.position;
+  const key = positionKey(symbol, leg);
+  const { symbol: name } = instrumentOf(state, symbol);
+  stopEntries(state, `${name}: fill ${event.trade} of an entry that had ended; it is closed`, out);
+  if (!bookFill(order, event.trade, event.lots, event.done)) return;
+  let position = state.positions.get(key);
+  if (position === undefined) {
+    position = newPosition(symbol, leg, plan, 0);
+    position.abandoned = "late-fill";
+    state.positions.set(key, position);
+  } else if (position.direction !== plan.candidate.direction) {
+    // It has made the other position smaller; what is left of that must be found out from the exchange.
+    return;
+  }
+  const fee = BigInt(event.fee);
+  post(state.ledger, "wallet", "fees", -fee);
+  position.holding.fees += fee;
+  const { phase } = position;
+  opened(state, position, { ...event, done: true }, out);
+  if (phase.kind !== "opening") position.phase = { ...position.phase, entry: phase.entry };
+  exitAtMarket(state, position, "late-fill", out);
 }
 
 function notional(state: State, position: Position, lots: number, price: number): bigint {
@@ -286,10 +424,10 @@ function reduce(state: State, position: Position, lots: number, price: number): 
 
 function liquidated(state: State, event: LiquidationEvent, out: Effect[]): void {
   const position = state.positions.get(positionKey(event.symbol, event.leg));
-  assert(
-    position !== undefined,
-    `the exchange closed a position of ${instrumentOf(state, event.symbol).symbol} we know`,
-  );
+  if (position === undefined || event.lots > position.holding.lots) {
+    const { symbol } = instrumentOf(state, event.symbol);
+    return stopEntries(state, `${symbol}: the exchange closed ${event.lots} lots that the book does not hold`, out);
+  }
   const fee = BigInt(event.fee);
   post(state.ledger, "wallet", "fees", -fee);
   position.holding.fees += fee;
@@ -308,42 +446,62 @@ function analysed(state: State, event: AnalysisEvent, out: Effect[]): void {
   // An answer that comes after its cycle was given up decides nothing.
   if (cycle.kind !== "analysing" || cycle.close !== event.cycle) return;
   state.cycle = { kind: "idle", close: cycle.close };
-  event.regimes.forEach((regime, index) => {
-    symbolOf(state, index).regime = regime;
-  });
+  for (let index = 0; index < event.regimes.length; index++) {
+    const symbol = symbolOf(state, index);
+    symbol.regime = event.regimes[index]!;
+    state.virtual.regime(index, symbol.regime, symbol.mark, state.now, out);
+  }
+  const { exitRegimes } = state.config.life;
+  if (exitRegimes.length > 0) {
+    for (const position of [...state.positions.values()]) {
+      if (!exitRegimes.includes(symbolOf(state, position.symbol).regime)) continue;
+      exitAtMarket(state, position, "regime", out);
+    }
+  }
   equity(state, out);
   decide(state, event, out);
 }
 
-/** Reports the book's value; the first one of a UTC day is what the daily loss is measured from. */
+/** Reports the book's value; the first one of a trading day is what the daily loss is measured from. */
 function equity(state: State, out: Effect[]): void {
   const value = equityOf(state);
-  const day = Math.floor(state.now / DAY_MS);
+  const day = Math.floor((state.now - state.config.dayStart) / DAY_MS);
   if (day !== state.day) {
     state.day = day;
     state.dayStartEquity = value.equity;
   }
   record(out, { kind: "equity", time: state.now, ...value, positions: state.positions.size });
+  equityIs(state.risk, value.equity);
+  assess(state, out);
+}
+
+/** Lets the trading state follow the book's record; a book that has come to its end is closed. */
+function assess(state: State, out: Effect[]): void {
+  const reason = moveRisk(state.risk, state.config.risk, state.now);
+  if (reason === undefined) return;
+  const before = state.trading;
+  refreshTrading(state, reason, out);
+  if (state.trading === before || state.trading !== "halted") return;
+  out.push({ kind: "notice", level: "alarm", text: `trading is halted: ${reason}` });
+  flatten(state, out);
 }
 
 function timer(state: State, event: TimerEvent, out: Effect[]): void {
   if (event.timer === CYCLE_TIMER) return cycleDeadline(state, out);
+  if (event.timer === VIRTUAL_TIMER) return state.virtual.cycle(state.now, out);
   const [what, key] = split(event.timer);
   const position = state.positions.get(key);
   if (position === undefined) return;
   const { symbol } = instrumentOf(state, position.symbol);
   switch (what) {
     case "protection":
-      if (!isProtected(position)) {
+      position.unguarded = false;
+      if (position.holding.lots > 0 && !isProtected(state, position)) {
         giveUpUnprotected(state, position, `${symbol}: no acknowledged stop within PROTECTION_TIMEOUT_MS`, out);
       }
       return;
     case "exit":
-      if (position.phase.kind === "closing" && !state.orders.has(position.phase.exit)) {
-        const { reason } = position.phase;
-        position.phase = { kind: "open", entry: 0 };
-        exitAtMarket(state, position, reason, out);
-      }
+      if (position.phase.kind === "closing" && !state.orders.has(position.phase.exit)) closeAgain(state, position, out);
       return;
     default:
       throw new Error(`no such timer: ${event.timer}`);

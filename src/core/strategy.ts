@@ -63,15 +63,39 @@ export interface TimeframeView {
   readonly structure: StructureView;
 }
 
-/** Market structure as known at the newest closed bar: confirmed objects only, oldest first, bounded in number. */
-export interface StructureView {
+/**
+ * Market structure as known at the newest closed bar: confirmed objects only, oldest first, bounded in number. The
+ * lists and the objects in them are live: they change with the next bar. Definitions are in docs/structure.md.
+ *
+ * Swings, breaks and trend are those of the internal scale; `external` holds the same of the larger one.
+ */
+export interface StructureView extends ScaleView {
+  readonly external: ScaleView;
+  readonly orderBlocks: readonly OrderBlock[];
+  readonly breakers: readonly BreakerBlock[];
+  readonly gaps: readonly FairValueGap[];
+  /** Equal highs and lows whose liquidity has not been taken. */
+  readonly pools: readonly LiquidityPool[];
+  readonly sweeps: readonly Sweep[];
+  readonly displacements: readonly Displacement[];
+  /** High and low of the previous day, then of the previous week; fewer while there was none. */
+  readonly levels: readonly PreviousLevel[];
+  /** The last completed session of each name. */
+  readonly sessions: readonly SessionRange[];
+  /** Between the last external swing high and low; undefined before both, or while they are out of order. */
+  readonly range: DealingRange | undefined;
+}
+
+/** Swings of one scale and what follows from them. */
+export interface ScaleView {
   readonly swings: readonly Swing[];
   readonly breaks: readonly StructureBreak[];
-  readonly orderBlocks: readonly OrderBlock[];
-  readonly gaps: readonly FairValueGap[];
   /** Direction of the last confirmed break, 0 before the first. */
   readonly trend: Direction | 0;
 }
+
+/** How far a swing must stand out: internal ones make up the legs between external ones. */
+export type Scale = "internal" | "external";
 
 /** `formedAt` and `confirmedAt` are open times of bars; an object is visible from the close of its confirming bar. */
 interface StructureObject {
@@ -81,6 +105,7 @@ interface StructureObject {
 
 export interface Swing extends StructureObject {
   readonly kind: "swing";
+  readonly scale: Scale;
   /** +1 a high, -1 a low. */
   readonly direction: Direction;
   readonly price: number;
@@ -89,6 +114,7 @@ export interface Swing extends StructureObject {
 /** The close beyond a confirmed swing. With the trend it is a break of structure, against it a change of character. */
 export interface StructureBreak extends StructureObject {
   readonly kind: "break";
+  readonly scale: Scale;
   readonly direction: Direction;
   readonly character: "bos" | "choch";
   /** The broken swing's price. */
@@ -96,19 +122,98 @@ export interface StructureBreak extends StructureObject {
   readonly swingAt: number;
 }
 
-/** The last opposite candle before the move that broke structure. */
-export interface OrderBlock extends StructureObject {
-  readonly kind: "order-block";
+/** A band of prices in which the market is expected to turn into `direction` when it comes back. */
+interface PriceZone extends StructureObject {
   readonly direction: Direction;
   readonly top: number;
   readonly bottom: number;
+  /** How often price has come back into it, after having left it. */
+  readonly tests: number;
+  /** Largest share of its height that price has traded through since the confirmation, 0 to 1; from 0.5 on mitigated. */
+  readonly fill: number;
+  /** Whether the newest bar reaches into it. */
+  readonly touching: boolean;
+}
+
+/** The last opposite candle before the move that broke structure. */
+export interface OrderBlock extends PriceZone {
+  readonly kind: "order-block";
+  /** Of the break that made it. */
+  readonly scale: Scale;
   /** Volume of the move's bars against the average, a multiple. */
   readonly volumeRatio: number;
 }
 
+/** An order block that failed; it now points the other way. `confirmedAt` is the bar that closed through it. */
+export interface BreakerBlock extends PriceZone {
+  readonly kind: "breaker";
+  readonly scale: Scale;
+  /** Of the failed order block. */
+  readonly volumeRatio: number;
+}
+
 /** Three bars whose outer two do not overlap. */
-export interface FairValueGap extends StructureObject {
+export interface FairValueGap extends PriceZone {
   readonly kind: "gap";
+}
+
+/** Highs (+1) or lows (-1) of internal swings that are equal within a tolerance: stops are thought to lie beyond. */
+export interface LiquidityPool extends StructureObject {
+  readonly kind: "pool";
+  readonly direction: Direction;
+  /** The outermost of the swings that made it. */
+  readonly price: number;
+  /** How many swings, at least 2. */
+  readonly touches: number;
+}
+
+/** A bar that traded beyond a level and closed back: `direction` is where it closed to, so a swept low is bullish. */
+export interface Sweep extends StructureObject {
+  readonly kind: "sweep";
+  readonly direction: Direction;
+  readonly of: "pool" | "swing" | "previous-day" | "previous-week";
+  /** The level. */
+  readonly price: number;
+}
+
+/** A bar with a body that is large against the average true range and against its own wicks. */
+export interface Displacement extends StructureObject {
+  readonly kind: "displacement";
+  readonly direction: Direction;
+  /** The ends of the body. */
+  readonly top: number;
+  readonly bottom: number;
+  /** Body as a multiple of the average true range before it. */
+  readonly ratio: number;
+}
+
+/** High (+1) or low (-1) of the last day or week, by UTC, that has ended. `formedAt` is the bar that made it. */
+export interface PreviousLevel extends StructureObject {
+  readonly kind: "level";
+  readonly period: "day" | "week";
+  readonly direction: Direction;
+  readonly price: number;
+  /** Whether price has traded beyond since. */
+  readonly taken: boolean;
+}
+
+/** Hours of the day, UTC. */
+export const SESSION_NAMES = ["asia", "london", "new-york"] as const;
+export type SessionName = (typeof SESSION_NAMES)[number];
+
+/** Range of a session that has ended: from its first bar (`formedAt`) to the first bar after it (`confirmedAt`). */
+export interface SessionRange extends StructureObject {
+  readonly kind: "session";
+  readonly session: SessionName;
+  /** From first open to last close; level counts as up. */
+  readonly direction: Direction;
+  readonly top: number;
+  readonly bottom: number;
+}
+
+/** Above its middle prices are in premium, below in discount. `direction` is that of its later swing. */
+export interface DealingRange extends StructureObject {
+  readonly kind: "range";
   readonly direction: Direction;
   readonly top: number;
   readonly bottom: number;

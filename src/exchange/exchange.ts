@@ -1,4 +1,4 @@
-import type { OrderRequest } from "../core/effects.ts";
+import type { AmendRequest, OrderRequest } from "../core/effects.ts";
 import type { Event } from "../core/events.ts";
 import type { Instrument } from "../core/instrument.ts";
 
@@ -32,4 +32,5 @@ export interface Exchange {
 
 export type VenueRequest =
   | { readonly kind: "submit"; readonly order: OrderRequest }
-  | { readonly kind: "cancel"; readonly order: number; readonly symbol: number };
+  | { readonly kind: "cancel"; readonly order: number; readonly symbol: number }
+  | AmendRequest;

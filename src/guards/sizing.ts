@@ -8,22 +8,25 @@ export interface SizingBounds {
   readonly maxMarginFraction: number;
 }
 
-/** The stop must be hit when at most this share of the isolated margin is lost. */
-const MARGIN_SHARE_AT_STOP = 0.8;
+/** The stop must be hit when at most this share of the way to the liquidation is gone. */
+const LIQUIDATION_SHARE_AT_STOP = 0.8;
+/** Maintenance margin as a share of the value; most first brackets are below it. */
+const MAINTENANCE = 0.01;
 /** Left of the available equity for fees. */
 const AVAILABLE_SHARE = 0.98;
 
 /**
- * Keeps leverage and margin within their bounds: the leverage such that the stop comes well before the isolated margin
- * is used up, the margin at most what is allowed and what is there.
+ * Keeps leverage and margin within their bounds: the leverage such that the stop comes well before the liquidation, which
+ * an isolated position of leverage L meets after a move of about 1 / L − maintenance; the margin at most what is allowed
+ * and what is there. Where the leverage has to be raised to its minimum the margin is cut, so that the value never grows.
  */
 export function createSizingGuard(bounds: SizingBounds): Guard {
   return {
     name: "sizing",
     judge(proposal, book) {
-      const { candidate, instrument, leverage, marginFraction } = proposal;
-      const stopFraction = (candidate.direction * (candidate.entry - candidate.stop)) / candidate.entry;
-      const bearable = Math.floor(MARGIN_SHARE_AT_STOP / stopFraction);
+      const { candidate, instrument, leverage, marginFraction, mark } = proposal;
+      const stopFraction = (candidate.direction * (mark - candidate.stop)) / mark;
+      const bearable = Math.floor(1 / (stopFraction / LIQUIDATION_SHARE_AT_STOP + MAINTENANCE));
       const allowed = [bounds.maxLeverage, instrument.maxLeverage, bearable].reduce((a, b) => (b < a ? b : a));
       if (allowed < bounds.minLeverage) {
         const numbers = { stopFraction, bearable, minimum: bounds.minLeverage };
@@ -31,9 +34,10 @@ export function createSizingGuard(bounds: SizingBounds): Guard {
       }
       const chosen = leverage > allowed ? allowed : leverage < bounds.minLeverage ? bounds.minLeverage : leverage;
 
-      const affordable = (book.available * AVAILABLE_SHARE) / book.equity;
+      const affordable = book.equity > 0 ? (book.available * AVAILABLE_SHARE) / book.equity : 0;
       const most = affordable < bounds.maxMarginFraction ? affordable : bounds.maxMarginFraction;
-      const fraction = marginFraction > most ? most : marginFraction;
+      const wanted = chosen > leverage ? (marginFraction * leverage) / chosen : marginFraction;
+      const fraction = wanted > most ? most : wanted;
       if (!(fraction >= bounds.minMarginFraction)) {
         const numbers = { marginFraction: fraction, minimum: bounds.minMarginFraction, available: affordable };
         return { kind: "veto", reason: "the margin left is below MIN_MARGIN_PCT", numbers };

@@ -92,25 +92,36 @@ export type IndicatorColumns = Partial<Record<IndicatorOutput, Float64Array>>;
 /** Computes indicators over one whole series: a loop over the same step that trades. Results in request order. */
 export function computeIndicators(
   requests: readonly IndicatorRequest[],
-  bars: Columns,
+  columns: Columns,
   kernel: Kernel = portable,
 ): IndicatorColumns[] {
   const plan = planIndicators(requests);
-  const bar = new Float64Array(new SharedArrayBuffer(BAR * 8)).fill(Number.NaN);
+  const outputs = plan.outputRows * LANES;
+  // In pieces, because eight lanes of every output of a long series at once would be a lot of memory.
+  const length = columns.close.length;
+  const piece = length < PIECE ? length : PIECE;
+  const bars = new Float64Array(new SharedArrayBuffer(piece * BAR * 8)).fill(Number.NaN);
   const state = new Float64Array(new SharedArrayBuffer(plan.stateRows * LANES * 8));
-  const out = new Float64Array(new SharedArrayBuffer(plan.outputRows * LANES * 8));
-  const length = bars.close.length;
+  const out = new Float64Array(new SharedArrayBuffer(piece * outputs * 8));
   const rows = Array.from({ length: plan.outputRows }, () => new Float64Array(length));
-  for (let i = 0; i < length; i++) {
-    bar[OPEN] = bars.open[i]!;
-    bar[HIGH] = bars.high[i]!;
-    bar[LOW] = bars.low[i]!;
-    bar[CLOSE] = bars.close[i]!;
-    bar[VOLUME] = bars.volume[i]!;
-    kernel.step(plan, bar, 0, BAR, 1, state, out);
-    for (let row = 0; row < plan.outputRows; row++) rows[row]![i] = out[row * LANES]!;
+  for (let first = 0; first < length; first += piece) {
+    const count = length - first < piece ? length - first : piece;
+    for (let i = 0; i < count; i++) {
+      bars[i * BAR + OPEN] = columns.open[first + i]!;
+      bars[i * BAR + HIGH] = columns.high[first + i]!;
+      bars[i * BAR + LOW] = columns.low[first + i]!;
+      bars[i * BAR + CLOSE] = columns.close[first + i]!;
+      bars[i * BAR + VOLUME] = columns.volume[first + i]!;
+    }
+    kernel.run(plan, bars, 0, 0, 1, count, state, out, "all");
+    for (let row = 0; row < plan.outputRows; row++) {
+      for (let i = 0; i < count; i++) rows[row]![first + i] = out[i * outputs + row * LANES]!;
+    }
   }
   return plan.steps.map((step) =>
     Object.fromEntries(INDICATORS[step.kind].outputs.map((output, i) => [output, rows[step.output + i]!])),
   );
 }
+
+/** Bars that are computed in one call. */
+const PIECE = 256;

@@ -1,10 +1,11 @@
-import { InputError } from "../input-error.ts";
 import type { IndicatorPlan } from "./plan.ts";
-import { portable } from "./portable.ts";
+
+export const KERNEL_NAMES = ["portable", "sse2", "avx2", "avx512"] as const;
+export type KernelName = (typeof KERNEL_NAMES)[number];
 
 /**
- * Advances the indicators of all symbols of a timeframe by one bar. All kernels give the same bits: the portable one
- * is the definition, and a batch is a loop over `step`.
+ * Advances the indicators of all symbols of a timeframe. All kernels give the same bits: the portable one is the
+ * definition. `chooseKernel` of src/native.ts says which ones there are.
  */
 export interface Kernel {
   readonly name: KernelName;
@@ -12,6 +13,7 @@ export interface Kernel {
    * @param bars memory that holds the bars; bar of group g: 40 doubles at `offset + g * stride` (see Panel)
    * @param state `groups` × `plan.stateRows` × 8 doubles, changed in place
    * @param out `groups` × `plan.outputRows` × 8 doubles, all overwritten; NaN where absent or in warm-up
+   * @throws RangeError when a length does not fit (kernels that leave the sandbox of the language)
    */
   step(
     plan: IndicatorPlan,
@@ -22,27 +24,21 @@ export interface Kernel {
     state: Float64Array,
     out: Float64Array,
   ): void;
-}
 
-export const KERNEL_NAMES = ["portable", "sse2", "avx2", "avx512"] as const;
-export type KernelName = (typeof KERNEL_NAMES)[number];
-
-const KERNELS: readonly Kernel[] = [portable];
-
-/**
- * The kernel of a name, or the fastest that this machine has.
- * @throws InputError (exit 2) for a name that does not exist or a kernel that is not available here.
- */
-export function selectKernel(name?: string): Kernel {
-  if (name === undefined || name === "") return portable;
-  const kernel = KERNELS.find((candidate) => candidate.name === name);
-  if (kernel !== undefined) return kernel;
-  const known = (KERNEL_NAMES as readonly string[]).includes(name);
-  const available = KERNELS.map((candidate) => candidate.name).join(", ");
-  throw new InputError(
-    known
-      ? `PENSTOCK_KERNEL=${name}: this kernel is not available here (available: ${available})`
-      : `PENSTOCK_KERNEL=${name}: no such kernel (one of ${KERNEL_NAMES.join(", ")})`,
-    2,
-  );
+  /**
+   * Many bars at once: what a loop over `step` gives. Bars of a group follow each other every 40 doubles.
+   *
+   * @param rows outputs that are wanted: one set per bar, at `bar * groups * plan.outputRows * 8`, or the last only
+   */
+  run(
+    plan: IndicatorPlan,
+    bars: Float64Array,
+    offset: number,
+    stride: number,
+    groups: number,
+    count: number,
+    state: Float64Array,
+    out: Float64Array,
+    rows: "all" | "last",
+  ): void;
 }

@@ -1,6 +1,6 @@
 /**
- * The indicators there are, with their parameters and outputs. `period` is a number of bars; `deviations` are
- * population standard deviations.
+ * The indicators there are, with their parameters and outputs. All parameters but `deviations` (population standard
+ * deviations) are numbers of bars.
  */
 export const INDICATORS = {
   ema: { parameters: ["period"], outputs: ["ema"] },
@@ -11,41 +11,106 @@ export const INDICATORS = {
   bollinger: { parameters: ["period", "deviations"], outputs: ["upper", "middle", "lower"] },
   volumeRatio: { parameters: ["period"], outputs: ["volumeRatio"] },
   trueRange: { parameters: [], outputs: ["trueRange"] },
-} as const satisfies Record<string, { parameters: readonly ("period" | "deviations")[]; outputs: readonly string[] }>;
+  macd: { parameters: ["fast", "slow", "signal"], outputs: ["macd", "signal", "histogram"] },
+  stochastic: { parameters: ["period", "slowing", "smoothing"], outputs: ["k", "d"] },
+  highest: { parameters: ["period"], outputs: ["highest"] },
+  lowest: { parameters: ["period"], outputs: ["lowest"] },
+  standardDeviation: { parameters: ["period"], outputs: ["standardDeviation"] },
+  volumeAverage: { parameters: ["period"], outputs: ["volumeAverage"] },
+  obv: { parameters: [], outputs: ["obv"] },
+  vwap: { parameters: ["period"], outputs: ["vwap"] },
+} as const satisfies Record<string, { parameters: readonly IndicatorParameter[]; outputs: readonly string[] }>;
 
+export type IndicatorParameter = "period" | "fast" | "slow" | "signal" | "slowing" | "smoothing" | "deviations";
 export type IndicatorKind = keyof typeof INDICATORS;
 export type IndicatorOutput = (typeof INDICATORS)[IndicatorKind]["outputs"][number];
 
-export type IndicatorRequest =
-  | { readonly kind: Exclude<IndicatorKind, "bollinger" | "trueRange">; readonly period: number }
-  | { readonly kind: "bollinger"; readonly period: number; readonly deviations: number }
-  | { readonly kind: "trueRange" };
+/** A kind with its parameters, such as `{ kind: "macd", fast: 12, slow: 26, signal: 9 }`. */
+export type IndicatorRequest = {
+  readonly [Kind in IndicatorKind]: { readonly kind: Kind } & {
+    readonly [Parameter in (typeof INDICATORS)[Kind]["parameters"][number]]: number;
+  };
+}[IndicatorKind];
 
-/** Bounds of `period`: one bar is no average, and the window is kept in the state of every symbol. */
+/** Bounds of periods: one bar is no average, and windows are kept in the state of every symbol. */
 export const MIN_PERIOD = 2;
 export const MAX_PERIOD = 5000;
+
+/** The least value of a period; those that only smooth what is already averaged may be 1 and then do nothing. */
+export function minimumOf(parameter: Exclude<IndicatorParameter, "deviations">): number {
+  return parameter === "signal" || parameter === "slowing" || parameter === "smoothing" ? 1 : MIN_PERIOD;
+}
 
 /**
  * What a kernel computes at each bar, laid out in rows of eight lanes. Per group of eight symbols the state is
  * `stateRows` rows and the outputs are `outputRows` rows.
  *
- * Rows 0 to 3 of the state are common: bars that the lane has seen, and close, high and low of the last of them.
- * State that is all zero is the state before a lane's first bar.
+ * Rows 0 to 3 of the state are common: bars that the lane has seen, and close, high and low of the last of them. Then
+ * come the clocks, the windows, and what each step keeps for itself. State that is all zero is the state before a
+ * lane's first bar.
  */
 export interface IndicatorPlan {
   readonly requests: readonly IndicatorRequest[];
+  readonly clocks: readonly Clock[];
+  readonly windows: readonly Window[];
   readonly steps: readonly PlanStep[];
   readonly stateRows: number;
   readonly outputRows: number;
+  /**
+   * The same as whole numbers, for kernels that are not TypeScript: a header of 8 (TABLE_VERSION, number of clocks,
+   * windows and steps, stateRows, outputRows, 0, 0), 2 per clock (period, position), 5 per window (source, period,
+   * position, ring, result) and 12 per step (kind, period, second, third, state, output, first window, second window,
+   * second position, third position, 0, 0); codes are positions in WINDOW_SOURCES and STEP_KINDS.
+   */
+  readonly table: Int32Array<SharedArrayBuffer>;
+  /** Four per step: deviations and the three weights. Then the weight of each window. */
+  readonly numbers: Float64Array<SharedArrayBuffer>;
 }
 
-/** One request with its places: `state` and `output` are its first rows. */
+/** Where the newest of a ring of `period` rows goes, per lane: bars seen modulo `period`. `position` is its row. */
+export interface Clock {
+  readonly period: number;
+  readonly position: number;
+}
+
+export const WINDOW_SOURCES = ["close", "volume", "high", "low", "typical"] as const;
+export type WindowSource = (typeof WINDOW_SOURCES)[number];
+
+/**
+ * The last `period` values of a source (`typical` is (high + low + close) / 3), shared by all steps that look at them:
+ * a ring of `period` rows from row `ring` on, and from row `result` on what all of them need of it.
+ */
+export interface Window extends Clock {
+  readonly source: WindowSource;
+  readonly ring: number;
+  readonly result: number;
+  /** 1 / period. */
+  readonly weight: number;
+}
+
+/** Rows of results: mean difference from the newest close and deviation; sum and mean; highest; lowest; the newest. */
+const RESULT_ROWS: Readonly<Record<WindowSource, number>> = { close: 2, volume: 2, high: 1, low: 1, typical: 1 };
+
+/** One request with its places: `state` and `output` are its first rows. What a kind does not have is 0. */
 export interface PlanStep {
   readonly kind: IndicatorKind;
+  /** The periods, in the order of the kind's parameters. */
   readonly period: number;
+  readonly second: number;
+  readonly third: number;
   readonly deviations: number;
+  /** The weight of the newest value in the average over each period. */
+  readonly weight: number;
+  readonly secondWeight: number;
+  readonly thirdWeight: number;
   readonly state: number;
   readonly output: number;
+  /** First rows of the results of its windows; for the VWAP, of the windows' rings. */
+  readonly firstWindow: number;
+  readonly secondWindow: number;
+  /** Positions in rings over the second and third period. */
+  readonly secondPosition: number;
+  readonly thirdPosition: number;
 }
 
 /** Common rows of the state. */
@@ -55,27 +120,73 @@ export const LAST_HIGH = 2;
 export const LAST_LOW = 3;
 const COMMON_ROWS = 4;
 
-/** Lays requests out in the order given. @throws RangeError for a period or a number of deviations out of bounds. */
+/** Counts up with every change of the table, the numbers or the meaning of a row. */
+export const TABLE_VERSION = 1;
+export const STEP_KINDS = Object.keys(INDICATORS) as readonly IndicatorKind[];
+
+/** Lays requests out in the order given. @throws RangeError for a parameter out of bounds. */
 export function planIndicators(requests: readonly IndicatorRequest[]): IndicatorPlan {
-  const steps: PlanStep[] = [];
-  let state = COMMON_ROWS;
-  let output = 0;
+  for (const request of requests) check(request);
+  let rows = COMMON_ROWS;
+  const take = (count: number) => {
+    rows += count;
+    return rows - count;
+  };
+
+  const clocks = new Map<number, Clock>();
   for (const request of requests) {
-    const period = "period" in request ? request.period : 0;
-    const deviations = "deviations" in request ? request.deviations : 0;
-    if ("period" in request && !(Number.isInteger(period) && period >= MIN_PERIOD && period <= MAX_PERIOD)) {
-      throw new RangeError(
-        `${request.kind}: period ${period} is not a whole number from ${MIN_PERIOD} to ${MAX_PERIOD}`,
-      );
+    for (const period of ringPeriods(request)) {
+      if (!clocks.has(period)) clocks.set(period, { period, position: take(1) });
     }
-    if ("deviations" in request && !(deviations > 0 && deviations < Number.POSITIVE_INFINITY)) {
-      throw new RangeError(`${request.kind}: ${deviations} standard deviations`);
-    }
-    steps.push({ kind: request.kind, period, deviations, state, output });
-    state += stateRows(request.kind, period);
-    output += INDICATORS[request.kind].outputs.length;
   }
-  return { requests, steps, stateRows: state, outputRows: output };
+  const positionOf = (period: number) => clocks.get(period)?.position ?? 0;
+
+  const windows = new Map<string, Window>();
+  for (const request of requests) {
+    if (!("period" in request)) continue;
+    const { period } = request;
+    for (const source of SOURCES[request.kind]) {
+      const name = `${source}:${period}`;
+      if (windows.has(name)) continue;
+      const ring = take(period);
+      const result = take(RESULT_ROWS[source]);
+      windows.set(name, { source, period, position: positionOf(period), ring, result, weight: 1 / period });
+    }
+  }
+  const windowOf = (request: IndicatorRequest, place: number) => {
+    const source = SOURCES[request.kind][place];
+    if (source === undefined || !("period" in request)) return 0;
+    const { ring, result } = windows.get(`${source}:${request.period}`)!;
+    // A volume-weighted mean needs the values themselves, and finds the results behind them.
+    return request.kind === "vwap" ? ring : result;
+  };
+
+  let outputRows = 0;
+  const steps = requests.map((request): PlanStep => {
+    const { kind } = request;
+    const [period = 0, second = 0, third = 0] = periodsOf(request);
+    const weight = kind === "ema" || kind === "macd" ? emaWeight : wilderWeight;
+    const output = outputRows;
+    outputRows += INDICATORS[kind].outputs.length;
+    return {
+      kind,
+      period,
+      second,
+      third,
+      deviations: "deviations" in request ? request.deviations : 0,
+      weight: weight(period),
+      secondWeight: weight(second),
+      thirdWeight: weight(third),
+      state: take(ownRows(request)),
+      output,
+      firstWindow: windowOf(request, 0),
+      secondWindow: windowOf(request, 1),
+      secondPosition: positionOf(second),
+      thirdPosition: positionOf(third),
+    };
+  });
+  const layout = { requests, clocks: [...clocks.values()], windows: [...windows.values()], steps };
+  return { ...layout, stateRows: rows, outputRows, ...tablesOf({ ...layout, stateRows: rows, outputRows }) };
 }
 
 /** Output row of a request, by its position among the requests. @throws RangeError when it has no such output. */
@@ -88,22 +199,120 @@ export function outputRow(plan: IndicatorPlan, request: number, output: Indicato
   return step.output + place;
 }
 
-function stateRows(kind: IndicatorKind, period: number): number {
-  switch (kind) {
+/** Windows over the first period. */
+const SOURCES: Readonly<Record<IndicatorKind, readonly WindowSource[]>> = {
+  ema: [],
+  sma: ["close"],
+  rsi: [],
+  atr: [],
+  adx: [],
+  bollinger: ["close"],
+  volumeRatio: ["volume"],
+  trueRange: [],
+  macd: [],
+  stochastic: ["high", "low"],
+  highest: ["high"],
+  lowest: ["low"],
+  standardDeviation: ["close"],
+  volumeAverage: ["volume"],
+  obv: [],
+  vwap: ["typical", "volume"],
+};
+
+function check(request: IndicatorRequest): void {
+  for (const parameter of INDICATORS[request.kind].parameters) {
+    const value = parameterOf(request, parameter);
+    if (parameter === "deviations") {
+      if (!(value > 0 && value < Number.POSITIVE_INFINITY)) {
+        throw new RangeError(`${request.kind}: ${value} standard deviations`);
+      }
+      continue;
+    }
+    const least = minimumOf(parameter);
+    if (!(Number.isInteger(value) && value >= least && value <= MAX_PERIOD)) {
+      throw new RangeError(
+        `${request.kind}: ${parameter} ${value} is not a whole number from ${least} to ${MAX_PERIOD}`,
+      );
+    }
+  }
+  if (request.kind === "macd" && request.fast >= request.slow) {
+    throw new RangeError(`macd: the fast period ${request.fast} is not below the slow one ${request.slow}`);
+  }
+}
+
+function parameterOf(request: IndicatorRequest, parameter: IndicatorParameter): number {
+  return (request as Readonly<Partial<Record<IndicatorParameter, number>>>)[parameter] ?? Number.NaN;
+}
+
+function periodsOf(request: IndicatorRequest): number[] {
+  return INDICATORS[request.kind].parameters
+    .filter((parameter) => parameter !== "deviations")
+    .map((parameter) => parameterOf(request, parameter));
+}
+
+/** Periods of the rings that a request needs. */
+function ringPeriods(request: IndicatorRequest): readonly number[] {
+  if (request.kind === "stochastic") return [request.period, request.slowing, request.smoothing];
+  return SOURCES[request.kind].length > 0 ? periodsOf(request).slice(0, 1) : [];
+}
+
+/** Rows of state that belong to one request alone. */
+function ownRows(request: IndicatorRequest): number {
+  switch (request.kind) {
     case "ema":
     case "atr":
+    case "obv":
       return 1;
     case "rsi":
       return 2;
+    case "macd":
+      return 3;
     case "adx":
       return 4;
-    case "sma":
-    case "bollinger":
-    case "volumeRatio":
-      return 1 + period;
-    case "trueRange":
-      return 0;
+    case "stochastic":
+      return request.slowing + request.smoothing;
     default:
-      return kind satisfies never;
+      return 0;
   }
+}
+
+function emaWeight(period: number): number {
+  return 2 / (period + 1);
+}
+
+function wilderWeight(period: number): number {
+  return period === 0 ? 0 : 1 / period;
+}
+
+function tablesOf(plan: Omit<IndicatorPlan, "table" | "numbers">): Pick<IndicatorPlan, "table" | "numbers"> {
+  const { clocks, windows, steps, stateRows, outputRows } = plan;
+  const whole = [
+    [TABLE_VERSION, clocks.length, windows.length, steps.length, stateRows, outputRows, 0, 0],
+    ...clocks.map(({ period, position }) => [period, position]),
+    ...windows.map((w) => [WINDOW_SOURCES.indexOf(w.source), w.period, w.position, w.ring, w.result]),
+    ...steps.map((s) => [
+      STEP_KINDS.indexOf(s.kind),
+      s.period,
+      s.second,
+      s.third,
+      s.state,
+      s.output,
+      s.firstWindow,
+      s.secondWindow,
+      s.secondPosition,
+      s.thirdPosition,
+      0,
+      0,
+    ]),
+  ].flat();
+  const numbers = [
+    ...steps.flatMap((s) => [s.deviations, s.weight, s.secondWeight, s.thirdWeight]),
+    ...windows.map(({ weight }) => weight),
+  ];
+  // Explicit shared buffers, because native kernels take their address.
+  const table = new Int32Array(new SharedArrayBuffer(whole.length * 4));
+  table.set(whole);
+  const doubles = new Float64Array(new SharedArrayBuffer(numbers.length * 8));
+  doubles.set(numbers);
+  return { table, numbers: doubles };
 }

@@ -1,6 +1,13 @@
 import { type Columns, computeIndicators } from "../indicators/indicators.ts";
 import type { Kernel } from "../indicators/kernel.ts";
-import { INDICATORS, type IndicatorKind, type IndicatorRequest, MAX_PERIOD, MIN_PERIOD } from "../indicators/plan.ts";
+import {
+  INDICATORS,
+  type IndicatorKind,
+  type IndicatorParameter,
+  type IndicatorRequest,
+  MAX_PERIOD,
+  minimumOf,
+} from "../indicators/plan.ts";
 import { InputError } from "../input-error.ts";
 
 /** A request and the words it was asked in, which name it in the output. */
@@ -59,25 +66,39 @@ function known(x: number): number | null {
 }
 
 /** Other spellings of kinds. */
-const SPELLINGS: Readonly<Record<string, IndicatorKind>> = { "volume-ratio": "volumeRatio", "true-range": "trueRange" };
+const SPELLINGS: Readonly<Record<string, IndicatorKind>> = {
+  "volume-ratio": "volumeRatio",
+  "volume-average": "volumeAverage",
+  "true-range": "trueRange",
+  "standard-deviation": "standardDeviation",
+};
 
 function parseIndicator(key: string): IndicatorRequest {
-  const [name = "", ...values] = key.split(":");
+  const [name = "", ...texts] = key.split(":");
   const kind = SPELLINGS[name] ?? name;
   if (!isKind(kind)) throw new InputError(`indicator "${key}": there is no "${name}"; available: ${available()}`, 2);
-  const parameters = INDICATORS[kind].parameters;
-  if (values.length !== parameters.length) throw new InputError(`indicator "${key}": write ${form(kind)}`, 2);
-  if (kind === "trueRange") return { kind };
-
-  const period = /^\d{1,6}$/.test(values[0]!) ? Number(values[0]) : Number.NaN;
-  if (!(period >= MIN_PERIOD && period <= MAX_PERIOD)) {
-    throw new InputError(`indicator "${key}": the period is a whole number from ${MIN_PERIOD} to ${MAX_PERIOD}`, 2);
+  const parameters: readonly IndicatorParameter[] = INDICATORS[kind].parameters;
+  if (texts.length !== parameters.length) throw new InputError(`indicator "${key}": write ${form(kind)}`, 2);
+  const values = parameters.map((parameter, i) => [parameter, parseParameter(key, parameter, texts[i]!)] as const);
+  // Every parameter of the kind has a value of the right type: the table says which ones a request of it has.
+  const request = { kind, ...Object.fromEntries(values) } as IndicatorRequest;
+  if (request.kind === "macd" && request.fast >= request.slow) {
+    throw new InputError(`indicator "${key}": the fast period is below the slow one`, 2);
   }
-  if (kind !== "bollinger") return { kind, period };
+  return request;
+}
 
-  const deviations = /^\d{1,3}(\.\d+)?$/.test(values[1]!) ? Number(values[1]) : Number.NaN;
-  if (!(deviations > 0)) throw new InputError(`indicator "${key}": deviations are a number above 0, for example 2`, 2);
-  return { kind, period, deviations };
+function parseParameter(key: string, parameter: IndicatorParameter, text: string): number {
+  if (parameter === "deviations") {
+    const deviations = /^\d{1,3}(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+    if (deviations > 0) return deviations;
+    throw new InputError(`indicator "${key}": deviations are a number above 0, for example 2`, 2);
+  }
+  const least = minimumOf(parameter);
+  const period = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (period >= least && period <= MAX_PERIOD) return period;
+  const name = parameter === "period" ? "the period" : `the ${parameter} period`;
+  throw new InputError(`indicator "${key}": ${name} is a whole number from ${least} to ${MAX_PERIOD}`, 2);
 }
 
 function isKind(name: string): name is IndicatorKind {

@@ -31,7 +31,8 @@ export function structureEvents(
 
 /**
  * The objects that are confirmed and still active after the last bar up to the open time `until`, inclusive: by time
- * of confirmation, and at one bar in the order break, order block, gap, swing.
+ * of confirmation, and at one bar in the order level, session, displacement, sweep, break, order block, breaker, gap,
+ * pool, swing, range, the external ones of a kind first.
  * @throws RangeError for bars that are not in order
  */
 export function structureObjects(
@@ -39,8 +40,23 @@ export function structureObjects(
   settings: StructureSettings = {},
   until = Infinity,
 ): StructureLine[] {
-  const { breaks, orderBlocks, gaps, swings } = track(bars, settings, until).view;
-  return [...breaks, ...orderBlocks, ...gaps, ...swings]
+  const { view } = track(bars, settings, until);
+  const { external } = view;
+  return [
+    ...view.levels,
+    ...view.sessions,
+    ...view.displacements,
+    ...view.sweeps,
+    ...external.breaks,
+    ...view.breaks,
+    ...view.orderBlocks,
+    ...view.breakers,
+    ...view.gaps,
+    ...view.pools,
+    ...external.swings,
+    ...view.swings,
+    ...(view.range === undefined ? [] : [view.range]),
+  ]
     .sort((a, b) => a.confirmedAt - b.confirmedAt)
     .map((object) => lineOf(bars.timeframe, object));
 }

@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import { InputError } from "../input-error.ts";
 
 const ENCODER = new TextEncoder();
@@ -56,6 +57,14 @@ export class ByteWriter {
     this.reserve(8);
     this.view.setBigUint64(this.length, value, true);
     this.length += 8;
+  }
+
+  /** A number that float32 holds exactly. */
+  f32(value: number): void {
+    this.reserve(4);
+    if (Number.isNaN(value)) this.view.setUint32(this.length, 0x7fc00000, true);
+    else this.view.setFloat32(this.length, value, true);
+    this.length += 4;
   }
 
   f64(value: number): void {
@@ -151,6 +160,10 @@ export class ByteReader {
     return this.#view.getBigUint64(this.#advance(8), true);
   }
 
+  f32(): number {
+    return this.#view.getFloat32(this.#advance(4), true);
+  }
+
   f64(): number {
     return this.#view.getFloat64(this.#advance(8), true);
   }
@@ -174,3 +187,19 @@ export class ByteReader {
     return name;
   }
 }
+
+/** CRC-32 (ISO-HDLC, as in zlib) of the bytes from `from` up to `to`. */
+export function checksum(bytes: Uint8Array, from: number, to: number): number {
+  if (to - from > SHORT_RECORD) return crc32(bytes.subarray(from, to));
+  let crc = -1;
+  for (let at = from; at < to; at++) crc = CRC_TABLE[(crc ^ bytes[at]!) & 255]! ^ (crc >>> 8);
+  return ~crc >>> 0;
+}
+
+/** Below this size a table in JavaScript is faster than making the view that the native function wants. */
+const SHORT_RECORD = 128;
+const CRC_TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = (crc & 1) !== 0 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+  return crc;
+});

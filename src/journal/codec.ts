@@ -9,8 +9,18 @@ import {
   TIMES_IN_FORCE,
   TRADING_STATES,
   type Trade,
+  WORKING_TYPES,
 } from "../core/effects.ts";
-import { ANSWERS, type BarEvent, COMMANDS, type Event, LEGS, LIQUIDATION_CAUSES } from "../core/events.ts";
+import {
+  ANSWERS,
+  type BarEvent,
+  BREAKER_LEVELS,
+  COMMANDS,
+  type Event,
+  LEGS,
+  LIQUIDATION_CAUSES,
+} from "../core/events.ts";
+import { VIRTUAL_EVENTS, VIRTUAL_OUTCOMES, type VirtualStatistics, type VirtualTrade } from "../core/virtual-book.ts";
 import { InputError } from "../input-error.ts";
 import type { ByteReader, ByteWriter } from "./binary.ts";
 
@@ -91,6 +101,17 @@ export function encodeEvent(out: ByteWriter, event: Event): void {
       eventHead(out, 12, event);
       out.text(event.timer);
       return;
+    case "tick":
+      eventHead(out, 13, event);
+      out.f64(event.first);
+      out.f64(event.high);
+      out.f64(event.low);
+      out.f64(event.last);
+      return;
+    case "breaker":
+      eventHead(out, 14, event);
+      out.choice(BREAKER_LEVELS, event.level);
+      return;
     default:
       unencodable(event);
   }
@@ -157,6 +178,12 @@ export function decodeEvent(input: ByteReader): Event {
       };
     case 12:
       return { kind: "timer", time, symbol, timer: input.text() };
+    case 13: {
+      const [first, high, low, last] = [input.f64(), input.f64(), input.f64(), input.f64()];
+      return { kind: "tick", time, symbol, first, high, low, last };
+    }
+    case 14:
+      return { kind: "breaker", time, symbol, level: input.choice(BREAKER_LEVELS) };
     default:
       throw new InputError(`event kind ${tag} is unknown to this build`);
   }
@@ -202,6 +229,13 @@ export function encodeEffect(out: ByteWriter, effect: Effect): void {
       out.u8(2);
       out.f64(effect.order);
       out.i32(effect.symbol);
+      return;
+    case "amend":
+      out.u8(8);
+      out.f64(effect.order);
+      out.i32(effect.symbol);
+      out.f64(effect.lots);
+      out.f64(effect.price);
       return;
     case "analyse":
       out.u8(3);
@@ -249,6 +283,8 @@ export function decodeEffect(input: ByteReader): Effect {
       return { kind: "record", record: decodeCoreRecord(input) };
     case 7:
       return { kind: "notice", level: input.choice(LEVELS), text: input.text() };
+    case 8:
+      return { kind: "amend", order: input.f64(), symbol: input.i32(), lots: input.f64(), price: input.f64() };
     default:
       throw new InputError(`effect kind ${tag} is unknown to this build`);
   }
@@ -280,12 +316,21 @@ function encodeOrder(out: ByteWriter, order: OrderRequest): void {
   out.f64(order.trigger);
   out.choice(TIMES_IN_FORCE, order.timeInForce);
   out.flag(order.reduceOnly);
-  out.flag(order.closePosition);
+  // Fields that came later are announced in this byte, so that orders without them are written as they always were.
+  const callback = order.callback === undefined ? 0 : HAS_CALLBACK;
+  const workingType = order.workingType === undefined ? 0 : HAS_WORKING_TYPE;
+  out.u8((order.closePosition ? CLOSE_POSITION : 0) | callback | workingType);
   out.f64(order.leverage);
+  if (order.callback !== undefined) out.f64(order.callback);
+  if (order.workingType !== undefined) out.choice(WORKING_TYPES, order.workingType);
 }
 
+const CLOSE_POSITION = 1;
+const HAS_CALLBACK = 2;
+const HAS_WORKING_TYPE = 4;
+
 function decodeOrder(input: ByteReader): OrderRequest {
-  return {
+  const plain = {
     id: input.f64(),
     symbol: input.i32(),
     leg: input.choice(LEGS),
@@ -297,8 +342,15 @@ function decodeOrder(input: ByteReader): OrderRequest {
     trigger: input.f64(),
     timeInForce: input.choice(TIMES_IN_FORCE),
     reduceOnly: input.flag(),
-    closePosition: input.flag(),
-    leverage: input.f64(),
+  };
+  const present = input.u8();
+  const leverage = input.f64();
+  return {
+    ...plain,
+    closePosition: (present & CLOSE_POSITION) !== 0,
+    leverage,
+    ...((present & HAS_CALLBACK) === 0 ? {} : { callback: input.f64() }),
+    ...((present & HAS_WORKING_TYPE) === 0 ? {} : { workingType: input.choice(WORKING_TYPES) }),
   };
 }
 
@@ -351,6 +403,44 @@ function encodeCoreRecord(out: ByteWriter, record: CoreRecord): void {
       out.choice(TRADING_STATES, record.to);
       out.text(record.reason);
       return;
+    case "stop-moved":
+      out.u8(7);
+      out.f64(record.time);
+      out.i32(record.symbol);
+      out.choice(LEGS, record.leg);
+      out.f64(record.from);
+      out.f64(record.to);
+      return;
+    case "virtual-opened":
+      out.u8(8);
+      out.f64(record.time);
+      out.f64(record.id);
+      out.i32(record.symbol);
+      encodeDirection(out, record.direction);
+      out.text(record.setup);
+      out.f64(record.confidence);
+      out.f64(record.entry);
+      out.f64(record.stop);
+      out.f64(record.target);
+      return;
+    case "virtual":
+      out.u8(9);
+      out.f64(record.time);
+      out.f64(record.id);
+      out.i32(record.symbol);
+      out.choice(VIRTUAL_EVENTS, record.event);
+      out.f64(record.price);
+      return;
+    case "virtual-closed":
+      out.u8(10);
+      out.f64(record.time);
+      encodeVirtualTrade(out, record.trade);
+      return;
+    case "virtual-statistics":
+      out.u8(11);
+      out.f64(record.time);
+      for (const name of STATISTICS) out.f64(record.statistics[name]);
+      return;
     default:
       unencodable(record);
   }
@@ -400,30 +490,70 @@ function decodeCoreRecord(input: ByteReader): CoreRecord {
       const from = input.choice(TRADING_STATES);
       return { kind: "trading-state", time, from, to: input.choice(TRADING_STATES), reason: input.text() };
     }
+    case 7: {
+      const symbol = input.i32();
+      const leg = input.choice(LEGS);
+      return { kind: "stop-moved", time, symbol, leg, from: input.f64(), to: input.f64() };
+    }
+    case 8:
+      return {
+        kind: "virtual-opened",
+        time,
+        id: input.f64(),
+        symbol: input.i32(),
+        direction: decodeDirection(input),
+        setup: input.text(),
+        confidence: input.f64(),
+        entry: input.f64(),
+        stop: input.f64(),
+        target: input.f64(),
+      };
+    case 9: {
+      const id = input.f64();
+      const symbol = input.i32();
+      return { kind: "virtual", time, id, symbol, event: input.choice(VIRTUAL_EVENTS), price: input.f64() };
+    }
+    case 10:
+      return { kind: "virtual-closed", time, trade: decodeVirtualTrade(input) };
+    case 11: {
+      const statistics = Object.fromEntries(STATISTICS.map((name) => [name, input.f64()]));
+      return { kind: "virtual-statistics", time, statistics: statistics as unknown as VirtualStatistics };
+    }
     default:
       throw new InputError(`record kind ${tag} is unknown to this build`);
   }
 }
 
+/** Added to the byte of a candidate's direction when its features follow at the end. */
+const FEATURES_FOLLOW = 2;
+
 function encodeCandidate(out: ByteWriter, candidate: Candidate): void {
+  const { features } = candidate;
   out.i32(candidate.symbol);
   out.text(candidate.strategy);
   out.text(candidate.setup);
-  encodeDirection(out, candidate.direction);
+  out.u8(DIRECTIONS.indexOf(candidate.direction) + (features === undefined ? 0 : FEATURES_FOLLOW));
   out.f64(candidate.entry);
   out.f64(candidate.stop);
   out.f64(candidate.target);
   out.f64(candidate.confidence);
   encodeNumbers(out, candidate.scores);
   encodeTexts(out, candidate.reasons);
+  if (features === undefined) return;
+  out.u32(features.length);
+  for (const value of features) out.f32(value);
 }
 
 function decodeCandidate(input: ByteReader): Candidate {
-  return {
-    symbol: input.i32(),
-    strategy: input.text(),
-    setup: input.text(),
-    direction: decodeDirection(input),
+  const head = { symbol: input.i32(), strategy: input.text(), setup: input.text() };
+  const byte = input.u8();
+  const direction = DIRECTIONS[byte % FEATURES_FOLLOW];
+  if (byte >= 2 * FEATURES_FOLLOW || direction === undefined) {
+    throw new InputError(`direction ${byte} of a candidate is unknown to this build`);
+  }
+  const candidate: Candidate = {
+    ...head,
+    direction,
     entry: input.f64(),
     stop: input.f64(),
     target: input.f64(),
@@ -431,6 +561,8 @@ function decodeCandidate(input: ByteReader): Candidate {
     scores: decodeNumbers(input),
     reasons: list(input, () => input.text()),
   };
+  if (byte < FEATURES_FOLLOW) return candidate;
+  return { ...candidate, features: Float32Array.from(list(input, () => input.f32())) };
 }
 
 function encodeTrade(out: ByteWriter, trade: Trade): void {
@@ -478,6 +610,75 @@ function decodeTrade(input: ByteReader): Trade {
     target: input.f64(),
     leverage: input.f64(),
     reasons: list(input, () => input.text()),
+  };
+}
+
+/** In the order in which they are written. */
+const STATISTICS = [
+  "live",
+  "opened",
+  "missed",
+  "marked",
+  "targets",
+  "stops",
+  "expired",
+  "wins",
+  "result",
+  "gains",
+  "losses",
+] as const satisfies readonly (keyof VirtualStatistics)[];
+
+function encodeVirtualTrade(out: ByteWriter, trade: VirtualTrade): void {
+  out.f64(trade.id);
+  out.i32(trade.symbol);
+  encodeDirection(out, trade.direction);
+  out.text(trade.strategy);
+  out.text(trade.setup);
+  out.f64(trade.confidence);
+  encodeNumbers(out, trade.scores);
+  out.choice(REGIMES, trade.regime);
+  out.f64(trade.signalTime);
+  out.f64(trade.entryTime);
+  out.f64(trade.exitTime);
+  out.f64(trade.plannedEntry);
+  out.f64(trade.entry);
+  out.f64(trade.exit);
+  out.f64(trade.stop);
+  out.f64(trade.target);
+  out.f64(trade.finalStop);
+  out.f64(trade.stopMoves);
+  out.choice(VIRTUAL_OUTCOMES, trade.outcome);
+  out.f64(trade.best);
+  out.f64(trade.bestAt);
+  out.f64(trade.worst);
+  out.f64(trade.worstAt);
+}
+
+function decodeVirtualTrade(input: ByteReader): VirtualTrade {
+  return {
+    id: input.f64(),
+    symbol: input.i32(),
+    direction: decodeDirection(input),
+    strategy: input.text(),
+    setup: input.text(),
+    confidence: input.f64(),
+    scores: decodeNumbers(input),
+    regime: input.choice(REGIMES),
+    signalTime: input.f64(),
+    entryTime: input.f64(),
+    exitTime: input.f64(),
+    plannedEntry: input.f64(),
+    entry: input.f64(),
+    exit: input.f64(),
+    stop: input.f64(),
+    target: input.f64(),
+    finalStop: input.f64(),
+    stopMoves: input.f64(),
+    outcome: input.choice(VIRTUAL_OUTCOMES),
+    best: input.f64(),
+    bestAt: input.f64(),
+    worst: input.f64(),
+    worstAt: input.f64(),
   };
 }
 

@@ -50,7 +50,7 @@ export interface JournalHeader {
   readonly data: DataReference;
   /** `referenced`: bars are read again from `data` on replay; `stored`: they are in the file. */
   readonly bars: "referenced" | "stored";
-  /** `orders`: of the effects only submit and cancel are in the file, the others in the blocks' hashes; `all`: all. */
+  /** `orders`: of the effects only submit, cancel and amend are in the file, the others in the blocks' hashes; `all`: all. */
   readonly effects: "orders" | "all";
 }
 
@@ -68,6 +68,7 @@ export type DataReference =
       readonly symbols: readonly string[];
       readonly fundingFile?: string;
       readonly rulesFile?: string;
+      readonly bracketsFile?: string;
     }
   | {
       readonly kind: "generated";
@@ -187,15 +188,19 @@ function hashText(hash: bigint): string {
  */
 export class EffectBlock {
   readonly #bytes = new ByteWriter(4096);
+  #last = 0;
   #hash = 0n;
   effects = 0;
 
-  /** Adds an effect and returns its bytes: a view, valid until the next call. */
-  add(effect: Effect): Uint8Array {
-    const start = this.#bytes.length;
+  add(effect: Effect): void {
+    this.#last = this.#bytes.length;
     encodeEffect(this.#bytes, effect);
     this.effects++;
-    return this.#bytes.bytes.subarray(start, this.#bytes.length);
+  }
+
+  /** The bytes of the effect that was added last: a view, valid until the next one. */
+  get last(): Uint8Array {
+    return this.#bytes.bytes.subarray(this.#last, this.#bytes.length);
   }
 
   /** Ends the block and begins the next one. */
@@ -210,5 +215,5 @@ export class EffectBlock {
 
 /** Whether the file holds this effect in full, and not only in its block's hash. */
 export function isStored(effect: Effect, effects: JournalHeader["effects"]): boolean {
-  return effects === "all" || effect.kind === "submit" || effect.kind === "cancel";
+  return effects === "all" || effect.kind === "submit" || effect.kind === "cancel" || effect.kind === "amend";
 }

@@ -1,9 +1,8 @@
 import { closeSync, fdatasync, fdatasyncSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { crc32 } from "node:zlib";
 import type { Effect } from "../core/effects.ts";
 import type { BarEvent, Event } from "../core/events.ts";
-import { ByteWriter } from "./binary.ts";
+import { ByteWriter, checksum } from "./binary.ts";
 import { encodeBarFields, encodeEvent } from "./codec.ts";
 import {
   EffectBlock,
@@ -118,13 +117,18 @@ export class JournalWriter {
   /** Appends an effect of the last event; to be called before the effect is performed. */
   effect(effect: Effect): void {
     this.#effects++;
-    const bytes = this.#block.add(effect);
+    this.#block.add(effect);
     if (!isStored(effect, this.#header.effects)) return;
     this.#endBars();
     const start = this.#begin(TAG.effect);
-    this.#out.append(bytes);
+    this.#out.append(this.#block.last);
     this.#finish(start);
-    if (this.#durability === "intent" && (effect.kind === "submit" || effect.kind === "cancel")) this.#write();
+    if (
+      this.#durability === "intent" &&
+      (effect.kind === "submit" || effect.kind === "cancel" || effect.kind === "amend")
+    ) {
+      this.#write();
+    }
   }
 
   /** Hands everything to the page cache. */
@@ -204,7 +208,7 @@ export class JournalWriter {
     const start = this.#begin(stored ? TAG.storedBars : TAG.referencedBars);
     this.#out.f64(this.#blockTime);
     this.#out.u32(this.#barCount);
-    this.#out.append(this.#bars.written());
+    if (stored) this.#out.append(this.#bars.written());
     this.#bars.length = 0;
     this.#barCount = 0;
     this.#finish(start);
@@ -244,7 +248,7 @@ export class JournalWriter {
     this.#sequence++;
     out.view.setUint32(start, payload, true);
     out.view.setFloat64(start + 8, this.#sequence, true);
-    out.view.setUint32(start + 4, crc32(out.bytes.subarray(start + 8, out.length)), true);
+    out.view.setUint32(start + 4, checksum(out.bytes, start + 8, out.length), true);
     while ((out.length & 7) !== 0) out.u8(0);
     if (out.length >= BUFFER) this.#write();
   }

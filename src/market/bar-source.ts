@@ -1,5 +1,6 @@
 import type { BarEvent } from "../core/events.ts";
 import type { Instrument } from "../core/instrument.ts";
+import type { Contract } from "./contract.ts";
 
 /** What a symbol shows in one step of the base timeframe. */
 export const ABSENT = 0;
@@ -23,6 +24,13 @@ export interface BarStep {
   readonly close: Float64Array;
   /** Base units. */
   readonly volume: Float64Array;
+  /** Mark prices of the same bars in ticks, from sources that have them: what liquidations are judged by. */
+  readonly mark?: {
+    readonly open: Float64Array;
+    readonly high: Float64Array;
+    readonly low: Float64Array;
+    readonly close: Float64Array;
+  };
   /** Symbols whose trading begins with this step's bar, and those that are delisted at this step's open time. */
   readonly listed: number[];
   readonly delisted: number[];
@@ -45,6 +53,10 @@ export interface BarSource {
   readonly dataHash: string;
   /** What was inferred or assumed for lack of input, in words for the report. */
   readonly assumptions: readonly string[];
+  /** What the exchange asks of each instrument, where it is known; assumed otherwise. */
+  readonly contracts?: readonly Contract[];
+  /** Where the marks of the steps come from, in words; absent when steps have none. */
+  readonly mark?: string;
   /** The next step, or undefined at the end. */
   step(): BarStep | undefined;
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Instrument, powerOfTen, USDT } from "../core/instrument.ts";
-import { type BarSource, type BarStep, REAL } from "./bar-source.ts";
+import { ABSENT, type BarSource, type BarStep, REAL } from "./bar-source.ts";
 import { Random } from "./random.ts";
 
 export interface GeneratedMarketOptions {
@@ -17,7 +17,7 @@ export interface GeneratedMarketOptions {
 }
 
 /** Raise when the same seed gives other bars than before. */
-const GENERATOR_VERSION = 1;
+const GENERATOR_VERSION = 2;
 
 /** Invented names, so that nobody takes this market for a real one. */
 const NAMES = [
@@ -52,6 +52,28 @@ const REGIMES: readonly Regime[] = [
   { volatility: 2.2, impulse: 0.5, up: 0.5 },
 ];
 
+/**
+ * Volatility clusters: the variance follows the last squared moves and falls back to 1 (GARCH(1,1), Bollerslev 1986).
+ * The weights are those that minute bars of large perpetuals show roughly: shocks of which half is left after an hour.
+ */
+const SHOCK = 0.06;
+const MEMORY = 0.93;
+const LARGEST_VARIANCE = 9;
+/** One shock in so many minutes is this much larger: what makes the tails fat. */
+const JUMP_CHANCE = 1 / 400;
+const JUMP = 4;
+
+/** A crash: the whole market falls (or, more rarely, squeezes up) for some minutes, and takes part of it back. */
+const CRASH_CHANCE = 1 / 7200;
+/** Moves per minute of the shared factor while it lasts, and how much busier trading is. */
+const CRASH_MOVE = 0.006;
+const CRASH_ACTIVITY = 6;
+
+/** Share of symbols that come and go; the others are there from beginning to end. */
+const FLEETING = 0.2;
+const LISTED_DAYS = 12;
+const DELISTED_DAYS = 3;
+
 /** Beyond this multiple of its first price (or below the inverse) a walk's next impulses lead back. */
 const REACH = 3;
 /** A walk moves at most this much in a minute, whatever the draws. */
@@ -81,6 +103,10 @@ class Walk {
   #drift = 0;
   #direction = 1;
   #impulseReturn = 0;
+  /** Variance of the noise relative to its long run, and its root. */
+  #variance = 1;
+  /** How wide moves are at the moment, 1 in the long run; volume goes with it. */
+  heat = 1;
 
   constructor(random: Random, volatility: number) {
     this.#random = random;
@@ -95,7 +121,12 @@ class Walk {
     if (this.#phaseLeft-- <= 0) this.#nextPhase();
     const spread = this.#volatility * this.#regime.volatility;
     const noise = this.#phase === "impulse" ? 0.7 : this.#phase === "rest" ? 0.6 : 0.8;
-    const move = spread * (this.#drift + noise * this.#random.normal());
+    const jump = this.#random.chance(JUMP_CHANCE) ? JUMP : 1;
+    const shock = this.heat * this.#random.normal() * jump;
+    const variance = 1 - SHOCK - MEMORY + SHOCK * shock * shock + MEMORY * this.#variance;
+    this.#variance = variance > LARGEST_VARIANCE ? LARGEST_VARIANCE : variance;
+    this.heat = Math.sqrt(this.#variance);
+    const move = spread * (this.#drift + noise * shock);
     this.move = move > LARGEST_MOVE ? LARGEST_MOVE : move < -LARGEST_MOVE ? -LARGEST_MOVE : move;
     if (this.#phase === "impulse") this.#impulseReturn += this.move;
     this.level *= 1 + this.move;
@@ -156,12 +187,50 @@ interface GeneratedSymbol {
   mean: number;
   /** The last close, whole ticks. */
   close: number;
+  /** Whether it is traded, and for how many minutes that stays so: Infinity for most symbols. */
+  listed: boolean;
+  minutesLeft: number;
+}
+
+/** A fall that all symbols take part in, and the recovery after it. */
+class Crash {
+  /** Added to the shared factor's move of this minute. */
+  move = 0;
+  active = false;
+  readonly #random: Random;
+  #left = 0;
+  #perMinute = 0;
+  #recovery = 0;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  minute(): void {
+    const random = this.#random;
+    if (this.#left > 0) this.#left--;
+    else if (this.#recovery > 0) {
+      this.#left = this.#recovery;
+      this.#recovery = 0;
+      this.#perMinute *= -random.between(0.1, 0.25);
+    } else {
+      this.#perMinute = 0;
+      if (random.chance(CRASH_CHANCE)) {
+        this.#left = random.whole(8, 25);
+        this.#recovery = random.whole(20, 60);
+        this.#perMinute = (random.chance(0.75) ? -1 : 1) * CRASH_MOVE * random.between(0.5, 1.5);
+      }
+    }
+    this.active = this.#perMinute !== 0;
+    this.move = this.active ? this.#perMinute * random.between(0.4, 1.6) : 0;
+  }
 }
 
 /**
- * An endless made-up market: regimes that persist and switch, one factor that all symbols share, volume that grows
- * with the size of the move, funding every 8 hours that follows the trend. Nothing in it is meant to be profitable:
- * what an impulse leads to is drawn with even odds over the regimes.
+ * An endless made-up market: regimes that persist and switch, volatility that clusters and has fat tails, one factor
+ * that all symbols share, crashes of that factor, volume that grows with volatility and the size of the move, symbols
+ * that are listed and delisted, funding every 8 hours that follows the trend, and a mark price that knows no wicks.
+ * Nothing in it is meant to be profitable: what an impulse leads to is drawn with even odds over the regimes.
  *
  * @throws RangeError when a parameter is out of its range
  */
@@ -191,7 +260,10 @@ class GeneratedBars implements BarSource {
   readonly bars = Number.POSITIVE_INFINITY;
   readonly dataHash: string;
   readonly assumptions: readonly string[];
+  readonly mark = "generated, the fair price without the wicks of single trades";
   readonly #factor: Walk;
+  readonly #crash: Crash;
+  readonly #lifetimes: Random;
   readonly #symbols: readonly GeneratedSymbol[];
   readonly #step: BarStep;
   #stepsDone = 0;
@@ -201,6 +273,8 @@ class GeneratedBars implements BarSource {
     this.start = start;
     const names = NAMES.slice(0, count).sort();
     this.#factor = new Walk(new Random(seed, 0), 0.0005);
+    this.#crash = new Crash(new Random(seed, NAMES.length + 1));
+    this.#lifetimes = new Random(seed, NAMES.length + 2);
     const made = names.map((name, index) => makeSymbol(name, new Random(seed, index + 1)));
     this.instruments = made.map(({ instrument }) => instrument);
     this.#symbols = made.map(({ symbol }) => symbol);
@@ -215,24 +289,56 @@ class GeneratedBars implements BarSource {
       low: new Float64Array(count),
       close: new Float64Array(count),
       volume: new Float64Array(count),
+      mark: {
+        open: new Float64Array(count),
+        high: new Float64Array(count),
+        low: new Float64Array(count),
+        close: new Float64Array(count),
+      },
       listed: names.map((_, index) => index),
       delisted: [],
       funding: [],
     };
+    // The first symbol stays, so that there always is a market.
+    for (const symbol of this.#symbols.slice(1)) {
+      if (this.#lifetimes.chance(FLEETING)) symbol.minutesLeft = this.#lifetime(LISTED_DAYS);
+    }
   }
 
   step(): BarStep {
     const step = this.#step;
     step.openTime = this.start + this.#stepsDone * this.timeframe;
-    if (this.#stepsDone > 0) step.listed.length = 0;
+    if (this.#stepsDone > 0) this.#changeListings();
     this.#stepsDone++;
     this.#fund();
     step.volume.fill(0);
     for (let minute = 0; minute < this.timeframe / MINUTE; minute++) {
       this.#factor.minute();
+      this.#crash.minute();
       for (let index = 0; index < this.#symbols.length; index++) this.#minute(index, minute === 0);
     }
     return step;
+  }
+
+  /** Half to one and a half times so many days, in minutes. */
+  #lifetime(days: number): number {
+    return this.#lifetimes.whole(days * 720, days * 2160);
+  }
+
+  /** Symbols leave and come back at the open of a step, never inside of one. */
+  #changeListings(): void {
+    const { status, listed, delisted } = this.#step;
+    listed.length = 0;
+    delisted.length = 0;
+    for (let index = 0; index < this.#symbols.length; index++) {
+      const symbol = this.#symbols[index]!;
+      symbol.minutesLeft -= this.timeframe / MINUTE;
+      if (symbol.minutesLeft > 0) continue;
+      symbol.listed = !symbol.listed;
+      symbol.minutesLeft = this.#lifetime(symbol.listed ? LISTED_DAYS : DELISTED_DAYS);
+      status[index] = symbol.listed ? REAL : ABSENT;
+      (symbol.listed ? listed : delisted).push(index);
+    }
   }
 
   /** Rates are set before the step's bars exist: by the trend as known at its open. */
@@ -241,7 +347,8 @@ class GeneratedBars implements BarSource {
     funding.length = 0;
     if (openTime % FUNDING_INTERVAL !== 0 || this.#stepsDone === 1) return;
     for (let index = 0; index < this.#symbols.length; index++) {
-      const { price, mean } = this.#symbols[index]!;
+      const { price, mean, listed } = this.#symbols[index]!;
+      if (!listed) continue;
       const rate = Math.round(FUNDING_BASE + (price / mean - 1) * 1_000_000);
       const bounded = rate > FUNDING_BOUND ? FUNDING_BOUND : rate < -FUNDING_BOUND ? -FUNDING_BOUND : rate;
       funding.push({ time: openTime, symbol: index, rate: bounded, mark: 0 });
@@ -253,8 +360,9 @@ class GeneratedBars implements BarSource {
     const step = this.#step;
     const symbol = this.#symbols[index]!;
     const { random, walk } = symbol;
+    const mark = step.mark!;
     walk.minute();
-    const shared = symbol.beta * this.#factor.move;
+    const shared = symbol.beta * (this.#factor.move + this.#crash.move);
     symbol.price *= (1 + walk.move) * (1 + shared);
     // The factor wanders too; the bound on the sum keeps every price within its decimals.
     const least = symbol.firstTicks / (REACH * REACH * 4);
@@ -268,24 +376,33 @@ class GeneratedBars implements BarSource {
     const reach = symbol.price * symbol.wick * walk.wick;
     const above = Math.round(reach * random.uniform() * random.uniform());
     const below = Math.round(reach * random.uniform() * random.uniform());
-    const high = (open > close ? open : close) + above;
-    const lowest = (open < close ? open : close) - below;
+    const top = open > close ? open : close;
+    const bottom = open < close ? open : close;
+    const high = top + above;
+    const lowest = bottom - below;
     const low = lowest > 1 ? lowest : 1;
     symbol.close = close;
 
     const size = walk.move + shared;
     const effort = 0.4 + random.uniform() + ((size < 0 ? -size : size) / symbol.wick) * 5;
     const instrument = this.instruments[index]!;
-    const lots = Math.round((symbol.turnover * effort * walk.activity * USDT) / (close * instrument.unitValue));
+    const busy = walk.activity * walk.heat * (this.#crash.active ? CRASH_ACTIVITY : 1);
+    const lots = Math.round((symbol.turnover * effort * busy * USDT) / (close * instrument.unitValue));
     const volume = lots * instrument.lotUnits;
     if (first) {
       step.open[index] = open;
       step.high[index] = high;
       step.low[index] = low;
+      mark.open[index] = open;
+      mark.high[index] = top;
+      mark.low[index] = bottom;
     } else {
       if (high > step.high[index]!) step.high[index] = high;
       if (low < step.low[index]!) step.low[index] = low;
+      if (top > mark.high[index]!) mark.high[index] = top;
+      if (bottom < mark.low[index]!) mark.low[index] = bottom;
     }
+    mark.close[index] = close;
     step.close[index] = close;
     step.volume[index] = step.volume[index]! + volume / powerOfTen(instrument.quantityDecimals);
   }
@@ -323,6 +440,8 @@ function makeSymbol(name: string, random: Random): { instrument: Instrument; sym
       price: firstTicks,
       mean: firstTicks,
       close: firstTicks,
+      listed: true,
+      minutesLeft: Number.POSITIVE_INFINITY,
     },
   };
 }

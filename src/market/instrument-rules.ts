@@ -35,6 +35,7 @@ const LEDGER_DECIMALS = 8;
 export function instrumentsOf(
   observed: readonly ObservedSymbol[],
   rulesFile: string | undefined,
+  bracketsFile?: string | undefined,
 ): { instruments: Instrument[]; assumptions: string[] } {
   const rules = rulesFile === undefined ? undefined : readRules(rulesFile);
   const inferred: string[] = [];
@@ -68,7 +69,8 @@ export function instrumentsOf(
   say(inferred, (who) => `Minimum notional of ${who}: assumed, ${ASSUMED_MIN_NOTIONAL} USDT.`);
   say(inferred, (who) => `Largest order of ${who}: assumed, 10 million USDT at the first close.`);
   say(coarsened, (who) => `Lot size of ${who}: coarsened so that a lot moving by a tick is worth whole 1e-8 USDT.`);
-  assumptions.push(`Maximum leverage: assumed, ${ASSUMED_MAX_LEVERAGE} for every symbol.`);
+  if (bracketsFile === undefined)
+    assumptions.push(`Maximum leverage: assumed, ${ASSUMED_MAX_LEVERAGE} for every symbol.`);
   return { instruments, assumptions };
 }
 
@@ -156,10 +158,10 @@ function valueOfDecimal(decimal: Decimal): number {
   return decimal.units / powerOfTen(decimal.decimals);
 }
 
-type Filters = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+export type Filters = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
-/** The filters of each symbol by type. */
-function readRules(file: string): Map<string, Filters> {
+/** The filters of each symbol by type, and the liquidation fee as if it were one. */
+export function readRules(file: string): Map<string, Filters> {
   let json: unknown;
   try {
     json = JSON.parse(new TextDecoder().decode(readInputFile(file)));
@@ -173,11 +175,12 @@ function readRules(file: string): Map<string, Filters> {
   }
   const rules = new Map<string, Filters>();
   for (const [index, entry] of symbols.entries()) {
-    const { symbol, filters } = (entry ?? {}) as { symbol?: unknown; filters?: unknown };
+    const { symbol, filters, liquidationFee } = (entry ?? {}) as Record<string, unknown>;
     if (typeof symbol !== "string") throw new InputError(`${file}: symbols[${index}] has no "symbol"`);
     if (!Array.isArray(filters)) throw new InputError(`${file}: ${symbol} has no list "filters"`);
     if (rules.has(symbol)) throw new InputError(`${file}: ${symbol} is there twice`);
-    rules.set(symbol, Object.fromEntries(filters.map((filter) => [String(filter?.filterType), filter])));
+    const byType = Object.fromEntries(filters.map((filter) => [String(filter?.filterType), filter]));
+    rules.set(symbol, { ...byType, liquidationFee: { value: liquidationFee } });
   }
   return rules;
 }

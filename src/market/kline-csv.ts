@@ -2,21 +2,26 @@ import { powerOfTen } from "../core/instrument.ts";
 import { InputError } from "../input-error.ts";
 import { timeframeName, timeText } from "./timeframe.ts";
 
-/** Bars of one file as columns of equal length, oldest first. */
+/** Bars of one file as columns of equal length in shared memory, oldest first. */
 export interface Klines {
   /** ms UTC, a multiple of the timeframe, strictly rising. */
-  readonly openTime: Float64Array;
+  readonly openTime: Float64Array<SharedArrayBuffer>;
   /** USDT, the nearest float64 of the decimal in the file. */
-  readonly open: Float64Array;
-  readonly high: Float64Array;
-  readonly low: Float64Array;
-  readonly close: Float64Array;
+  readonly open: Float64Array<SharedArrayBuffer>;
+  readonly high: Float64Array<SharedArrayBuffer>;
+  readonly low: Float64Array<SharedArrayBuffer>;
+  readonly close: Float64Array<SharedArrayBuffer>;
   /** Base units. */
-  readonly volume: Float64Array;
+  readonly volume: Float64Array<SharedArrayBuffer>;
   /** Most decimals that any price has, trailing zeros aside. */
   readonly priceDecimals: number;
   /** The same of the base volume; undefined when the file has only `quote_volume`. */
   readonly volumeDecimals: number | undefined;
+}
+
+/** Bars are read in one thread and used in others, and nobody copies them. */
+export function sharedColumn(rows: number): Float64Array<SharedArrayBuffer> {
+  return new Float64Array(new SharedArrayBuffer(rows * 8));
 }
 
 const OPEN_TIME = 0;
@@ -72,12 +77,12 @@ export function parseKlines(bytes: Uint8Array, file: string, timeframe: number):
   const end = contentEnd(bytes);
   const rows = countLines(bytes, headerEnd + 1, end);
   if (rows === 0) throw new InputError(`${file}: has a header but no bars`);
-  const openTime = new Float64Array(rows);
-  const open = new Float64Array(rows);
-  const high = new Float64Array(rows);
-  const low = new Float64Array(rows);
-  const close = new Float64Array(rows);
-  const volume = new Float64Array(rows);
+  const openTime = sharedColumn(rows);
+  const open = sharedColumn(rows);
+  const high = sharedColumn(rows);
+  const low = sharedColumn(rows);
+  const close = sharedColumn(rows);
+  const volume = sharedColumn(rows);
 
   const row = new Float64Array(6);
   let priceDecimals = 0;

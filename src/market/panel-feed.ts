@@ -1,28 +1,34 @@
 import type { BarEvent } from "../core/events.ts";
 import { type Instrument, priceOf } from "../core/instrument.ts";
 import { Aggregator, type ClosedBars } from "./aggregator.ts";
-import { ABSENT, type BarStep, FLAT, REAL } from "./bar-source.ts";
+import { ABSENT, type BarSource, type BarStep, FLAT, REAL } from "./bar-source.ts";
 import { type Panel, STARTS } from "./panel.ts";
+
+type StepBars = Omit<BarStep, "listed" | "delisted" | "funding">;
+
+/** A rate of a step is in 1e-8. */
+const RATE_UNITS = 100_000_000;
 
 /**
  * Writes the panel: base bars come in one by one or a step at a time, and the bars of the panel's timeframes that close
  * with them are written and published. The one writer of its panel.
  */
 export class PanelFeed {
-  readonly panel: Panel;
+  #panel: Panel;
   readonly #instruments: readonly Instrument[];
   readonly #base: number;
   readonly #aggregator: Aggregator;
   /** The base bars of the step that is being gathered. */
-  readonly #step: Omit<BarStep, "listed" | "delisted" | "funding">;
+  readonly #step: StepBars;
   /** Per timeframe and symbol: the next bar is the first of a listing. */
   readonly #starts: readonly Uint8Array[];
   readonly #active: Uint8Array;
-  #closed = Number.NEGATIVE_INFINITY;
+  /** Close time of the last step, NaN before the first. */
+  #closed = Number.NaN;
 
   constructor(panel: Panel, instruments: readonly Instrument[], base: number) {
     const count = instruments.length;
-    this.panel = panel;
+    this.#panel = panel;
     this.#instruments = instruments;
     this.#base = base;
     this.#aggregator = new Aggregator(
@@ -41,6 +47,17 @@ export class PanelFeed {
     };
     this.#starts = panel.timeframes.map(() => new Uint8Array(count));
     this.#active = new Uint8Array(count);
+  }
+
+  /** Whether the next bars would take the place of the oldest. */
+  get isFull(): boolean {
+    return this.#panel.isFull;
+  }
+
+  /** Goes on in a panel with the same bars and twice the room, and returns it. */
+  grow(): Panel {
+    this.#panel = this.#panel.grown();
+    return this.#panel;
   }
 
   /**
@@ -67,6 +84,8 @@ export class PanelFeed {
 
   /** Ends the step whose bars close at `time`: symbols that gave no bar are absent from it. */
   close(time: number): void {
+    // Steps without any bar have no cycle, and are gone through here: the panel is that of `step` with the same bars.
+    for (let missed = this.#closed + this.#base; missed < time; missed += this.#base) this.#push(this.#nothing(missed));
     this.#closed = time;
     this.#step.openTime = time - this.#base;
     this.#push(this.#step);
@@ -77,15 +96,43 @@ export class PanelFeed {
   step(step: BarStep): void {
     for (const symbol of step.delisted) this.listing(symbol, false);
     for (const symbol of step.listed) this.listing(symbol, true);
+    this.#closed = step.openTime + this.#base;
+    this.funding(step);
     this.#push(step);
   }
 
-  #push(step: Omit<BarStep, "listed" | "delisted" | "funding">): void {
+  /** Notes the funding of a step. Readers leave out what is not settled yet at the time they look from. */
+  funding(step: Pick<BarStep, "funding">): void {
+    for (const { symbol, time, rate } of step.funding) this.#panel.writeFunding(symbol, time, rate / RATE_UNITS);
+  }
+
+  /** The source with its funding noted as its steps are taken: exchanges pass on only what concerns their positions. */
+  noteFunding(source: BarSource): BarSource {
+    const step = () => {
+      const taken = source.step();
+      if (taken !== undefined) this.funding(taken);
+      return taken;
+    };
+    // All else stays as it is, whatever kind of source it is: one with ticks keeps them.
+    return new Proxy(source, {
+      get(target, name) {
+        if (name === "step") return step;
+        const member: unknown = Reflect.get(target, name, target);
+        return typeof member === "function" ? member.bind(target) : member;
+      },
+    });
+  }
+
+  #nothing(close: number): StepBars {
+    return { ...this.#step, openTime: close - this.#base, status: new Uint8Array(this.#step.status.length) };
+  }
+
+  #push(step: StepBars): void {
     for (const timeframe of this.#aggregator.push(step)) this.#publish(timeframe, this.#aggregator.closed[timeframe]!);
   }
 
   #publish(timeframe: number, bars: ClosedBars): void {
-    const { panel } = this;
+    const panel = this.#panel;
     const index = panel.indexAt(timeframe, bars.openTime);
     const starts = this.#starts[timeframe]!;
     this.#instruments.forEach((instrument, symbol) => {

@@ -5,7 +5,7 @@ import { ABSENT } from "./bar-source.ts";
  *
  * ```
  * byte    0  magic u32 | 4 version u32 | 8 symbols u32 | 12 timeframes u32
- *        16  bytes in all f64 | 24 origin f64 (ms UTC) | 32 … 63 zero
+ *        16  bytes in all f64 | 24 origin f64 (ms UTC) | 32 byte offset of funding f64 | 40 … 63 zero
  *
  *   64 (i+1)  timeframe i, shortest (the base) first; one cache line each
  *         0  ms f64 | 8 name, 8 ASCII bytes, zero padded
@@ -17,6 +17,9 @@ import { ABSENT } from "./bar-source.ts";
  *  then, per timeframe and at multiples of 64 bytes:
  *    bars      [group of 8 symbols][slot][open, high, low, close, volume][8 lanes]   f64
  *    statuses  [group of 8 symbols][slot][8 lanes]                                    u8
+ *
+ *  then, at a multiple of 64 bytes:
+ *    funding   [symbol][16 settlements, a ring][time ms, rate as a fraction]          f64
  * ```
  *
  * Symbols are padded to a multiple of eight; padding lanes stay absent. Bar k of a timeframe opens at
@@ -40,28 +43,33 @@ export class Panel {
   /** The whole buffer as bytes; `statusOffset` gives positions in it. */
   readonly statuses: Uint8Array<SharedArrayBuffer>;
   private readonly counters: Int32Array<SharedArrayBuffer>;
+  /** Where funding begins, in doubles. */
+  private readonly funding: number;
 
-  private constructor(buffer: SharedArrayBuffer) {
+  /** @param firstGroup @param symbols what of the buffer this panel shows; all of it when absent */
+  private constructor(buffer: SharedArrayBuffer, firstGroup = 0, symbols?: number) {
     const words = new Uint32Array(buffer, 0, 4);
     const header = new DataView(buffer);
     this.buffer = buffer;
-    this.symbols = words[2]!;
+    this.symbols = symbols ?? words[2]!;
     this.groups = Math.ceil(this.symbols / LANES);
     this.origin = header.getFloat64(24, true);
     this.values = new Float64Array(buffer);
     this.statuses = new Uint8Array(buffer);
     this.counters = new Int32Array(buffer);
+    this.funding = header.getFloat64(32, true) / 8 + firstGroup * LANES * SETTLEMENTS * 2;
     this.timeframes = Array.from({ length: words[3]! }, (_, i) => {
       const at = LINE * (i + 1);
       const ms = header.getFloat64(at, true);
+      const slots = header.getUint32(at + 20, true);
       return {
         name: String.fromCharCode(...this.statuses.subarray(at + 8, at + 16)).replace(/\0+$/, ""),
         ms,
         capacity: header.getUint32(at + 16, true),
-        slots: header.getUint32(at + 20, true),
+        slots,
         start: Math.floor(this.origin / ms) * ms,
-        bars: header.getFloat64(at + 24, true) / 8,
-        statuses: header.getFloat64(at + 32, true),
+        bars: header.getFloat64(at + 24, true) / 8 + firstGroup * slots * BAR,
+        statuses: header.getFloat64(at + 32, true) + firstGroup * slots * LANES,
         writing: (at + 40) / 4,
         published: (at + 44) / 4,
       };
@@ -92,6 +100,8 @@ export class Panel {
       size = Math.ceil((statuses + groups * slots * LANES) / LINE) * LINE;
       return { slots, bars, statuses };
     });
+    const funding = size;
+    size += Math.ceil((symbols * SETTLEMENTS * 16) / LINE) * LINE;
 
     const buffer = new SharedArrayBuffer(size);
     const header = new DataView(buffer);
@@ -100,6 +110,8 @@ export class Panel {
     header.setUint32(12, timeframes.length, true);
     header.setFloat64(16, size, true);
     header.setFloat64(24, origin, true);
+    header.setFloat64(32, funding, true);
+    new Float64Array(buffer, funding, symbols * SETTLEMENTS * 2).fill(Number.NaN);
     for (const [i, { name, ms, capacity }] of timeframes.entries()) {
       const at = LINE * (i + 1);
       const { slots, bars, statuses } = regions[i]!;
@@ -111,7 +123,6 @@ export class Panel {
       header.setFloat64(at + 32, statuses, true);
       header.setInt32(at + 40, -1, true);
       header.setInt32(at + 44, -1, true);
-      new Float64Array(buffer, bars, groups * slots * BAR).fill(Number.NaN);
     }
     // The magic number must be last: a buffer that has it is complete.
     Atomics.store(new Uint32Array(buffer, 0, 1), 0, MAGIC);
@@ -131,6 +142,56 @@ export class Panel {
     const size = header.getFloat64(16, true);
     if (size !== buffer.byteLength) throw new RangeError(`panel of ${size} bytes in a buffer of ${buffer.byteLength}`);
     return new Panel(buffer);
+  }
+
+  /**
+   * The same memory as a panel of some of its groups, for reading: symbol 0 is the first lane of `firstGroup`.
+   * @throws RangeError when there are no such symbols.
+   */
+  range(firstGroup: number, symbols: number): Panel {
+    const first = firstGroup * LANES;
+    if (!(Number.isInteger(firstGroup) && firstGroup >= 0 && symbols >= 1 && first + symbols <= this.symbols)) {
+      throw new RangeError(`symbols ${first} to ${first + symbols} of a panel of ${this.symbols}`);
+    }
+    return new Panel(this.buffer, firstGroup, symbols);
+  }
+
+  /** Whether the next bar of some timeframe would take the place of its first. */
+  get isFull(): boolean {
+    return this.timeframes.some(({ slots, writing }) => Atomics.load(this.counters, writing) >= slots - 1);
+  }
+
+  /** A panel with all bars of this one, none of which is overwritten yet, and twice the room. For the writer. */
+  grown(): Panel {
+    const grown = Panel.create({
+      symbols: this.symbols,
+      origin: this.origin,
+      timeframes: this.timeframes.map(({ name, ms, capacity, slots }) => ({
+        name,
+        ms,
+        capacity,
+        spare: 2 * slots - capacity,
+      })),
+    });
+    for (const [i, from] of this.timeframes.entries()) {
+      const to = grown.timeframes[i]!;
+      const bars = this.counters[from.writing]! + 1;
+      if (bars > from.slots) throw new RangeError(`${from.name}: bars of the panel are overwritten already`);
+      for (let group = 0; group < this.groups; group++) {
+        const at = from.bars + group * from.slots * BAR;
+        grown.values.set(this.values.subarray(at, at + bars * BAR), to.bars + group * to.slots * BAR);
+        const status = from.statuses + group * from.slots * LANES;
+        grown.statuses.set(
+          this.statuses.subarray(status, status + bars * LANES),
+          to.statuses + group * to.slots * LANES,
+        );
+      }
+      grown.counters[to.writing] = this.counters[from.writing]!;
+      Atomics.store(grown.counters, to.published, this.counters[from.published]!);
+    }
+    const funding = this.values.subarray(this.funding, this.funding + this.symbols * SETTLEMENTS * 2);
+    grown.values.set(funding, grown.funding);
+    return grown;
   }
 
   /** Position of a timeframe in `timeframes`. @throws RangeError for a name that the panel does not have. */
@@ -257,6 +318,47 @@ export class Panel {
     Atomics.store(this.counters, this.timeframes[timeframe]!.published, index);
   }
 
+  /**
+   * Takes a settlement of funding; the oldest of its symbol is forgotten. Settlements come in the order of time.
+   * @param rate a fraction, above 0 where longs pay
+   */
+  writeFunding(symbol: number, time: number, rate: number): void {
+    if (!(symbol >= 0 && symbol < this.symbols)) throw new RangeError(`symbol ${symbol} of ${this.symbols}`);
+    let oldest = this.funding + symbol * SETTLEMENTS * 2;
+    let oldestTime = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < SETTLEMENTS; i++) {
+      const at = this.funding + (symbol * SETTLEMENTS + i) * 2;
+      const known = this.values[at]!;
+      if (known === time) return;
+      if (!(known >= oldestTime)) {
+        oldest = at;
+        oldestTime = Number.isNaN(known) ? Number.NEGATIVE_INFINITY : known;
+      }
+    }
+    // Without its time nobody takes the entry while it changes.
+    this.values[oldest] = Number.NaN;
+    this.values[oldest + 1] = rate;
+    this.values[oldest] = time;
+  }
+
+  /**
+   * The symbol's newest funding rate that was settled before a time, NaN when none is remembered. What was settled at
+   * the very time counts as later, so that the order in which events of one time arrive does not matter.
+   */
+  fundingBefore(symbol: number, time: number): number {
+    let newest = Number.NEGATIVE_INFINITY;
+    let rate = Number.NaN;
+    for (let i = 0; i < SETTLEMENTS; i++) {
+      const at = this.funding + (symbol * SETTLEMENTS + i) * 2;
+      const settled = this.values[at]!;
+      if (settled < time && settled > newest) {
+        newest = settled;
+        rate = this.values[at + 1]!;
+      }
+    }
+    return rate;
+  }
+
   /** Clears the slots of all bars up to `index` that were not begun yet, so that unwritten symbols are absent. */
   private begin(timeframe: number, index: number): void {
     const { name, bars, statuses, slots, writing, published } = this.timeframes[timeframe]!;
@@ -296,7 +398,9 @@ export const BAR = 5 * LANES;
 export const STARTS = 4;
 
 const MAGIC = 0x4c4e5050; // "PPNL" in memory
-const VERSION = 1;
+const VERSION = 2;
+/** Settlements of funding that are remembered per symbol: more than a writer may be ahead of its readers. */
+const SETTLEMENTS = 16;
 /** A cache line, bytes. */
 const LINE = 64;
 

@@ -5,10 +5,13 @@ import { type Instrument, powerOfTen } from "../core/instrument.ts";
 import { InputError } from "../input-error.ts";
 import { editDistance } from "../nearest-name.ts";
 import { ABSENT, type BarSource, type BarStep, FLAT, REAL } from "./bar-source.ts";
+import type { Contract } from "./contract.ts";
+import { contractsOf } from "./contract-rules.ts";
 import { type FundingSchedule, fundingSchedule } from "./funding-rates.ts";
 import { readInputFile } from "./input-file.ts";
 import { instrumentsOf, naming } from "./instrument-rules.ts";
-import { type Klines, parseKlines } from "./kline-csv.ts";
+import { type Klines, parseKlines, sharedColumn } from "./kline-csv.ts";
+import { isTickFile, openRecordedTicks } from "./recorded-ticks.ts";
 import { isTimeframeName, TIMEFRAME_NAMES, TIMEFRAMES, type TimeframeName, timeText } from "./timeframe.ts";
 
 /** So many missing bars in a row are bridged by flat ones; at the next the symbol counts as delisted. */
@@ -29,6 +32,8 @@ export interface RecordedMarketOptions {
   readonly fundingFile?: string | undefined;
   /** A reply of Binance's exchangeInfo, .json or .json.gz */
   readonly rulesFile?: string | undefined;
+  /** Leverage brackets: a reply of Binance's leverageBracket, or lists by unified symbol; .json or .json.gz */
+  readonly bracketsFile?: string | undefined;
   /** For symbols and times without recorded funding, a fraction per 8 hours: 0.0001 is 0.01 %. */
   readonly assumedFundingRate: number;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
@@ -43,10 +48,38 @@ export interface LoadProgress {
 export interface RecordedMarket extends BarSource {
   /** The bar files read, by name within the folder, sorted. */
   readonly sourceFiles: readonly string[];
+  /** The bars of some symbols, for another thread: `count` of them from `first` on. */
+  share(first: number, count: number): SharedBars;
+}
+
+/** Bars that `barsOf` plays again wherever this is sent: plain data over shared memory. Prices in ticks. */
+export interface SharedBars {
+  readonly instruments: readonly Instrument[];
+  readonly timeframe: number;
+  readonly start: number;
+  readonly steps: number;
+  readonly histories: readonly Klines[];
+  readonly funding: FundingSchedule;
+}
+
+/** The bars of some of the symbols: `count` of them from `first` on. */
+export function shareBars(bars: SharedBars, first: number, count: number): SharedBars {
+  const end = first + count;
+  return {
+    ...bars,
+    instruments: bars.instruments.slice(first, end),
+    histories: bars.histories.slice(first, end),
+    funding: fundingOf(bars.funding, first, end),
+  };
+}
+
+/** Plays shared bars from their first step: the bars and the funding of the market they come from. */
+export function barsOf(bars: SharedBars): BarSource {
+  return new RecordedBars({ ...bars, assumptions: [], sourceFiles: [] });
 }
 
 /**
- * Opens a folder of recorded bars of one base timeframe.
+ * Opens a folder of recorded bars of one base timeframe, or a file of recorded ticks.
  *
  * Steps run over every multiple of the timeframe from the earliest first bar of any symbol to the latest last bar (or
  * `to`). A symbol is ABSENT before its first bar. When bars are missing, the first MOST_FLAT_BARS of them become FLAT
@@ -56,26 +89,64 @@ export interface RecordedMarket extends BarSource {
  * @throws InputError for whatever is wrong with options (`exitCode` 2) or files (`exitCode` 1)
  */
 export function openRecordedMarket(options: RecordedMarketOptions): RecordedMarket {
+  if (isTickFile(options.dir)) return openRecordedTicks({ ...options, file: options.dir });
+  const choice = chooseFiles(options);
+  const progress = progressOf(options, choice);
+  const klines = choice.files.map(({ name }) => {
+    const path = join(options.dir, name);
+    return progress(parseKlines(readInputFile(path), path, TIMEFRAMES[choice.timeframe]));
+  });
+  return assemble(options, choice, klines);
+}
+
+/** Reads and parses one file: (path, timeframe in ms) to bars. */
+export type KlineParser = (path: string, timeframe: number) => Promise<Klines>;
+
+/** The same with the files parsed by others, all at once. The error is that of the first bad file by name. */
+export async function loadRecordedMarket(options: RecordedMarketOptions, parse: KlineParser): Promise<RecordedMarket> {
+  if (isTickFile(options.dir)) return openRecordedTicks({ ...options, file: options.dir });
+  const choice = chooseFiles(options);
+  const progress = progressOf(options, choice);
+  const outcomes = await Promise.allSettled(
+    choice.files.map(async ({ name }) => progress(await parse(join(options.dir, name), TIMEFRAMES[choice.timeframe]))),
+  );
+  const klines = outcomes.map((outcome) => {
+    if (outcome.status === "rejected") throw outcome.reason;
+    return outcome.value;
+  });
+  return assemble(options, choice, klines);
+}
+
+/** Counts what is passed through it. */
+function progressOf({ onProgress }: RecordedMarketOptions, { files }: FileChoice): (klines: Klines) => Klines {
+  let done = 0;
+  let rows = 0;
+  return (klines) => {
+    done++;
+    rows += klines.openTime.length;
+    onProgress?.({ files: done, filesTotal: files.length, rows });
+    return klines;
+  };
+}
+
+interface FileChoice {
+  readonly timeframe: TimeframeName;
+  readonly files: readonly BarFile[];
+}
+
+/** @param klines of the files, in their order */
+function assemble(
+  options: RecordedMarketOptions,
+  { timeframe, files }: FileChoice,
+  klines: readonly Klines[],
+): RecordedMarket {
   const { from, to } = options;
-  if (from !== undefined && to !== undefined && from >= to) {
-    throw new InputError(`from ${timeText(from)} is not before to ${timeText(to)}`, 2);
-  }
-  const { timeframe, files } = chooseFiles(options);
   const step = TIMEFRAMES[timeframe];
   const symbols = [...new Set(files.map((file) => file.symbol))].sort();
-  let filesRead = 0;
-  let rowsRead = 0;
   const histories = symbols.map((symbol) => {
-    const parts = files
-      .filter((file) => file.symbol === symbol)
-      .map(({ name }) => {
-        const path = join(options.dir, name);
-        const klines = parseKlines(readInputFile(path), path, step);
-        filesRead++;
-        rowsRead += klines.openTime.length;
-        options.onProgress?.({ files: filesRead, filesTotal: files.length, rows: rowsRead });
-        return { name, klines };
-      });
+    const parts = files.flatMap((file, index) =>
+      file.symbol === symbol ? [{ name: file.name, klines: klines[index]! }] : [],
+    );
     return joinFiles(symbol, parts, options.dir);
   });
 
@@ -90,8 +161,10 @@ export function openRecordedMarket(options: RecordedMarketOptions): RecordedMark
   const rules = instrumentsOf(
     histories.map((history, index) => ({ ...history, symbol: symbols[index]!, price: history.close[0]! })),
     options.rulesFile,
+    options.bracketsFile,
   );
-  const assumptions = [...rules.assumptions];
+  const { instruments, contracts, ...ruled } = contractsOf(rules.instruments, options.rulesFile, options.bracketsFile);
+  const assumptions = [...rules.assumptions, ...ruled.assumptions];
   const inQuote = symbols.filter((_, index) => histories[index]!.volumeDecimals === undefined);
   if (inQuote.length > 0) {
     const who = naming(inQuote, symbols.length);
@@ -117,7 +190,8 @@ export function openRecordedMarket(options: RecordedMarketOptions): RecordedMark
     assumptions.push(`To ${timeText(to)} lies after the last bar: the run ends at ${timeText(end)}.`);
   }
   return new RecordedBars({
-    instruments: rules.instruments,
+    instruments,
+    contracts,
     timeframe: step,
     start,
     steps,
@@ -137,8 +211,11 @@ export interface BarFile {
 
 const FILE_NAME = /^(?:.*-)?([\p{Lu}\p{Lo}\p{N}_]+)-(1m|5m|15m|1h)(?:-.*)?\.csv(?:\.gz)?$/u;
 
-function chooseFiles(options: RecordedMarketOptions): { timeframe: TimeframeName; files: BarFile[] } {
-  const { dir, symbols, timeframe } = options;
+function chooseFiles(options: RecordedMarketOptions): FileChoice {
+  const { dir, symbols, timeframe, from, to } = options;
+  if (from !== undefined && to !== undefined && from >= to) {
+    throw new InputError(`from ${timeText(from)} is not before to ${timeText(to)}`, 2);
+  }
   if (timeframe !== undefined && !isTimeframeName(timeframe)) {
     throw new InputError(`timeframe "${timeframe}" is unknown; allowed are ${TIMEFRAME_NAMES.join(", ")}`, 2);
   }
@@ -216,7 +293,7 @@ function joinFiles(symbol: string, parts: { name: string; klines: Klines }[], di
   }
   if (parts.length === 1) return parts[0]!.klines;
   const column = (pick: (klines: Klines) => Float64Array) => {
-    const joined = new Float64Array(parts.reduce((rows, { klines }) => rows + klines.openTime.length, 0));
+    const joined = sharedColumn(parts.reduce((rows, { klines }) => rows + klines.openTime.length, 0));
     let at = 0;
     for (const { klines } of parts) {
       joined.set(pick(klines), at);
@@ -283,6 +360,7 @@ class RecordedBars implements RecordedMarket {
   readonly bars: number;
   readonly assumptions: readonly string[];
   readonly sourceFiles: readonly string[];
+  readonly contracts?: readonly Contract[];
   /** Prices in ticks. */
   readonly #histories: readonly Klines[];
   readonly #funding: FundingSchedule;
@@ -295,13 +373,12 @@ class RecordedBars implements RecordedMarket {
   #dataHash: string | undefined;
 
   constructor(
-    parts: Pick<RecordedMarket, "instruments" | "timeframe" | "start" | "steps" | "assumptions" | "sourceFiles"> & {
-      histories: readonly Klines[];
-      funding: FundingSchedule;
-    },
+    parts: SharedBars &
+      Pick<RecordedMarket, "assumptions" | "sourceFiles"> & { readonly contracts?: readonly Contract[] | undefined },
   ) {
     const symbols = parts.instruments.length;
     this.instruments = parts.instruments;
+    if (parts.contracts !== undefined) this.contracts = parts.contracts;
     this.timeframe = parts.timeframe;
     this.start = parts.start;
     this.steps = parts.steps;
@@ -316,10 +393,16 @@ class RecordedBars implements RecordedMarket {
     this.#step = emptyStep(symbols);
   }
 
-  /** Over timeframe, rules, rows and funding; names of files, their packing and further columns do not matter. */
+  /** Over timeframe, rules, brackets, rows and funding; names of files, their packing and further columns do not matter. */
   get dataHash(): string {
     this.#dataHash ??= this.#hash();
     return this.#dataHash;
+  }
+
+  share(first: number, count: number): SharedBars {
+    const { instruments, timeframe, start, steps } = this;
+    const all = { instruments, timeframe, start, steps, histories: this.#histories, funding: this.#funding };
+    return shareBars(all, first, count);
   }
 
   step(): BarStep | undefined {
@@ -388,11 +471,24 @@ class RecordedBars implements RecordedMarket {
       const { openTime, open, high, low, close, volume } = history;
       for (const column of [openTime, open, high, low, close, volume]) hash.update(bytesOf(column));
     }
+    if (this.contracts !== undefined) {
+      hash.update(JSON.stringify(this.contracts, (_, value) => (typeof value === "bigint" ? String(value) : value)));
+    }
     const { time, symbol, rate } = this.#funding;
     hash.update(JSON.stringify({ funding: time.length }));
     for (const column of [time, symbol, rate]) hash.update(bytesOf(column));
     return hash.digest("hex");
   }
+}
+
+/** The settlements of the symbols from `first` to before `end`, numbered from 0. */
+function fundingOf({ time, symbol, rate }: FundingSchedule, first: number, end: number): FundingSchedule {
+  const places = [...symbol.keys()].filter((place) => symbol[place]! >= first && symbol[place]! < end);
+  return {
+    time: Float64Array.from(places, (place) => time[place]!),
+    symbol: Uint16Array.from(places, (place) => symbol[place]! - first),
+    rate: Int32Array.from(places, (place) => rate[place]!),
+  };
 }
 
 function emptyStep(symbols: number): BarStep {

@@ -2,8 +2,10 @@ import type { ExitReason, Trade } from "../core/effects.ts";
 import type { Leg } from "../core/events.ts";
 import { type Instrument, powerOfTen, priceOf, quantityOf } from "../core/instrument.ts";
 import type { Venue } from "../exchange/exchange.ts";
-import type { Collector, StateChange } from "./collector.ts";
-import { type ReportedPoint, reportedPoint } from "./equity.ts";
+import type { BuyAndHold } from "./buy-and-hold.ts";
+import type { Collector, StateChange, VirtualSummary } from "./collector.ts";
+import { type ReportedPoint, reportedPoint, sharpe } from "./equity.ts";
+import type { Excursion } from "./excursions.ts";
 import { usdt } from "./money.ts";
 import { type Summary, summarise } from "./summary.ts";
 import { sortedTrades, symbolOf } from "./trades-hash.ts";
@@ -12,8 +14,14 @@ import { sortedTrades, symbolOf } from "./trades-hash.ts";
 export interface BacktestReport {
   readonly mode: Venue;
   readonly tradesHash: string;
+  /** SHA-256 over the virtual trades in the order in which they were closed. */
+  readonly virtualTradesHash: string;
   readonly dataHash: string;
   readonly settingsHash: string;
+  /** Of the run, by name. */
+  readonly symbols: readonly string[];
+  /** Base timeframe, ms. */
+  readonly timeframe: number;
   /** When trading started, and the last point of the equity. */
   readonly from: number;
   readonly to: number;
@@ -23,11 +31,18 @@ export interface BacktestReport {
   /** The start, the last point of each hour, peak and trough of the largest drawdown, and the end. */
   readonly equity: readonly ReportedPoint[];
   readonly refusals: Readonly<Record<string, number>>;
+  /** The first refusal of each guard in words. */
+  readonly refusalExamples: Readonly<Record<string, RefusalExample>>;
+  readonly costs: ReportedCosts;
+  /** The same money on the same bars without a trader: an equal share in each symbol, held, free of costs. */
+  readonly buyAndHold: Benchmark;
   readonly assumptions: readonly string[];
   readonly timing: Timing & { readonly barsPerSecond: number };
   readonly openPositions: readonly ReportedPosition[];
   readonly signals: number;
   readonly stateChanges: readonly StateChange[];
+  readonly stopMoves: number;
+  readonly virtual: VirtualSummary;
 }
 
 /** `bars` are real base bars; `wallSeconds` is the whole command. */
@@ -36,6 +51,30 @@ export interface Timing {
   readonly loadSeconds: number;
   readonly runSeconds: number;
   readonly wallSeconds: number;
+}
+
+export interface RefusalExample {
+  readonly time: number;
+  readonly symbol: string;
+  readonly reason: string;
+}
+
+/** USDT over all fills, those of open positions included; what was paid is positive. */
+export interface ReportedCosts {
+  readonly fees: number;
+  /** Estimated: half the spread and the slippage on the value of every taker fill, in whole ticks. */
+  readonly spreadAndSlippage: number;
+  /** Paid; negative where more was received. */
+  readonly funding: number;
+}
+
+export interface Benchmark {
+  /** Change over the run as a fraction of its start. */
+  readonly growth: number;
+  readonly maxDrawdown: number;
+  readonly sharpe: number | null;
+  /** Like `equity` of the report. */
+  readonly equity: readonly { readonly time: number; readonly equity: number }[];
 }
 
 export interface ReportedTrade {
@@ -64,6 +103,12 @@ export interface ReportedTrade {
   readonly plannedEntry: number;
   readonly stop: number;
   readonly target: number;
+  /**
+   * Largest excursion against the position and in its favour, as a fraction of the entry price, 0 or more; null when
+   * no bars were seen. How bars are read is told in excursions.ts.
+   */
+  readonly mae: number | null;
+  readonly mfe: number | null;
   /** What the hash is made of: 1e-8 USDT, and planned prices in ticks. */
   readonly exact: {
     readonly entryNotional: string;
@@ -108,6 +153,8 @@ export interface ReportInput {
   readonly mode: Venue;
   readonly dataHash: string;
   readonly settingsHash: string;
+  /** Base timeframe, ms. */
+  readonly timeframe: number;
   readonly assumptions: readonly string[];
   readonly timing: Timing;
   readonly openPositions: readonly OpenPosition[];
@@ -118,17 +165,34 @@ export function backtestReport(input: ReportInput): BacktestReport {
   const { instruments, equity, trades } = collector;
   let openNotional = 0n;
   for (const position of openPositions) openNotional += position.entryNotional;
+  const examples = [...collector.refusalsByGuard].map(([guard, { example }]) => {
+    const { time, reason } = example;
+    return [guard, { time, symbol: symbolOf(example, instruments), reason }] as const;
+  });
   return {
     mode: input.mode,
     tradesHash: collector.tradesHash,
+    virtualTradesHash: collector.virtual.hash,
     dataHash: input.dataHash,
     settingsHash: input.settingsHash,
+    symbols: instruments.map((instrument) => instrument.symbol),
+    timeframe: input.timeframe,
     from: equity.start.time,
     to: equity.end.time,
     summary: summarise(trades, equity, openNotional),
-    trades: sortedTrades(trades, instruments).map((trade) => reportedTrade(trade, instruments)),
+    trades: sortedTrades(trades, instruments).map((trade) =>
+      reportedTrade(trade, instruments, collector.excursions.of(trade)),
+    ),
     equity: equity.samples().map(reportedPoint),
     refusals: collector.refusals,
+    refusalExamples: Object.fromEntries(examples),
+    costs: {
+      fees: usdt(collector.fees),
+      spreadAndSlippage: usdt(collector.spreadAndSlippage),
+      // Nothing received is nothing paid, not -0.
+      funding: usdt(0 - collector.funding),
+    },
+    buyAndHold: benchmark(collector.buyAndHold),
     assumptions: input.assumptions,
     timing: {
       bars: timing.bars,
@@ -140,12 +204,31 @@ export function backtestReport(input: ReportInput): BacktestReport {
     openPositions: openPositions.map((position) => reportedPosition(position, instruments)),
     signals: collector.signals,
     stateChanges: collector.stateChanges,
+    stopMoves: collector.stopMoves,
+    virtual: collector.virtual.summary(),
   };
 }
 
-function reportedTrade(trade: Trade, instruments: readonly Instrument[]): ReportedTrade {
+function benchmark(held: BuyAndHold): Benchmark {
+  held.end();
+  const { start, end, drawdown } = held.curve;
+  return {
+    growth: start.equity > 0 ? end.equity / start.equity - 1 : 0,
+    maxDrawdown: drawdown.fraction,
+    sharpe: sharpe(held.curve.dailyReturns() ?? []),
+    equity: held.curve.samples().map(({ time, equity }) => ({ time, equity: usdt(equity) })),
+  };
+}
+
+function reportedTrade(
+  trade: Trade,
+  instruments: readonly Instrument[],
+  excursion: Excursion | undefined,
+): ReportedTrade {
   const symbol = symbolOf(trade, instruments);
   const instrument = instruments[trade.symbol]!;
+  const entryTicks = Number(trade.entryNotional) / (trade.lots * instrument.unitValue);
+  const share = (distance: number) => Math.max(0, trade.direction * distance) / entryTicks;
   return {
     symbol,
     side: trade.direction === 1 ? "long" : "short",
@@ -170,6 +253,8 @@ function reportedTrade(trade: Trade, instruments: readonly Instrument[]): Report
     plannedEntry: priceOf(instrument, trade.plannedEntry),
     stop: priceOf(instrument, trade.stop),
     target: priceOf(instrument, trade.target),
+    mae: excursion === undefined ? null : share(entryTicks - excursion.worst),
+    mfe: excursion === undefined ? null : share(excursion.best - entryTicks),
     exact: {
       entryNotional: trade.entryNotional.toString(),
       exitNotional: trade.exitNotional.toString(),

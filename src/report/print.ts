@@ -203,6 +203,7 @@ function footer(report: BacktestReport, width: number, ink: Ink): string[] {
   return [
     ink.dim(speed),
     hash("trades", report.tradesHash),
+    hash("virtual", report.virtualTradesHash),
     hash("data", report.dataHash),
     hash("settings", report.settingsHash),
   ];

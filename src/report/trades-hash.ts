@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Trade } from "../core/effects.ts";
 import { LEGS } from "../core/events.ts";
 import type { Instrument } from "../core/instrument.ts";
+import type { VirtualTrade } from "../core/virtual-book.ts";
 
 /**
  * The trades as the hash sees them: by exit time, then symbol by name (code units), then leg (both, long, short), then
@@ -53,4 +54,36 @@ export function symbolOf(of: { readonly symbol: number }, instruments: readonly 
   const instrument = instruments[of.symbol];
   if (instrument === undefined) throw new RangeError(`there is no symbol ${of.symbol}`);
   return instrument.symbol;
+}
+
+/**
+ * One line of the hash over virtual trades, in the order in which they were closed, numbers as plain decimal integers:
+ *
+ * ```
+ * exitTime symbol direction signalTime entryTime plannedEntry entry exit stop target finalStop best bestAt worst worstAt outcome setup
+ * ```
+ *
+ * @throws RangeError for a number that is not a safe integer: a bug.
+ */
+export function virtualTradeLine(trade: VirtualTrade, instruments: readonly Instrument[]): string {
+  const symbol = symbolOf(trade, instruments);
+  const numbers = [
+    trade.direction,
+    trade.signalTime,
+    trade.entryTime,
+    trade.plannedEntry,
+    trade.entry,
+    trade.exit,
+    trade.stop,
+    trade.target,
+    trade.finalStop,
+    trade.best,
+    trade.bestAt,
+    trade.worst,
+    trade.worstAt,
+  ];
+  for (const value of [trade.exitTime, ...numbers]) {
+    if (!Number.isSafeInteger(value)) throw new RangeError(`a virtual trade of ${symbol} holds ${value}`);
+  }
+  return `${trade.exitTime} ${symbol} ${numbers.join(" ")} ${trade.outcome} ${trade.setup}`;
 }

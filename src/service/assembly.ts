@@ -1,30 +1,41 @@
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
+import { analysisPanel } from "../analysis/analysis-panel.ts";
 import type { AnalysisOptions } from "../analysis/engine.ts";
+import { AnalysisPool, mostWorkers } from "../analysis/pool.ts";
 import { settingsHash } from "../config/load.ts";
 import { effectiveStrategy, SETTING_NAMES, SETTINGS, type Settings } from "../config/settings.ts";
+import { REGIMES } from "../core/candidate.ts";
 import { type Instrument, USDT } from "../core/instrument.ts";
 import { type CoreConfig, createState, type State } from "../core/state.ts";
-import { ANALYSIS_TIMEFRAMES } from "../core/strategy.ts";
 import { createSimulatedExchange, type SimulatedExchange } from "../exchange/simulated/exchange.ts";
+import { createTickExchange } from "../exchange/simulated/tick-exchange.ts";
 import { createGuards } from "../guards/registry.ts";
 import { InputError } from "../input-error.ts";
 import type { JournalHeader } from "../journal/format.ts";
 import { JournalWriter } from "../journal/writer.ts";
 import type { BarSource } from "../market/bar-source.ts";
-import { Panel } from "../market/panel.ts";
-import { TIMEFRAMES, timeframeName } from "../market/timeframe.ts";
+import type { Panel } from "../market/panel.ts";
+import { hasTicks } from "../market/tick-source.ts";
+import { timeframeName } from "../market/timeframe.ts";
 import { chooseKernel } from "../native.ts";
-import { createStrategy } from "../strategies/registry.ts";
+import type { TakerCosts } from "../report/collector.ts";
+import { createStrategy, type StrategyOptions } from "../strategies/registry.ts";
 import { REGIME_RULES } from "../structure/regime.ts";
 
 /** What may be left out of a simulation, by name. Leaving one out is stamped in the report. */
 export const COSTS = ["fees", "spread", "slippage", "funding"] as const;
 export type Cost = (typeof COSTS)[number];
 
-/** Bars of each analysed timeframe that strategies may look back on, and how far the writer may run ahead. */
-const PANEL_CAPACITY = 256;
-export const PANEL_SPARE = 64;
+const DAY = 86_400_000;
+/** Time after its origin for which the panel of an endless market has room at first. Memory is taken as bars come. */
+const PANEL_DAYS = 92;
+
+const HOUR = 3_600_000;
+
+/** Regimes in which nothing is opened; one that is not known yet is no reason to close. */
+const CLOSED_REGIMES = REGIMES.filter((regime) => regime !== "unknown" && !REGIME_RULES[regime].allowed);
 
 /** The settings as the core wants them. */
 export function coreConfig(settings: Settings, instruments: readonly Instrument[], tradeFrom: number): CoreConfig {
@@ -39,10 +50,51 @@ export function coreConfig(settings: Settings, instruments: readonly Instrument[
     baseLeverage: settings.BASE_LEVERAGE,
     baseMarginFraction: settings.BASE_MARGIN_PCT,
     protectionTimeout: settings.PROTECTION_TIMEOUT_MS,
+    life: {
+      breakEvenAt: settings.BREAK_EVEN_AT_R,
+      trailFrom: settings.TRAIL_FROM_R,
+      trailDistance: settings.TRAIL_DISTANCE_R,
+      partialAt: settings.PARTIAL_EXIT_AT_R,
+      partialShare: settings.PARTIAL_EXIT_SHARE,
+      maxHolding: settings.MAX_HOLDING_HOURS * HOUR,
+      exitRegimes: settings.EXIT_ON_REGIME_CHANGE ? CLOSED_REGIMES : [],
+      virtualMaxHolding: settings.VIRTUAL_POSITION_MAX_HOLDING_HOURS * HOUR,
+      smartMonitoring: settings.ENABLE_SMART_MONITORING,
+      cycle: settings.VIRTUAL_POSITION_CYCLE_INTERVAL * 1000,
+    },
+    risk: {
+      losses: [settings.CAUTIOUS_LOSSES, settings.DEFENSIVE_LOSSES, settings.REDUCE_ONLY_LOSSES],
+      pause: settings.LOSS_PAUSE_HOURS * HOUR,
+      drawdown: [
+        settings.CAUTIOUS_DRAWDOWN_PCT,
+        settings.DEFENSIVE_DRAWDOWN_PCT,
+        settings.REDUCE_ONLY_DRAWDOWN_PCT,
+        settings.HALT_DRAWDOWN_PCT,
+      ],
+      winRate: [settings.CAUTIOUS_WIN_RATE, settings.DEFENSIVE_WIN_RATE],
+      window: settings.WIN_RATE_WINDOW,
+      minTrades: settings.WIN_RATE_MIN_TRADES,
+      hysteresis: settings.STATE_HYSTERESIS,
+      recovery: settings.STATE_RECOVERY_HOURS * HOUR,
+    },
+    dayStart: settings.DAILY_LOSS_RESET_HOUR * HOUR,
     guards: createGuards({
       regimeRules: REGIME_RULES,
+      feedAgeLimit: settings.FEED_AGE_LIMIT * 1000,
       dailyLossLimit: settings.DAILY_LOSS_LIMIT_PCT,
+      maxDrawdown: settings.REDUCE_ONLY_DRAWDOWN_PCT,
+      maxLosses: settings.REDUCE_ONLY_LOSSES,
+      volatilityLimit: settings.VOLATILITY_LIMIT_PCT,
+      riskPerTrade: settings.MAX_RISK_PER_TRADE_PCT,
+      maxSymbolExposure: settings.MAX_SYMBOL_EXPOSURE_RATIO,
       maxExposure: settings.MAX_EXPOSURE_RATIO,
+      maxCorrelatedExposure: settings.MAX_CORRELATED_EXPOSURE_RATIO,
+      maxClusterPositions: settings.MAX_CLUSTER_POSITIONS,
+      clusterCorrelation: settings.CLUSTER_CORRELATION,
+      liquidityShare: settings.MAX_LIQUIDITY_SHARE,
+      minConfidence: settings.MIN_CONFIDENCE,
+      breakEvenWinRate: 1 / (1 + settings.RISK_REWARD_RATIO),
+      baseLeverage: settings.BASE_LEVERAGE,
       minLeverage: settings.MIN_LEVERAGE,
       maxLeverage: settings.MAX_LEVERAGE,
       minMarginFraction: settings.MIN_MARGIN_PCT,
@@ -59,10 +111,7 @@ export function newState(settings: Settings, instruments: readonly Instrument[],
 /** The settings as analysis wants them. @throws InputError when the strategy cannot work on the base timeframe. */
 export function analysisOptions(settings: Settings, source: BarSource): AnalysisOptions {
   const { strategy } = effectiveStrategy(settings);
-  const strategyOptions = {
-    riskRewardRatio: settings.RISK_REWARD_RATIO,
-    minVolumeRatio: settings.OB_MIN_VOLUME_RATIO,
-  };
+  const strategyOptions = strategyOptionsOf(settings);
   const { maxBaseTimeframe } = createStrategy(strategy, strategyOptions);
   if (source.timeframe > maxBaseTimeframe) {
     throw new InputError(
@@ -73,9 +122,31 @@ export function analysisOptions(settings: Settings, source: BarSource): Analysis
   }
   return {
     instruments: source.instruments,
-    kernel: chooseKernel(settings.PENSTOCK_KERNEL),
+    kernel: chooseKernel(settings.PENSTOCK_KERNEL).name,
     strategy,
     strategyOptions,
+    ...indicatorOptions(settings),
+    incrementalFeatures: settings.ENABLE_INCREMENTAL_CACHE,
+  };
+}
+
+/** The settings as strategies want them. */
+export function strategyOptionsOf(settings: Settings): StrategyOptions {
+  return {
+    riskRewardRatio: settings.RISK_REWARD_RATIO,
+    minVolumeRatio: settings.OB_MIN_VOLUME_RATIO,
+    ageing: {
+      maxTests: settings.OB_MAX_TEST_COUNT,
+      decayEnabled: settings.OB_DECAY_ENABLED,
+      decayHours: settings.OB_TIME_DECAY_HOURS,
+      decayRate: settings.OB_DECAY_RATE,
+    },
+  };
+}
+
+/** The part of the options that says how indicators are computed. */
+export function indicatorOptions(settings: Settings): Pick<AnalysisOptions, "periods" | "adxTrendThreshold"> {
+  return {
     periods: {
       emaFast: settings.EMA_FAST,
       emaSlow: settings.EMA_SLOW,
@@ -87,23 +158,34 @@ export function analysisOptions(settings: Settings, source: BarSource): Analysis
   };
 }
 
+/** The panel of a live run. It keeps all bars, so that a new worker can take them in as the old one did. */
 export function newPanel(source: BarSource): Panel {
-  return Panel.create({
-    symbols: source.instruments.length,
-    origin: source.start,
-    timeframes: ANALYSIS_TIMEFRAMES.map((name) => ({
-      name,
-      ms: TIMEFRAMES[name],
-      capacity: PANEL_CAPACITY,
-      spare: PANEL_SPARE,
-    })),
+  const history = source.steps === Number.POSITIVE_INFINITY ? PANEL_DAYS * DAY : source.steps * source.timeframe;
+  return analysisPanel(source.instruments.length, source.start, history);
+}
+
+/** @param wanted how many workers would be of use; the settings and the machine set the bound. */
+export function newPool(
+  settings: Settings,
+  wanted: number,
+  onNotice: (level: "warning" | "alarm", text: string) => void,
+): AnalysisPool {
+  const workers = Math.min(wanted, mostWorkers(settings.MAX_WORKERS, availableParallelism()));
+  const heapLimit = settings.PROCESS_MEMORY_LIMIT_MB * 1e6;
+  return new AnalysisPool({
+    workers,
+    timeout: settings.PROCESS_TIMEOUT_SECONDS * 1000,
+    heapLimit,
+    // One share for this thread.
+    memoryLimit: heapLimit * (workers + 1),
+    onNotice,
   });
 }
 
 /** The simulated exchange with its costs, and what it takes for granted. */
 export function newExchange(settings: Settings, source: BarSource, without: readonly Cost[]): SimulatedExchange {
-  const charged = (cost: Cost, value: number) => (without.includes(cost) ? 0 : value);
-  return createSimulatedExchange(source, {
+  const charged = charger(without);
+  const options = {
     balance: Math.round(settings.DEFAULT_ACCOUNT_BALANCE * USDT),
     takerFee: charged("fees", settings.SIMULATED_TAKER_FEE),
     makerFee: charged("fees", settings.SIMULATED_MAKER_FEE),
@@ -112,7 +194,21 @@ export function newExchange(settings: Settings, source: BarSource, without: read
     volumeShare: settings.SIMULATED_VOLUME_SHARE,
     fundingOn: !without.includes("funding"),
     leverage: settings.BASE_LEVERAGE,
-  });
+  };
+  return hasTicks(source) ? createTickExchange(source, options) : createSimulatedExchange(source, options);
+}
+
+/** What the simulation takes from a taker beside fees. */
+export function takerCosts(settings: Settings, without: readonly Cost[]): TakerCosts {
+  const charged = charger(without);
+  return {
+    spreadBps: charged("spread", settings.SIMULATED_SPREAD_BPS),
+    slippageBps: charged("slippage", settings.SIMULATED_SLIPPAGE_BPS),
+  };
+}
+
+function charger(without: readonly Cost[]) {
+  return (cost: Cost, value: number) => (without.includes(cost) ? 0 : value);
 }
 
 /** Everything that a reader of a result must know was assumed. */

@@ -1,20 +1,33 @@
-import { AnalysisEngine } from "../analysis/engine.ts";
+import { availableParallelism } from "node:os";
+import { AnalysisAhead } from "../analysis/analysis-ahead.ts";
+import { type AnalysisPool, divideSymbols } from "../analysis/pool.ts";
 import type { Settings } from "../config/settings.ts";
+import { checkBook } from "../core/check-book.ts";
 import type { State } from "../core/state.ts";
 import { positionValue, symbolOf } from "../core/state.ts";
-import { PanelFeed } from "../market/panel-feed.ts";
-import { openRecordedMarket, type RecordedMarket, type RecordedMarketOptions } from "../market/recorded-market.ts";
+import { ANALYSIS_TIMEFRAMES } from "../core/strategy.ts";
+import { marketHistory } from "../features/market-returns.ts";
+import {
+  barsOf,
+  loadRecordedMarket,
+  openRecordedMarket,
+  type RecordedMarket,
+  type RecordedMarketOptions,
+} from "../market/recorded-market.ts";
+import { TIMEFRAMES } from "../market/timeframe.ts";
 import { type BacktestReport, backtestReport, type OpenPosition } from "../report/backtest-report.ts";
 import { Collector } from "../report/collector.ts";
+import { type Scene, takeScenes } from "../report/scenes.ts";
 import {
   analysisOptions,
   assumptionsOf,
   type Cost,
   newExchange,
-  newPanel,
+  newPool,
   newState,
   openJournal,
   runHash,
+  takerCosts,
   warmUpSteps,
 } from "./assembly.ts";
 import { runToEnd, Trader } from "./trader.ts";
@@ -29,6 +42,7 @@ export interface MarketChoice {
   readonly to?: number | undefined;
   readonly fundingFile?: string | undefined;
   readonly rulesFile?: string | undefined;
+  readonly bracketsFile?: string | undefined;
 }
 
 export interface BacktestOptions extends MarketChoice {
@@ -36,10 +50,20 @@ export interface BacktestOptions extends MarketChoice {
   /** Told now and then how far it is: 0 to 1. */
   readonly onProgress?: (phase: "loading" | "trading", share: number) => void;
   readonly onNotice?: (level: "info" | "warning" | "alarm", text: string) => void;
+  /** Told when an analysis worker had to be replaced. */
+  readonly onFault?: (text: string) => void;
+  /** The workers to use, closed at the end; a pool of the machine's size when absent. */
+  readonly pool?: AnalysisPool;
+  /** Bars of the analysed timeframes from which on one more worker takes part. */
+  readonly barsPerWorker?: number;
+  /** Cycles that are analysed in one piece. */
+  readonly chunk?: number;
 }
 
 export interface BacktestResult {
   readonly report: BacktestReport;
+  /** Reads the bars once more, for pictures of some of the trades. */
+  readonly scenes: () => Scene[];
   readonly journal: string;
 }
 
@@ -55,28 +79,71 @@ export function openMarket(
 const PROGRESS_EVERY = 8192;
 
 /** Trades recorded bars from end to end. @throws InputError for whatever is wrong with data or options. */
-export function backtest(settings: Settings, options: BacktestOptions): BacktestResult {
-  const { without, onProgress } = options;
-  const begun = performance.now();
-  const source = openMarket(settings, options, ({ files, filesTotal }) => onProgress?.("loading", files / filesTotal));
-  const analysis = analysisOptions(settings, source);
-  const loaded = performance.now();
-
-  const panel = newPanel(source);
-  const feed = new PanelFeed(panel, source.instruments, source.timeframe);
-  const engine = new AnalysisEngine(panel, analysis);
-  for (let warm = warmUpSteps(source, options.from); warm > 0; warm--) {
-    const step = source.step();
-    if (step === undefined) break;
-    feed.step(step);
-    engine.advance(step.openTime + source.timeframe);
+export async function backtest(settings: Settings, options: BacktestOptions): Promise<BacktestResult> {
+  const { onFault = () => {} } = options;
+  const pool = options.pool ?? newPool(settings, availableParallelism(), (_, text) => onFault(text));
+  try {
+    return await trade(settings, options, pool);
+  } finally {
+    pool.close();
   }
+}
+
+/**
+ * Bars of the analysed timeframes, all together, from which on one more worker pays. Each has to compile the analysis
+ * for itself, which takes a processor about half a second (docs/performance.md); all of them read files.
+ */
+const BARS_PER_WORKER = 1_000_000;
+
+function analysedBars(source: RecordedMarket): number {
+  const perBaseBar = ANALYSIS_TIMEFRAMES.reduce((sum, name) => sum + source.timeframe / TIMEFRAMES[name], 0);
+  return source.bars * perBaseBar;
+}
+
+async function trade(settings: Settings, options: BacktestOptions, pool: AnalysisPool): Promise<BacktestResult> {
+  const { without, onProgress, onNotice = () => {} } = options;
+  const begun = performance.now();
+  const source = await loadRecordedMarket(
+    {
+      ...options,
+      assumedFundingRate: settings.SIMULATED_FUNDING_RATE,
+      onProgress: ({ files, filesTotal }) => onProgress?.("loading", files / filesTotal),
+    },
+    (path, timeframe) => pool.parse(path, timeframe),
+  );
+  const analysis = analysisOptions(settings, source);
+  const symbols = source.instruments.map((instrument) => instrument.symbol);
+  const { start, timeframe } = source;
+  const warmUp = warmUpSteps(source, options.from);
+  const analysts = Math.min(pool.workers, Math.ceil(analysedBars(source) / (options.barsPerWorker ?? BARS_PER_WORKER)));
+  const ranges = divideSymbols(symbols.length, settings.BATCH_SIZE, analysts);
+  // The market as a whole is known here only: each worker gets the bars of its own symbols.
+  const market = marketHistory(barsOf(source.share(0, symbols.length)));
+  for (const [index, range] of ranges.entries()) {
+    const bars = source.share(range.first, range.symbols);
+    pool.open(
+      range,
+      { kind: "recorded", bars },
+      { ...analysis, instruments: bars.instruments, market },
+      index % analysts,
+    );
+  }
+  const ahead = new AnalysisAhead(pool, ranges, {
+    first: start + (warmUp + 1) * timeframe,
+    last: start + source.steps * timeframe,
+    timeframe,
+    symbols,
+    ...(options.chunk === undefined ? {} : { chunk: options.chunk }),
+  });
+  // While the workers begin on the first cycles.
+  const { dataHash } = source;
+  const loaded = performance.now();
+  for (let step = 0; step < warmUp; step++) if (source.step() === undefined) break;
 
   const tradeFrom = options.from ?? source.start;
   const state = newState(settings, source.instruments, tradeFrom);
   const exchange = newExchange(settings, source, without);
-  const symbols = source.instruments.map((instrument) => instrument.symbol);
-  const settingsHash = runHash(settings, { symbols, timeframe: source.timeframe, from: options.from, without });
+  const settingsHash = runHash(settings, { symbols, timeframe, from: options.from, without });
   const journal = openJournal(settings, {
     command: "backtest",
     kernel: analysis.kernel,
@@ -86,28 +153,31 @@ export function backtest(settings: Settings, options: BacktestOptions): Backtest
     data: recordedData(source, options),
   });
   try {
-    const collector = new Collector(source.instruments, tradeFrom, state.config.balance);
+    const collector = new Collector(source.instruments, tradeFrom, state.config.balance, takerCosts(settings, without));
     const trader = new Trader({
       state,
       exchange,
-      feed,
       journal,
       onRecord: (record) => collector.add(record),
-      onNotice: options.onNotice ?? (() => {}),
+      onNotice,
     });
     let events = 0;
-    runToEnd(trader, engine, (event) => {
+    await runToEnd(trader, ahead, (event) => {
+      collector.event(event);
       events += 1;
       if (events % PROGRESS_EVERY !== 0) return;
-      onProgress?.("trading", (event.time - source.start) / (source.steps * source.timeframe));
+      onProgress?.("trading", (event.time - start) / (source.steps * timeframe));
     });
     const ended = performance.now();
+    const broken = checkBook(state);
+    if (broken.length > 0) throw new Error(`the book is broken at the end of the run: ${broken.join("; ")}`);
     journal.end({ tradesHash: collector.tradesHash, trades: collector.trades.length });
     const report = backtestReport({
       collector,
       mode: exchange.venue,
-      dataHash: source.dataHash,
+      dataHash,
       settingsHash,
+      timeframe: source.timeframe,
       assumptions: assumptionsOf(source, exchange, without),
       timing: {
         bars: source.bars,
@@ -117,7 +187,8 @@ export function backtest(settings: Settings, options: BacktestOptions): Backtest
       },
       openPositions: openPositions(state),
     });
-    return { report, journal: journal.path };
+    const scenes = () => takeScenes(report, (symbols) => openMarket(settings, { ...options, symbols }));
+    return { report, scenes, journal: journal.path };
   } finally {
     journal.close();
   }
@@ -136,6 +207,7 @@ export function recordedData(source: RecordedMarket, choice: MarketChoice) {
     symbols: source.instruments.map((instrument) => instrument.symbol),
     ...(choice.fundingFile === undefined ? {} : { fundingFile: choice.fundingFile }),
     ...(choice.rulesFile === undefined ? {} : { rulesFile: choice.rulesFile }),
+    ...(choice.bracketsFile === undefined ? {} : { bracketsFile: choice.bracketsFile }),
   } as const;
 }
 

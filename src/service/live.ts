@@ -1,4 +1,5 @@
-import { AnalysisWorker } from "../analysis/analysis-worker.ts";
+import { LiveAnalysis } from "../analysis/live-analysis.ts";
+import { type AnalysisPool, divideSymbols } from "../analysis/pool.ts";
 import type { Settings } from "../config/settings.ts";
 import type { CoreRecord } from "../core/effects.ts";
 import type { State } from "../core/state.ts";
@@ -8,25 +9,34 @@ import { generateMarket } from "../market/generated-market.ts";
 import { PanelFeed } from "../market/panel-feed.ts";
 import { type BacktestReport, backtestReport } from "../report/backtest-report.ts";
 import { Collector } from "../report/collector.ts";
+import { type Scene, takeScenes } from "../report/scenes.ts";
 import {
   analysisOptions,
   assumptionsOf,
   type Cost,
   newExchange,
   newPanel,
+  newPool,
   newState,
   openJournal,
-  PANEL_SPARE,
   runHash,
+  takerCosts,
   warmUpSteps,
 } from "./assembly.ts";
 import { type MarketChoice, openMarket, openPositions, recordedData } from "./backtest.ts";
+import { PositionFeatures } from "./position-features.ts";
 import { Trader } from "./trader.ts";
 
 /** What a live run trades on: recorded bars, or a market generated from a seed. */
 export type LiveMarket =
   | ({ readonly kind: "recorded" } & MarketChoice)
-  | { readonly kind: "generated"; readonly seed: number; readonly symbols: number };
+  | {
+      readonly kind: "generated";
+      readonly seed: number;
+      readonly symbols: number;
+      /** Market time at which the run ends; the market itself has no end. */
+      readonly to?: number | undefined;
+    };
 
 export interface LiveOptions {
   readonly market: LiveMarket;
@@ -41,6 +51,8 @@ export interface LiveOptions {
   /** Called several times a second, to draw. */
   readonly onTick: (live: LiveView) => void;
   readonly onWarmUp?: (share: number) => void;
+  /** The workers to use, closed at the end; one of its own when absent. */
+  readonly pool?: AnalysisPool;
 }
 
 /** What a terminal may look at between events. */
@@ -53,6 +65,8 @@ export interface LiveView {
 
 export interface LiveResult {
   readonly report: BacktestReport;
+  /** Goes through the bars once more, for pictures of some of the trades. */
+  readonly scenes: () => Scene[];
   readonly journal: string;
 }
 
@@ -62,6 +76,9 @@ export const GENERATED_START = Date.UTC(2026, 0, 5);
 const WARM_DAYS = 4;
 const MINUTE = 60_000;
 const DAY = 1440 * MINUTE;
+
+/** The analysis of a cycle takes one worker some milliseconds. */
+const LIVE_WORKERS = 1;
 
 /** How long the loop sleeps when nothing is due, and how often the view is drawn, ms. */
 const IDLE = 10;
@@ -79,17 +96,24 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
   const analysis = analysisOptions(settings, source);
   const panel = newPanel(source);
   const feed = new PanelFeed(panel, source.instruments, source.timeframe);
-  const analyst = await AnalysisWorker.start(panel, analysis);
+  const pool = options.pool ?? newPool(settings, LIVE_WORKERS, options.onNotice);
   try {
+    const analyst = new LiveAnalysis(pool, panel, {
+      analysis,
+      timeframe: source.timeframe,
+      ranges: divideSymbols(source.instruments.length, settings.BATCH_SIZE, pool.workers),
+      onNotice: options.onNotice,
+    });
     await warmUp(source, feed, analyst, warmUpSteps(source, from), options.onWarmUp);
     const loaded = performance.now();
 
     const tradeFrom = from ?? source.start;
     const state = newState(settings, source.instruments, tradeFrom);
-    const exchange = newExchange(settings, source, without);
+    const exchange = newExchange(settings, feed.noteFunding(source), without);
     const symbols = source.instruments.map((instrument) => instrument.symbol);
     const settingsHash = runHash(settings, { symbols, timeframe: source.timeframe, from, without });
     const recorded = market.kind === "recorded";
+    const marketEnd = (recorded ? undefined : market.to) ?? Number.POSITIVE_INFINITY;
     const journal = openJournal(settings, {
       command: "run",
       kernel: analysis.kernel,
@@ -98,8 +122,14 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       bars: recorded ? "referenced" : "stored",
       data: dataReference(source, market),
     });
+    const features = PositionFeatures.open(settings, [], options.onNotice);
     try {
-      const collector = new Collector(source.instruments, tradeFrom, state.config.balance);
+      const collector = new Collector(
+        source.instruments,
+        tradeFrom,
+        state.config.balance,
+        takerCosts(settings, without),
+      );
       let marketTime = tradeFrom;
       let bars = 0;
       const view: LiveView = {
@@ -117,6 +147,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         journal,
         onRecord: (record) => {
           collector.add(record);
+          features.add(record);
           options.onRecord(record, view);
         },
         onNotice: options.onNotice,
@@ -136,17 +167,20 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         // A cycle is decided before anything later is looked at, so that the speed cannot change a decision.
         const request = trader.awaited;
         if (request !== undefined) {
+          if (feed.isFull) analyst.follow(feed.grow());
           trader.admit(await analyst.analyse(request.cycle, request.late));
           continue;
         }
-        const due = speed === Number.POSITIVE_INFINITY ? speed : tradeFrom + (now - started) * speed;
+        const clock = speed === Number.POSITIVE_INFINITY ? speed : tradeFrom + (now - started) * speed;
+        const due = clock < marketEnd ? clock : marketEnd;
         const event = trader.take(due);
         if (event !== undefined) {
           marketTime = event.time;
+          collector.event(event);
           if (event.kind === "bar" && !event.flat) bars += 1;
           continue;
         }
-        if (trader.ended) break;
+        if (trader.ended || due === marketEnd) break;
         marketTime = due;
         await Bun.sleep(IDLE);
       }
@@ -159,6 +193,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         mode: exchange.venue,
         dataHash: source.dataHash,
         settingsHash,
+        timeframe: source.timeframe,
         assumptions: assumptionsOf(source, exchange, without),
         timing: {
           bars,
@@ -168,12 +203,15 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         },
         openPositions: openPositions(state),
       });
-      return { report, journal: journal.path };
+      const scenes = () =>
+        takeScenes(report, (named) => openSource(settings, recorded ? { ...market, symbols: named } : market));
+      return { report, scenes, journal: journal.path };
     } finally {
+      features.close();
       journal.close();
     }
   } finally {
-    analyst.close();
+    pool.close();
   }
 }
 
@@ -187,27 +225,23 @@ function openSource(settings: Settings, market: LiveMarket): BarSource {
   });
 }
 
-/** Feeds the panel ahead of the worker by no more than its spare bars, so that none is overwritten unread. */
+/** Bars between two signs that the warm-up comes on. */
+const WARM_UP_STEPS = 256;
+
 async function warmUp(
   source: BarSource,
   feed: PanelFeed,
-  analyst: AnalysisWorker,
+  analyst: LiveAnalysis,
   steps: number,
   onWarmUp?: (share: number) => void,
 ): Promise<void> {
-  let first = Number.NaN;
-  let last = Number.NaN;
   for (let done = 1; done <= steps; done++) {
     const step = source.step();
     if (step === undefined) return;
     feed.step(step);
-    last = step.openTime + source.timeframe;
-    if (Number.isNaN(first)) first = last;
-    if (done % PANEL_SPARE === 0 || done === steps) {
-      await analyst.advance(first, last, source.timeframe);
-      first = Number.NaN;
-      onWarmUp?.(done / steps);
-    }
+    if (done % WARM_UP_STEPS !== 0 && done !== steps) continue;
+    await analyst.advance(step.openTime + source.timeframe);
+    onWarmUp?.(done / steps);
   }
 }
 

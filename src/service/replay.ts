@@ -16,6 +16,7 @@ export interface Replayed {
   readonly header: JournalHeader;
   /** Hash over the trades that the replay made. */
   readonly tradesHash: string;
+  readonly virtualTradesHash: string;
   readonly trades: number;
 }
 
@@ -41,7 +42,13 @@ export function replayJournal(path: string, dir?: string): Replayed {
     },
     barsOf,
   );
-  return { result, header, tradesHash: collector.tradesHash, trades: collector.trades.length };
+  return {
+    result,
+    header,
+    tradesHash: collector.tradesHash,
+    virtualTradesHash: collector.virtual.hash,
+    trades: collector.trades.length,
+  };
 }
 
 /** The bars that a journal refers to, step by step, after their hash was found to be the run's. */
@@ -56,6 +63,7 @@ function recordedBars(path: string, header: JournalHeader, dir: string | undefin
     to: data.to ?? undefined,
     fundingFile: data.fundingFile,
     rulesFile: data.rulesFile,
+    bracketsFile: data.bracketsFile,
     assumedFundingRate: Number(settings.SIMULATED_FUNDING_RATE),
   });
   if (source.dataHash !== data.dataHash) {

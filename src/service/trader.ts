@@ -1,5 +1,6 @@
+import type { AnalysisAhead } from "../analysis/analysis-ahead.ts";
 import type { CoreRecord, Effect } from "../core/effects.ts";
-import type { AnalysisEvent, Event } from "../core/events.ts";
+import type { Event } from "../core/events.ts";
 import type { State } from "../core/state.ts";
 import { step } from "../core/step.ts";
 import type { Exchange } from "../exchange/exchange.ts";
@@ -15,7 +16,8 @@ export interface AnalysisRequest {
 export interface TraderParts {
   readonly state: State;
   readonly exchange: Exchange;
-  readonly feed: PanelFeed;
+  /** Takes the bars for the analysis, where that does not get them by itself. */
+  readonly feed?: PanelFeed;
   readonly journal: JournalWriter;
   readonly onRecord: (record: CoreRecord) => void;
   readonly onNotice: (level: "info" | "warning" | "alarm", text: string) => void;
@@ -62,8 +64,8 @@ export class Trader {
   admit(event: Event): void {
     const { state, journal, feed } = this.#parts;
     journal.event(event);
-    if (event.kind === "bar") feed.bar(event);
-    else if (event.kind === "listing") feed.listing(event.symbol, event.listed);
+    if (event.kind === "bar") feed?.bar(event);
+    else if (event.kind === "listing") feed?.listing(event.symbol, event.listed);
     else if (event.kind === "analysis") this.#request = undefined;
     const effects = this.#effects;
     effects.length = 0;
@@ -84,9 +86,10 @@ export class Trader {
     switch (effect.kind) {
       case "submit":
       case "cancel":
+      case "amend":
         return exchange.send(effect, state.now);
       case "analyse":
-        feed.close(effect.cycle);
+        feed?.close(effect.cycle);
         this.#request = { cycle: effect.cycle, late: effect.late };
         return;
       case "set-timer":
@@ -113,17 +116,17 @@ export class Trader {
   }
 }
 
-/** The analysis within the same thread: what a backtest uses. */
-export interface Analyst {
-  analyse(cycle: number, late: readonly number[]): AnalysisEvent;
-}
-
-/** Runs a trader to the end of its market as fast as it goes. */
-export function runToEnd(trader: Trader, analyst: Analyst, onEvent?: (event: Event) => void): void {
+/** Runs a trader to the end of its market as fast as the analysis, which goes ahead of him, allows. */
+export async function runToEnd(
+  trader: Trader,
+  analysis: AnalysisAhead,
+  onEvent?: (event: Event) => void,
+): Promise<void> {
   for (;;) {
     const request = trader.awaited;
     if (request !== undefined) {
-      trader.admit(analyst.analyse(request.cycle, request.late));
+      if (!analysis.has(request.cycle)) await analysis.ready(request.cycle);
+      trader.admit(analysis.analyse(request.cycle, request.late));
       continue;
     }
     const event = trader.take(Number.POSITIVE_INFINITY);

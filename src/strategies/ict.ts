@@ -1,6 +1,25 @@
 import { type Candidate, type Direction, LONG } from "../core/candidate.ts";
 import { priceOf } from "../core/instrument.ts";
-import type { FairValueGap, OrderBlock, Strategy, SymbolView, TimeframeView } from "../core/strategy.ts";
+import type {
+  BreakerBlock,
+  FairValueGap,
+  OrderBlock,
+  Strategy,
+  StructureView,
+  Sweep,
+  SymbolView,
+  TimeframeView,
+} from "../core/strategy.ts";
+import { trendAlignment } from "../structure/alignment.ts";
+import { type BlockAgeing, blockStrength } from "../structure/strength.ts";
+import {
+  type Calibration,
+  calibrated,
+  ICT_CALIBRATION,
+  ICT_SCORES,
+  type IctScore,
+  valueAt,
+} from "./ict-calibration.ts";
 
 /** Plain data; crosses to workers as it is. */
 export interface IctOptions {
@@ -8,6 +27,10 @@ export interface IctOptions {
   readonly riskRewardRatio: number;
   /** OB_MIN_VOLUME_RATIO: order blocks whose move had less volume than this multiple of the average are passed over. */
   readonly minVolumeRatio: number;
+  /** OB_MAX_TEST_COUNT, OB_DECAY_ENABLED, OB_TIME_DECAY_HOURS, OB_DECAY_RATE. */
+  readonly ageing: BlockAgeing;
+  /** What the parts of the confidence are worth; ICT_CALIBRATION when absent. */
+  readonly calibration?: Calibration;
 }
 
 /** The stop lies this far beyond the zone or the signal bar, in ATR of 15m. */
@@ -22,31 +45,42 @@ const MAX_STOP_ATR = 4;
 const MIN_GAP_ATR = 0.5;
 /** How many 5m bars the market must have stayed out of a zone before the touch that is traded. */
 const UNTOUCHED_BARS = 3;
-/** Age in 15m bars at which the last break of structure counts half: four hours. */
-const BREAK_HALF_LIFE = 16;
+/** Age at which the last break of structure counts half. */
+const BREAK_HALF_LIFE = 4 * 3_600_000;
+/** Age at which a sweep counts half, and from which on it is forgotten. */
+const SWEEP_HALF_LIFE = 2 * 3_600_000;
+const SWEEP_MEMORY = 8 * 3_600_000;
+/** How long a displacement is part of the move that is traded. */
+const DISPLACEMENT_MEMORY = 4 * 3_600_000;
 
-const QUARTER_HOUR = 900_000;
+/** What is more likely to lose than to win is no signal. */
+const MIN_CHANCE = 0.5;
 
-/** The parts of the confidence and what each counts; they add up to 1. */
-export const ICT_WEIGHTS = { alignment: 0.25, structure: 0.2, zone: 0.25, momentum: 0.15, volume: 0.15 } as const;
+const LENGTHS = { "5m": 300_000, "15m": 900_000 } as const;
 
 /**
  * Trades the return to where a move began ("inner circle trader" concepts, docs/structure.md), in the direction of
  * the higher timeframes:
  *
- * 1. alignment: the 1h EMAs and the 1h structure point one way, or one of them does while the other is silent;
- * 2. structure: the last break on 15m points the same way;
- * 3. zone: the newest 5m bar entered an order block or fair value gap of 5m or 15m from outside and closed in the
- *    direction of the trade without closing through the zone;
+ * 1. the 1h EMAs and the 1h structure point one way, or one of them does while the other is silent;
+ * 2. the last break on 15m points the same way;
+ * 3. the newest 5m bar entered an order block, breaker or fair value gap of 5m or 15m from outside and closed in the
+ *    direction of the trade without closing through the zone; blocks that are spent are passed over;
  * 4. stop beyond zone and bar, target at `riskRewardRatio` times the risk, both rounded to the careful side.
+ *
+ * How much speaks for it is judged by six scores: alignment, structure, zone, sweep, momentum, volume. Each is turned
+ * into the share of past signals with such a score that won, and their sum into the confidence: the estimated chance
+ * that price moves by the risk in favour before it does so against (src/strategies/ict-calibration.ts). Below one half
+ * nothing is proposed.
  *
  * Whether the regime allows an entry is not asked here: a guard does, so that the refusal is counted.
  */
 export function createIct(options: IctOptions): Strategy {
-  return { name: "ict", maxBaseTimeframe: 300_000, propose: (view) => propose(view, options) };
+  const calibration = options.calibration ?? ICT_CALIBRATION;
+  return { name: "ict", maxBaseTimeframe: 300_000, propose: (view) => propose(view, options, calibration) };
 }
 
-function propose(view: SymbolView, options: IctOptions): Candidate | undefined {
+function propose(view: SymbolView, options: IctOptions, calibration: Calibration): Candidate | undefined {
   const m5 = view.timeframe("5m");
   if (!m5.justClosed || m5.bars <= UNTOUCHED_BARS) return undefined;
   const m15 = view.timeframe("15m");
@@ -58,25 +92,25 @@ function propose(view: SymbolView, options: IctOptions): Candidate | undefined {
 
   const atr = m15.indicator("atr");
   if (!(atr > 0)) return undefined;
-  const touch = bestTouch(m5, m15, direction, options);
+  const touch = bestTouch(view.time, m5, m15, direction, options);
   if (touch === undefined) return undefined;
 
   const prices = planPrices(view, m5, direction, touch.zone, atr, options.riskRewardRatio);
   if (prices === undefined) return undefined;
 
-  const scores = {
-    alignment: emas === h1.structure.trend ? 1 : 0.6,
-    structure: structureScore(view.time, m5, m15, direction),
+  const sweep = lastSweep(view.time, m5, m15, direction);
+  const raw: Record<IctScore, number> = {
+    alignment: trendAlignment(view, direction),
+    structure: structureScore(view, m15, direction),
     zone: touch.score,
+    sweep: sweep === undefined ? 0 : 1 / (1 + sweep.age / SWEEP_HALF_LIFE),
     momentum: momentumScore(m5, direction),
     volume: volumeScore(m5, touch.zone),
   };
-  const confidence =
-    ICT_WEIGHTS.alignment * scores.alignment +
-    ICT_WEIGHTS.structure * scores.structure +
-    ICT_WEIGHTS.zone * scores.zone +
-    ICT_WEIGHTS.momentum * scores.momentum +
-    ICT_WEIGHTS.volume * scores.volume;
+  const confidence = unit(calibrated(calibration, raw));
+  if (confidence < MIN_CHANCE) return undefined;
+  const scores: Record<string, number> = {};
+  for (const name of ICT_SCORES) scores[name] = unit(valueAt(calibration.scores[name], raw[name]));
 
   return {
     symbol: view.symbol,
@@ -84,14 +118,13 @@ function propose(view: SymbolView, options: IctOptions): Candidate | undefined {
     setup: touch.zone.kind,
     direction,
     ...prices,
-    // The weights add up to 1 only as far as decimals can be held in binary.
-    confidence: unit(confidence),
+    confidence,
     scores,
-    reasons: reasonsFor(view, m5, m15, h1, direction, emas, touch, atr, prices),
+    reasons: reasonsFor({ view, m5, m15, h1, direction, emas, touch, sweep, atr, prices }),
   };
 }
 
-type Zone = OrderBlock | FairValueGap;
+type Zone = OrderBlock | BreakerBlock | FairValueGap;
 
 interface Touch {
   readonly zone: Zone;
@@ -103,6 +136,7 @@ interface Touch {
 
 /** The best of the zones that the newest 5m bar reacts from; on a draw the 15m one, then the newer. */
 function bestTouch(
+  time: number,
   m5: TimeframeView,
   m15: TimeframeView,
   direction: Direction,
@@ -110,6 +144,14 @@ function bestTouch(
 ): Touch | undefined {
   const close = m5.close(0);
   if (direction * (close - m5.open(0)) <= 0) return undefined;
+  const reached = extreme(m5, 0, direction);
+  let before = extreme(m5, 1, direction);
+  for (let back = 2; back <= UNTOUCHED_BARS; back++) {
+    const each = extreme(m5, back, direction);
+    if (direction * (each - before) < 0) before = each;
+  }
+  // A zone that only the newest bar reached lies between the two.
+  if (direction * (before - reached) <= 0) return undefined;
 
   let touched = 0;
   let best: Zone | undefined;
@@ -117,16 +159,16 @@ function bestTouch(
   let bestScore = 0;
   for (const timeframe of ["5m", "15m"] as const) {
     const own = timeframe === "5m" ? m5 : m15;
-    const minGap = MIN_GAP_ATR * own.indicator("atr");
-    for (const list of [own.structure.gaps, own.structure.orderBlocks]) {
+    const atr = own.indicator("atr");
+    const { gaps, orderBlocks, breakers } = own.structure;
+    for (const list of [gaps, breakers, orderBlocks] as const) {
       for (const zone of list) {
-        if (zone.direction !== direction) continue;
-        // A comparison with a NaN is false: without an ATR no gap is large enough.
-        if (zone.kind === "gap" ? !(zone.top - zone.bottom >= minGap) : zone.volumeRatio < options.minVolumeRatio)
-          continue;
-        if (!reactsFrom(m5, zone, direction)) continue;
+        if (zone.direction !== direction || !reactsFrom(zone, direction, reached, before, close)) continue;
+        const quality =
+          zone.kind === "gap" ? gapQuality(zone, atr) : blockQuality(zone, time - LENGTHS[timeframe], options);
+        if (quality === 0) continue;
         touched++;
-        const score = (zone.kind === "order-block" ? 0.5 : 0.35) + (timeframe === "15m" ? 0.2 : 0);
+        const score = timeframe === "15m" ? quality : 0.8 * quality;
         if (score >= bestScore) {
           best = zone;
           bestTimeframe = timeframe;
@@ -141,18 +183,31 @@ function bestTouch(
 }
 
 /**
+ * Of an order block, 0 to 1: half for itself, half for the volume of its move (three times the average is full marks),
+ * all of it times what age and tests have left; a breaker four fifths of that. 0 means that it is not traded.
+ */
+function blockQuality(zone: OrderBlock | BreakerBlock, newestAt: number, options: IctOptions): number {
+  if (zone.volumeRatio < options.minVolumeRatio) return 0;
+  // Both are open times of bars of one timeframe, so that their distance is the age at the close of the newest.
+  const strength = blockStrength(zone.tests, zone.confirmedAt, newestAt, options.ageing);
+  return strength * (0.5 + 0.5 * unit(zone.volumeRatio / 3)) * (zone.kind === "breaker" ? 0.8 : 1);
+}
+
+/** Of a gap, 0 to 1: its height (two ATR are full marks), less up to half for what was filled; 0 for a small one. */
+function gapQuality(zone: FairValueGap, atr: number): number {
+  const height = (zone.top - zone.bottom) / atr;
+  // A comparison with a NaN is false: without an ATR no gap is large enough.
+  return height >= MIN_GAP_ATR ? unit(height / 2) * (1 - 0.5 * zone.fill) : 0;
+}
+
+/**
  * Whether the newest bar reached into the zone and did not close through it, after bars that stayed outside. A zone is
  * therefore not traded while the bars that made it are still among those.
  */
-function reactsFrom(m5: TimeframeView, zone: Zone, direction: Direction): boolean {
+function reactsFrom(zone: Zone, direction: Direction, reached: number, before: number, close: number): boolean {
   const near = direction === LONG ? zone.top : zone.bottom;
   const far = direction === LONG ? zone.bottom : zone.top;
-  if (direction * (extreme(m5, 0, direction) - near) > 0) return false;
-  if (direction * (m5.close(0) - far) <= 0) return false;
-  for (let back = 1; back <= UNTOUCHED_BARS; back++) {
-    if (direction * (extreme(m5, back, direction) - near) <= 0) return false;
-  }
-  return true;
+  return direction * (reached - near) <= 0 && direction * (before - near) > 0 && direction * (close - far) > 0;
 }
 
 /** The low for a long, the high for a short: where a bar goes against the trade. */
@@ -197,15 +252,61 @@ function planPrices(
 }
 
 /**
- * 15m structure from 0 to 1: 0.5 for a break with the trend (0.3 for the change of character that began it), up to
- * 0.3 for a young break (half of that at an age of four hours), 0.2 when 5m agrees already.
+ * 15m structure from 0 to 1: 0.35 for a break with the trend (0.2 for the change of character that began it), up to
+ * 0.2 for a young break, 0.15 for a displacement of the last four hours, up to 0.3 for a price in the trade's half of
+ * the dealing range (all of it at the far end or beyond, half without a range).
  */
-function structureScore(time: number, m5: TimeframeView, m15: TimeframeView, direction: Direction): number {
-  const last = m15.structure.breaks.at(-1);
+function structureScore(view: SymbolView, m15: TimeframeView, direction: Direction): number {
+  const { structure } = m15;
+  const last = structure.breaks.at(-1);
   if (last === undefined) return 0;
-  const age = (time - last.confirmedAt) / QUARTER_HOUR - 1;
-  const young = 0.3 / (1 + age / BREAK_HALF_LIFE);
-  return unit((last.character === "bos" ? 0.5 : 0.3) + young + (m5.structure.trend === direction ? 0.2 : 0));
+  const age = view.time - last.confirmedAt - LENGTHS["15m"];
+  const young = 0.2 / (1 + age / BREAK_HALF_LIFE);
+  const displaced = hasDisplacement(structure, direction, view.time - DISPLACEMENT_MEMORY) ? 0.15 : 0;
+  const discount = discountOf(structure, m15.close(0), direction);
+  return unit((last.character === "bos" ? 0.35 : 0.2) + young + displaced + 0.3 * discount);
+}
+
+function hasDisplacement({ displacements }: StructureView, direction: Direction, since: number): boolean {
+  for (let i = displacements.length - 1; i >= 0; i--) {
+    const each = displacements[i]!;
+    if (each.confirmedAt < since) return false;
+    if (each.direction === direction) return true;
+  }
+  return false;
+}
+
+/** How cheap a price is within the dealing range for a long, how dear for a short: 0 to 1. */
+function discountOf({ range }: StructureView, price: number, direction: Direction): number {
+  if (range === undefined) return 0.5;
+  const height = range.top - range.bottom;
+  return unit(direction === LONG ? (range.top - price) / height : (price - range.bottom) / height);
+}
+
+interface RecentSweep {
+  readonly of: Sweep["of"];
+  readonly price: number;
+  /** ms since the close of its bar. */
+  readonly age: number;
+}
+
+/** The newest sweep in the trade's direction on 5m or 15m that is not forgotten yet. */
+function lastSweep(time: number, m5: TimeframeView, m15: TimeframeView, direction: Direction): RecentSweep | undefined {
+  let newest: Sweep | undefined;
+  let newestAge = SWEEP_MEMORY;
+  for (const timeframe of ["5m", "15m"] as const) {
+    const { sweeps } = (timeframe === "5m" ? m5 : m15).structure;
+    for (let i = sweeps.length - 1; i >= 0; i--) {
+      const each = sweeps[i]!;
+      const age = time - each.confirmedAt - LENGTHS[timeframe];
+      if (age >= newestAge) break;
+      if (each.direction !== direction) continue;
+      newest = each;
+      newestAge = age;
+      break;
+    }
+  }
+  return newest && { of: newest.of, price: newest.price, age: newestAge };
 }
 
 /**
@@ -220,30 +321,41 @@ function momentumScore(m5: TimeframeView, direction: Direction): number {
   return 0.5 * unit(closedAt) + 0.5 * unit(1 - Math.abs(strength - 55) / 40);
 }
 
-/** Half for the signal bar's volume, half for the volume of the order block's move; twice the average is full marks. */
+/** Half for the signal bar's volume, half for the volume of the block's move; twice the average is full marks. */
 function volumeScore(m5: TimeframeView, zone: Zone): number {
-  const move = zone.kind === "order-block" ? zone.volumeRatio : 1;
+  const move = zone.kind === "gap" ? 1 : zone.volumeRatio;
   return 0.5 * unit(m5.indicator("volumeRatio") / 2) + 0.5 * unit(move / 2);
 }
 
-function reasonsFor(
-  view: SymbolView,
-  m5: TimeframeView,
-  m15: TimeframeView,
-  h1: TimeframeView,
-  direction: Direction,
-  emas: Direction | 0,
-  touch: Touch,
-  atr: number,
-  prices: Prices,
-): string[] {
+interface Findings {
+  readonly view: SymbolView;
+  readonly m5: TimeframeView;
+  readonly m15: TimeframeView;
+  readonly h1: TimeframeView;
+  readonly direction: Direction;
+  readonly emas: Direction | 0;
+  readonly touch: Touch;
+  readonly sweep: RecentSweep | undefined;
+  readonly atr: number;
+  readonly prices: Prices;
+}
+
+const ZONE_NAMES = { gap: "fair value gap", "order-block": "order block", breaker: "breaker block" } as const;
+const SWEPT_NAMES = {
+  pool: { 1: "equal lows", [-1]: "equal highs" },
+  swing: { 1: "swing low", [-1]: "swing high" },
+  "previous-day": { 1: "previous day's low", [-1]: "previous day's high" },
+  "previous-week": { 1: "previous week's low", [-1]: "previous week's high" },
+} as const;
+
+function reasonsFor({ view, m5, m15, h1, direction, emas, touch, sweep, atr, prices }: Findings): string[] {
   const { instrument } = view;
   const decimals = instrument.priceDecimals;
   const way = direction === LONG ? "bullish" : "bearish";
   const { zone } = touch;
-  const name = zone.kind === "gap" ? "fair value gap" : "order block";
   const others = touch.confluence === 0 ? "" : `, with ${touch.confluence} more zone${touch.confluence > 1 ? "s" : ""}`;
   const last = m15.structure.breaks.at(-1);
+  const { range } = m15.structure;
   const risk = direction * (priceOf(instrument, prices.entry) - priceOf(instrument, prices.stop));
   const reasons = [
     emas === 0
@@ -255,11 +367,22 @@ function reasonsFor(
     const what = last.character === "bos" ? "break of structure" : "change of character";
     reasons.push(`15m ${what} ${way} through ${last.price.toFixed(decimals)}`);
   }
+  if (sweep !== undefined) {
+    reasons.push(
+      `swept the ${SWEPT_NAMES[sweep.of][direction]} ${sweep.price.toFixed(decimals)} ` +
+        `${Math.round(sweep.age / 60_000)} min ago`,
+    );
+  }
+  if (range !== undefined) {
+    const half = (range.top + range.bottom) / 2;
+    const where = m15.close(0) > half ? "premium" : "discount";
+    reasons.push(`in ${where} of the 15m range ${range.bottom.toFixed(decimals)} to ${range.top.toFixed(decimals)}`);
+  }
   reasons.push(
-    `5m bar reacts from the ${touch.timeframe} ${name} ${zone.bottom.toFixed(decimals)} to ` +
+    `5m bar reacts from the ${touch.timeframe} ${ZONE_NAMES[zone.kind]} ${zone.bottom.toFixed(decimals)} to ` +
       `${zone.top.toFixed(decimals)}${others}`,
     `5m RSI ${figure(m5.indicator("rsi"), 0)}, volume ${figure(m5.indicator("volumeRatio"), 1)} times the average` +
-      (zone.kind === "order-block" ? `, block's move ${zone.volumeRatio.toFixed(1)} times` : ""),
+      (zone.kind === "gap" ? "" : `, block's move ${zone.volumeRatio.toFixed(1)} times`),
     `risk ${risk.toFixed(decimals)} is ${(risk / atr).toFixed(1)} ATR of 15m`,
   );
   return reasons;

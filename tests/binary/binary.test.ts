@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -44,10 +44,13 @@ describe.skipIf(binary === undefined)("the compiled binary, in an empty folder a
   });
 
   test("runs the paper trader with its analysis worker, and replays its journal", () => {
-    const { code, out, err } = penstock("run", "--for", "3s", "--speed", "max", "--json");
+    const { code, out, err } = penstock("run", "--for", "3s", "--speed", "max", "--html", "run.html", "--json");
     expect(code, err).toBe(0);
     const { signals, tradesHash, journal } = JSON.parse(out);
     expect(signals).toBeGreaterThan(0);
     expect(JSON.parse(penstock("replay", journal, "--json").out)).toMatchObject({ identical: true, tradesHash });
+    // Style and script of the page are inside the binary.
+    const page = readFileSync(join(folder, "run.html"), "utf8");
+    for (const part of [tradesHash, "--paper:", "drawScene", "</html>"]) expect(page.includes(part)).toBe(true);
   }, 30_000);
 });

@@ -152,7 +152,7 @@ describe("what does not exist yet", () => {
   });
 
   test("a kernel that this machine lacks is refused", () => {
-    expect(refusal({ PENSTOCK_KERNEL: "avx2" })).toContain("PENSTOCK_KERNEL=avx2 is not available here");
+    expect(refusal({ PENSTOCK_KERNEL: "mmx" })).toContain("PENSTOCK_KERNEL=mmx");
     expect(loadSettings({ PENSTOCK_KERNEL: "portable" }).settings.PENSTOCK_KERNEL).toBe("portable");
   });
 
@@ -200,10 +200,15 @@ describe("the settings hash", () => {
     expect(hash(["MAX_SIGNALS=10"])).toBe(base);
     // The default, hybrid, runs as ict and therefore is ict.
     expect(hash(["STRATEGY_MODE=ict"])).toBe(base);
-    for (const other of ["MAX_SIGNALS=9", "SIMULATED_TAKER_FEE=0.0004", "EMA_FAST=21"]) {
+    for (const other of ["MAX_SIGNALS=9", "SIMULATED_TAKER_FEE=0.0004", "EMA_FAST=21", "OB_DECAY_RATE=0.2"]) {
       expect(hash([other])).not.toBe(base);
     }
-    for (const same of ["DATA_DIR=/elsewhere", "MAX_WORKERS=2", "OB_DECAY_RATE=0.2", "PENSTOCK_KERNEL=portable"]) {
+    for (const same of [
+      "DATA_DIR=/elsewhere",
+      "MAX_WORKERS=2",
+      "LIQUIDITY_HUNT_CONFIDENCE_THRESHOLD=0.8",
+      "PENSTOCK_KERNEL=portable",
+    ]) {
       expect(hash([same])).toBe(base);
     }
   });

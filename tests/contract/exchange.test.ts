@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { ORDER_TYPES, type OrderRequest, TIMES_IN_FORCE } from "../../src/core/effects.ts";
-import { compareEvents } from "../../src/core/events.ts";
+import { ORDER_TYPES, type OrderRequest, TIMES_IN_FORCE, WORKING_TYPES } from "../../src/core/effects.ts";
+import { compareEvents, type Leg } from "../../src/core/events.ts";
 import { USDT } from "../../src/core/instrument.ts";
 import type { Exchange, VenueEvent } from "../../src/exchange/exchange.ts";
+import { MARGIN_MODES, POSITION_MODES } from "../../src/exchange/simulated/account.ts";
 import { createSimulatedExchange } from "../../src/exchange/simulated/exchange.ts";
+import { isLimit, onlyReduces } from "../../src/exchange/simulated/orders.ts";
 import { barsOf, type Funding, MINUTE, order, PLAIN, type Row } from "../exchange/bars.ts";
 
 /** A market that any implementation is asked to show, as far as it can. */
@@ -17,16 +19,27 @@ interface World {
 interface Implementation {
   readonly name: string;
   readonly balance: number;
+  readonly hedge: boolean;
   create(world: World): Exchange & { readonly wallet: bigint };
 }
 
-const IMPLEMENTATIONS: readonly Implementation[] = [
-  {
-    name: "simulated",
-    balance: PLAIN.balance,
-    create: ({ rows, funding, costs }) => createSimulatedExchange(barsOf(rows, funding), { ...PLAIN, ...costs }),
-  },
-];
+/** The modes of an account change what happens, and none of what is promised. */
+const IMPLEMENTATIONS: readonly Implementation[] = POSITION_MODES.flatMap((positionMode) =>
+  MARGIN_MODES.map((marginMode) => ({
+    name: `simulated, ${positionMode}, ${marginMode}`,
+    balance: marginMode === "cross" ? 300 * USDT : PLAIN.balance,
+    hedge: positionMode === "hedge",
+    create: ({ rows, funding, costs }) =>
+      createSimulatedExchange(barsOf(rows, funding), {
+        ...PLAIN,
+        ...costs,
+        positionMode,
+        marginMode,
+        balance: marginMode === "cross" ? 300 * USDT : PLAIN.balance,
+        autoDeleveraging: { seed: 1, chance: 0.02 },
+      }),
+  })),
+);
 
 const SYMBOLS = 2;
 const BARS = 12;
@@ -98,6 +111,12 @@ const wish = fc.record({
   scope: fc.constantFrom("open", "open", "reduce", "all"),
   leverage: fc.constantFrom(0, 1, 5, 5, 20, 20, 20, 20, 20, 50),
   cancels: fc.option(fc.integer({ min: 1, max: 5 }), { freq: 2 }),
+  leg: fc.constantFrom("long" as const, "short" as const),
+  callback: fc.constantFrom(10, 100, 500, 2000),
+  workingType: fc.constantFrom(...WORKING_TYPES),
+  amends: fc.option(fc.record({ back: fc.integer({ min: 0, max: 5 }), lots: fc.integer({ min: 1, max: 60 }) }), {
+    freq: 2,
+  }),
 });
 type Wish = typeof wish extends fc.Arbitrary<infer T> ? T : never;
 const wishes = fc.array(wish, { minLength: 10, maxLength: 40 });
@@ -105,6 +124,8 @@ const wishes = fc.array(wish, { minLength: 10, maxLength: 40 });
 interface Run {
   readonly events: readonly VenueEvent[];
   readonly orders: ReadonlyMap<number, OrderRequest>;
+  /** Sizes that amendments asked for. */
+  readonly sizes: ReadonlyMap<number, readonly number[]>;
   readonly exchange: Exchange & { readonly wallet: bigint };
 }
 
@@ -112,8 +133,10 @@ function run(implementation: Implementation, market: World, plan: readonly Wish[
   const exchange = implementation.create(market);
   const events: VenueEvent[] = [];
   const orders = new Map<number, OrderRequest>();
+  const sizes = new Map<number, number[]>();
   const last = new Array<number>(SYMBOLS).fill(1000);
-  const held = new Array<number>(SYMBOLS).fill(0);
+  const held = new Array<number>(SYMBOLS * 2).fill(0);
+  const placeOf = (symbol: number, leg: Leg): number => symbol * 2 + (leg === "short" ? 1 : 0);
   let next = 0;
   let waited = 0;
   while (!exchange.ended) {
@@ -121,41 +144,60 @@ function run(implementation: Implementation, market: World, plan: readonly Wish[
     if (event === undefined) continue;
     events.push(event);
     if (event.kind === "bar") last[event.symbol] = event.close;
-    if (event.kind === "fill") held[event.symbol] = held[event.symbol]! + event.lots * orders.get(event.order)!.side;
-    if (event.kind === "liquidation") held[event.symbol] = 0;
+    if (event.kind === "fill") {
+      const { leg, side } = orders.get(event.order)!;
+      held[placeOf(event.symbol, leg)]! += event.lots * side;
+    }
+    if (event.kind === "liquidation") held[placeOf(event.symbol, event.leg)] = 0;
     if (event.kind === "answer") continue;
     waited++;
     for (let wanted = plan[next]; wanted !== undefined && wanted.wait <= waited; wanted = plan[next]) {
       next++;
       waited = 0;
-      const conditional = wanted.type === "stop-market" || wanted.type === "take-profit-market";
-      const holds = Math.sign(held[wanted.symbol]!);
-      const side = wanted.sensible && wanted.scope !== "open" && holds !== 0 ? (holds > 0 ? -1 : 1) : wanted.side;
-      const waits = wanted.type === "stop-market" ? side : -side;
+      const conditional = wanted.type !== "market" && wanted.type !== "limit";
+      const priced = wanted.type.endsWith("limit");
+      const leg: Leg = implementation.hedge ? wanted.leg : "both";
+      const holds = Math.sign(held[placeOf(wanted.symbol, leg)]!);
+      const opens = leg === "both" ? wanted.side : leg === "long" ? 1 : -1;
+      const closes = holds !== 0 ? (holds > 0 ? -1 : 1) : wanted.side;
+      const side = !wanted.sensible ? wanted.side : wanted.scope === "open" ? opens : closes;
+      const waits = wanted.type.startsWith("stop") ? side : -side;
       const distance = wanted.sensible ? Math.abs(wanted.distance) * waits : wanted.distance;
       const price = last[wanted.symbol]! + distance;
-      const everything = wanted.scope === "all" && conditional;
+      const everything = wanted.scope === "all" && wanted.type.endsWith("market") && conditional;
       const request = order(next, {
         symbol: wanted.symbol,
+        leg,
         side,
         type: wanted.type,
         lots: everything ? 0 : wanted.lots,
-        price: wanted.type === "limit" ? price : 0,
+        price: priced ? price : 0,
         trigger: conditional ? price : 0,
         timeInForce: wanted.timeInForce,
-        reduceOnly: wanted.scope === "reduce",
+        reduceOnly: wanted.scope === "reduce" && !implementation.hedge,
         closePosition: everything,
         leverage: wanted.leverage,
+        ...(wanted.type === "trailing-stop" ? { callback: wanted.callback } : {}),
+        workingType: wanted.workingType,
       });
       orders.set(next, request);
       exchange.send({ kind: "submit", order: request }, event.time);
       if (wanted.cancels !== null) {
         exchange.send({ kind: "cancel", order: Math.max(1, next - wanted.cancels), symbol: wanted.symbol }, event.time);
       }
+      if (wanted.amends !== null) {
+        const { back, lots } = wanted.amends;
+        const amend = { order: Math.max(1, next - back), symbol: wanted.symbol, lots, price };
+        sizes.set(amend.order, [...(sizes.get(amend.order) ?? []), lots]);
+        exchange.send({ kind: "amend", ...amend }, event.time);
+      }
     }
   }
-  return { events, orders, exchange };
+  return { events, orders, sizes, exchange };
 }
+
+/** Answers about a request to cancel or amend, which leave the order what it was. */
+const REPLIES: ReadonlySet<string> = new Set(["cancel-rejected", "amended", "amend-rejected"]);
 
 /** Events that reply to a request become known when it is sent; they have a time but no place among the others. */
 function isReply(event: VenueEvent): boolean {
@@ -179,11 +221,11 @@ function withoutSettlements(events: readonly VenueEvent[]): VenueEvent[] {
   return kept;
 }
 
-/** Long and short positions rebuilt from nothing but the events. */
+/** Positions by symbol and leg, rebuilt from nothing but the events. */
 class Books {
   wallet: bigint;
-  readonly lots = new Array<number>(SYMBOLS).fill(0);
-  readonly #cost = new Array<bigint>(SYMBOLS).fill(0n);
+  readonly lots = new Array<number>(SYMBOLS * 2).fill(0);
+  readonly #cost = new Array<bigint>(SYMBOLS * 2).fill(0n);
   readonly #unit: (symbol: number) => bigint;
 
   constructor(balance: number, unit: (symbol: number) => bigint) {
@@ -191,18 +233,22 @@ class Books {
     this.#unit = unit;
   }
 
-  trade(symbol: number, signed: number, price: number, fee: number): void {
-    const held = this.lots[symbol]!;
-    const value = BigInt(Math.abs(signed)) * BigInt(price) * this.#unit(symbol);
+  place(symbol: number, leg: Leg): number {
+    return symbol * 2 + (leg === "short" ? 1 : 0);
+  }
+
+  trade(place: number, signed: number, price: number, fee: number): void {
+    const held = this.lots[place]!;
+    const value = BigInt(Math.abs(signed)) * BigInt(price) * this.#unit(place >> 1);
     if (held * signed >= 0) {
-      this.#cost[symbol] = this.#cost[symbol]! + value;
+      this.#cost[place]! += value;
     } else {
       expect(Math.abs(signed)).toBeLessThanOrEqual(Math.abs(held));
-      const cost = (this.#cost[symbol]! * BigInt(Math.abs(signed))) / BigInt(Math.abs(held));
-      this.#cost[symbol] = this.#cost[symbol]! - cost;
+      const cost = (this.#cost[place]! * BigInt(Math.abs(signed))) / BigInt(Math.abs(held));
+      this.#cost[place]! -= cost;
       this.wallet += held > 0 ? value - cost : cost - value;
     }
-    this.lots[symbol] = held + signed;
+    this.lots[place] = held + signed;
     this.wallet -= BigInt(fee);
   }
 }
@@ -236,7 +282,7 @@ for (const implementation of IMPLEMENTATIONS) {
       const state = new Map<number, "accepted" | "ended">();
       for (const event of result.events) {
         if (event.kind !== "answer" && event.kind !== "fill") continue;
-        if (event.kind === "answer" && event.answer === "cancel-rejected") continue;
+        if (event.kind === "answer" && REPLIES.has(event.answer)) continue;
         const known = state.get(event.order);
         const first = event.kind === "answer" && (event.answer === "accepted" || event.answer === "rejected");
         expect(known).toBe(first ? undefined : "accepted");
@@ -246,43 +292,55 @@ for (const implementation of IMPLEMENTATIONS) {
       expect(state.size).toBe(result.orders.size);
     });
 
-    property("fills stay within the order, `done` says when it is full, trade ids are unique", ({ events, orders }) => {
-      const filled = new Map<number, number>();
-      const trades = new Set<string>();
-      for (const event of events) {
-        if (event.kind !== "fill") continue;
-        const request = orders.get(event.order)!;
-        const total = (filled.get(event.order) ?? 0) + event.lots;
-        filled.set(event.order, total);
-        expect(event.lots).toBeGreaterThan(0);
-        expect(event.symbol).toBe(request.symbol);
-        expect(trades.has(event.trade)).toBe(false);
-        trades.add(event.trade);
-        if (request.closePosition) continue;
-        expect(total).toBeLessThanOrEqual(request.lots);
-        expect(event.done).toBe(total === request.lots);
-        if (request.type === "limit") {
-          expect((request.price - event.price) * request.side).toBeGreaterThanOrEqual(0);
+    property(
+      "fills stay within the order, `done` says when it is full, trade ids are unique",
+      ({ events, orders, sizes }) => {
+        const filled = new Map<number, number>();
+        const trades = new Set<string>();
+        for (const event of events) {
+          if (event.kind !== "fill") continue;
+          const request = orders.get(event.order)!;
+          const total = (filled.get(event.order) ?? 0) + event.lots;
+          filled.set(event.order, total);
+          expect(event.lots).toBeGreaterThan(0);
+          expect(event.symbol).toBe(request.symbol);
+          expect(trades.has(event.trade)).toBe(false);
+          trades.add(event.trade);
+          if (request.closePosition) continue;
+          const amended = sizes.get(event.order) ?? [];
+          expect(total).toBeLessThanOrEqual(Math.max(request.lots, ...amended));
+          if (amended.length > 0) continue;
+          expect(event.done).toBe(total === request.lots);
+          if (isLimit(request.type)) {
+            expect((request.price - event.price) * request.side).toBeGreaterThanOrEqual(0);
+          }
         }
-      }
-    });
+      },
+    );
 
     property("the wallet is start + realised − fees + funding; reducing orders never open", (result) => {
       const { events, orders, exchange } = result;
       const books = new Books(implementation.balance, (symbol) => BigInt(exchange.instruments[symbol]!.unitValue));
       for (const event of events) {
         if (event.kind === "funding") {
-          expect(books.lots[event.symbol]).not.toBe(0);
+          expect(books.lots[event.symbol * 2] !== 0 || books.lots[event.symbol * 2 + 1] !== 0).toBe(true);
           books.wallet += BigInt(event.amount);
         } else if (event.kind === "liquidation") {
-          const held = books.lots[event.symbol]!;
-          books.trade(event.symbol, held > 0 ? -event.lots : event.lots, event.price, event.fee);
+          const place = books.place(event.symbol, event.leg);
+          const held = books.lots[place]!;
+          if (event.cause !== "delisted") expect(event.lots).toBe(Math.abs(held));
+          books.trade(place, held > 0 ? -event.lots : event.lots, event.price, event.fee);
         } else if (event.kind === "fill") {
-          const { side, reduceOnly, closePosition } = orders.get(event.order)!;
-          if (reduceOnly || closePosition) expect(books.lots[event.symbol]! * side).toBeLessThan(0);
-          books.trade(event.symbol, side * event.lots, event.price, event.fee);
+          const request = orders.get(event.order)!;
+          const { side } = request;
+          const place = books.place(event.symbol, request.leg);
+          if (onlyReduces(request)) expect(books.lots[place]! * side).toBeLessThan(0);
+          books.trade(place, side * event.lots, event.price, event.fee);
+          // A leg of hedge mode never stands on the other side.
+          if (request.leg === "long") expect(books.lots[place]).toBeGreaterThanOrEqual(0);
+          if (request.leg === "short") expect(books.lots[place]).toBeLessThanOrEqual(0);
         } else if (event.kind === "listing" && !event.listed) {
-          expect(books.lots[event.symbol]).toBe(0);
+          expect(books.lots.slice(event.symbol * 2, event.symbol * 2 + 2)).toEqual([0, 0]);
         }
       }
       expect(exchange.wallet).toBe(books.wallet);

@@ -7,7 +7,11 @@ import { testRecorded } from "../recorded.ts";
 import { MarketView } from "../strategies/market-view.ts";
 import { cut, readBars, wander } from "../structure/bars.ts";
 
-const OPTIONS: StrategyOptions = { riskRewardRatio: 2, minVolumeRatio: 1.5 };
+const OPTIONS: StrategyOptions = {
+  riskRewardRatio: 2,
+  minVolumeRatio: 1.5,
+  ageing: { maxTests: 3, decayEnabled: true, decayHours: 48, decayRate: 0.1 },
+};
 
 /** Every candidate of a market, in order, with the time of its view; each checked against the contract. */
 function candidatesOf(strategy: Strategy, bars: StructureInput): { time: number; candidate: Candidate }[] {

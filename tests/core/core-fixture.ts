@@ -1,11 +1,13 @@
 import type { Candidate } from "../../src/core/candidate.ts";
+import { checkBook } from "../../src/core/check-book.ts";
 import type { CoreRecord, Effect, OrderRequest } from "../../src/core/effects.ts";
 import type { AnalysisEvent, AnswerEvent, BarEvent, Event, FillEvent } from "../../src/core/events.ts";
 import type { Instrument } from "../../src/core/instrument.ts";
 import { USDT } from "../../src/core/instrument.ts";
-import { trialBalance } from "../../src/core/ledger.ts";
+import type { RiskRules } from "../../src/core/risk.ts";
 import { type CoreConfig, createState, type State } from "../../src/core/state.ts";
 import { step } from "../../src/core/step.ts";
+import type { VirtualRules } from "../../src/core/virtual-book.ts";
 
 /** A contract with a tick of 0.1 and a lot of 0.001, like BTCUSDT. */
 export function instrument(symbol: string): Instrument {
@@ -26,6 +28,32 @@ export function instrument(symbol: string): Instrument {
 export const MINUTE = 60_000;
 export const START = Date.UTC(2025, 5, 1);
 
+/** Positions that only their stop or target ends. */
+export const LEFT_ALONE: VirtualRules = {
+  breakEvenAt: 0,
+  trailFrom: 0,
+  trailDistance: 1,
+  partialAt: 0,
+  partialShare: 0.5,
+  maxHolding: 0,
+  exitRegimes: [],
+  virtualMaxHolding: 0,
+  smartMonitoring: true,
+  cycle: 10_000,
+};
+
+/** Thresholds that no test reaches by accident. */
+export const NEVER_WORRIED: RiskRules = {
+  losses: [1000, 1000, 1000],
+  pause: 0,
+  drawdown: [10, 10, 10, 10],
+  winRate: [0, 0],
+  window: 50,
+  minTrades: 20,
+  hysteresis: 0.2,
+  recovery: 0,
+};
+
 export function config(overrides: Partial<CoreConfig> = {}): CoreConfig {
   return {
     instruments: [instrument("AAAUSDT"), instrument("BBBUSDT")],
@@ -38,6 +66,9 @@ export function config(overrides: Partial<CoreConfig> = {}): CoreConfig {
     baseLeverage: 3,
     baseMarginFraction: 0.1,
     protectionTimeout: 5000,
+    life: LEFT_ALONE,
+    risk: NEVER_WORRIED,
+    dayStart: 0,
     guards: [],
     ...overrides,
   };
@@ -76,7 +107,8 @@ export class Bench {
   give(event: Event): Effect[] {
     const out: Effect[] = [];
     step(this.state, event, out);
-    if (trialBalance(this.state.ledger) !== 0n) throw new Error("the ledger does not balance");
+    const broken = checkBook(this.state);
+    if (broken.length > 0) throw new Error(broken.join("; "));
     this.effects.push(...out);
     return out;
   }

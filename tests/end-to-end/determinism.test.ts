@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, truncateSync } from "node:fs";
 import { join } from "node:path";
+import { availableKernels } from "../../src/native.ts";
 import { testRecorded } from "../recorded.ts";
 import { penstock, temporaryFolder, writeMarket } from "./penstock.ts";
 
@@ -41,6 +42,11 @@ async function sameEverywhere(folder: string, args: readonly string[]): Promise<
   ]);
   expect(second.tradesHash).toBe(first.tradesHash);
   expect(without.tradesHash).toBe(first.tradesHash);
+  for (const { name } of availableKernels()) {
+    const forced = await backtest(folder, args, { PENSTOCK_KERNEL: name });
+    expect([name, forced.tradesHash]).toEqual([name, first.tradesHash]);
+    expect(forced.settingsHash).toBe(first.settingsHash);
+  }
   expect(second.settingsHash).toBe(first.settingsHash);
 
   const live = await penstock(folder, ["run", ...args, "--speed", "max", "--json"]);
@@ -58,7 +64,7 @@ async function sameEverywhere(folder: string, args: readonly string[]): Promise<
 }
 
 describe("the same bars give the same trades", () => {
-  test("from run to run, side by side, without vector instructions, through the live loop, after replay", async () => {
+  test("from run to run, side by side, without vector instructions, by every kernel, through the live loop, after replay", async () => {
     const folder = temporaryFolder();
     writeMarket(folder, 8);
     const report = await sameEverywhere(folder, ["--data", folder, "--from", "2025-03-04"]);
@@ -85,7 +91,7 @@ describe("a replay", () => {
     expect(ended.code, ended.err).toBe(0);
     expect(ended.out).toStartWith("identical (the torn tail");
     expect(readFileSync(journal).equals(before)).toBe(true);
-  });
+  }, 60_000);
 
   test("refuses bars that are not those of the run", async () => {
     const folder = temporaryFolder();
@@ -96,7 +102,7 @@ describe("a replay", () => {
     const ended = await penstock(folder, ["replay", newest(folder, "backtest"), "--data", other]);
     expect(ended.code).toBe(1);
     expect(ended.err).toContain("are not those of the run: data hash");
-  });
+  }, 60_000);
 
   test("shows the first difference and exits with 1 when the core decides otherwise", async () => {
     const folder = temporaryFolder();
@@ -111,5 +117,5 @@ describe("a replay", () => {
     expect(ended.out).toStartWith("DIFFERENT at record");
     expect(ended.out).toMatch(/recorded {2}\{"kind":"submit".*"leverage":3/);
     expect(ended.out).toMatch(/replayed {2}\{"kind":"submit".*"leverage":4/);
-  });
+  }, 60_000);
 });

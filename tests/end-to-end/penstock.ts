@@ -1,4 +1,3 @@
-import { afterAll } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,11 +7,12 @@ import { generateMarket } from "../../src/market/generated-market.ts";
 
 export const MAIN = join(import.meta.dir, "..", "..", "src", "main.ts");
 
-/** A folder that is gone after the tests of the file. */
+const root = mkdtempSync(join(tmpdir(), "penstock-test-"));
+process.on("exit", () => rmSync(root, { recursive: true, force: true }));
+
+/** A folder that is gone when the tests are over. All test files share this module, so no file's end may remove it. */
 export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "penstock-test-"));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
+  return mkdtempSync(join(root, "f"));
 }
 
 export interface Ended {

@@ -141,6 +141,24 @@ export const target = (trigger: number, change: Change = {}): Change => ({
   reduceOnly: true,
   ...change,
 });
+export const stopLimit = (trigger: number, price: number, change: Change = {}): Change => ({
+  type: "stop-limit",
+  trigger,
+  price,
+  reduceOnly: true,
+  ...change,
+});
+export const targetLimit = (trigger: number, price: number, change: Change = {}): Change => ({
+  ...stopLimit(trigger, price, change),
+  type: "take-profit-limit",
+});
+/** Active at once unless a trigger is given. */
+export const trailing = (callback: number, change: Change = {}): Change => ({
+  type: "trailing-stop",
+  callback,
+  reduceOnly: true,
+  ...change,
+});
 /** Closes whatever is there; quantity 0. */
 export const all: Change = { lots: 0, reduceOnly: false, closePosition: true };
 
@@ -153,6 +171,7 @@ export interface Session {
   readonly events: VenueEvent[];
   submit(id: number, change: Change): void;
   cancel(id: number, symbol?: number): void;
+  amend(id: number, lots: number, price: number): void;
 }
 
 /** What a trader would do on an event. */
@@ -167,6 +186,7 @@ export function play(source: BarSource, react: Reaction, change: Partial<Simulat
     exchange,
     events,
     submit: (id, wanted) => exchange.send({ kind: "submit", order: order(id, wanted) }, now),
+    amend: (id, lots, price) => exchange.send({ kind: "amend", order: id, symbol: 0, lots, price }, now),
     cancel: (id, symbol = 0) => exchange.send({ kind: "cancel", order: id, symbol }, now),
   };
   for (;;) {

@@ -18,7 +18,10 @@ import {
   type Row,
   sell,
   stop,
+  stopLimit,
   target,
+  targetLimit,
+  trailing,
 } from "./bars.ts";
 
 /** The bar on whose close the first orders are sent. Their open is the next bar's. */
@@ -43,6 +46,8 @@ const long = buy(10);
 const short = sell(10);
 const exit = (change: Change): Change => sell(10, change);
 const cover = (change: Change): Change => buy(10, change);
+
+const HEDGE: Partial<SimulatedExchangeOptions> = { positionMode: "hedge" };
 
 const SITUATIONS: readonly Situation[] = [
   {
@@ -318,18 +323,11 @@ const SITUATIONS: readonly Situation[] = [
     lines: ["1 #1 10@1000"],
   },
   {
-    why: "bankruptcy lies nearer than the stop: the loss ends at the margin, 10 % below the entry",
+    why: "the liquidation price lies nearer than the stop: (1000 − 100) / (1 − 2.5 %) = 923.08",
     first: [long],
     afterFill: [exit(stop(890))],
     bars: [[1000, 1001, 880, 885]],
-    lines: ["1 #1 10@1000", "1+ liquidation 10@900", "1+ #11 expired"],
-  },
-  {
-    why: "a stop that lies nearer than bankruptcy goes first",
-    first: [long],
-    afterFill: [exit(stop(910))],
-    bars: [[1000, 1001, 880, 885]],
-    lines: ["1 #1 10@1000", "1+ #11 triggered", "1+ #11 10@910"],
+    lines: ["1 #1 10@1000", "1+ liquidation 10@923", "1+ #11 expired"],
   },
   {
     why: "the open jumps over stop and bankruptcy: still no more than the margin is lost",
@@ -342,18 +340,24 @@ const SITUATIONS: readonly Situation[] = [
     lines: ["1 #1 10@1000", "2 liquidation 10@900", "2 #11 expired"],
   },
   {
-    why: "a short is bankrupt 10 % above its entry",
+    why: "a short is liquidated at (1000 + 100) / (1 + 2.5 %) = 1073.2, so at 1074",
     first: [short],
-    bars: [[1000, 1100, 999, 1050]],
-    lines: ["1 #1 10@1000", "1+ liquidation 10@1100"],
+    bars: [[1000, 1074, 999, 1050]],
+    lines: ["1 #1 10@1000", "1+ liquidation 10@1074"],
   },
   {
-    why: "a stop's slippage does not reach beyond the margin: 912 − 10 would, so it fills at 909",
+    why: "a tick before that it stands",
+    first: [short],
+    bars: [[1000, 1073, 999, 1050]],
+    lines: ["1 #1 10@1000"],
+  },
+  {
+    why: "a stop's slippage does not reach beyond the margin: 952 − 29 would, so it fills at 1030 − 103 = 927",
     first: [long],
-    afterFill: [exit(stop(912))],
-    bars: [[1000, 1001, 910, 915]],
-    options: { slippageBps: 100 },
-    lines: ["1 #1 10@1010", "1+ #11 triggered", "1+ #11 10@909"],
+    afterFill: [exit(stop(952))],
+    bars: [[1000, 1001, 951, 960]],
+    options: { slippageBps: 300 },
+    lines: ["1 #1 10@1030", "1+ #11 triggered", "1+ #11 10@927"],
   },
   {
     why: "a delisted symbol's position closes at the last price and its orders end, then it is delisted",
@@ -447,6 +451,281 @@ const SITUATIONS: readonly Situation[] = [
     options: { balance: 11 * USDT },
     lines: ["1 #1 expired -2019"],
   },
+  {
+    why: "a stop-limit becomes a limit order when triggered, and meets the market at the trigger",
+    first: [long],
+    afterFill: [exit(stopLimit(990, 985))],
+    bars: [[1000, 1001, 980, 995]],
+    lines: ["1 #1 10@1000", "1+ #11 triggered", "1+ #11 10@990"],
+  },
+  {
+    why: "the open jumps over a stop-limit's price: it rests there and fills when the price comes back through it",
+    first: [long],
+    afterFill: [exit(stopLimit(990, 985))],
+    bars: [
+      [1000, 1001, 995, 1000],
+      [980, 985, 975, 980],
+      [980, 986, 975, 980],
+    ],
+    lines: ["1 #1 10@1000", "2 #11 triggered", "3+ #11 10@985 maker"],
+  },
+  {
+    why: "a stop-limit may fill inside of the very bar that it was triggered at the open of",
+    first: [long],
+    afterFill: [exit(stopLimit(990, 985))],
+    bars: [
+      [1000, 1001, 995, 1000],
+      [980, 990, 975, 980],
+    ],
+    lines: ["1 #1 10@1000", "2 #11 triggered", "2+ #11 10@985 maker"],
+  },
+  {
+    why: "a stop-limit above its trigger does not fill in the bar of its trigger: what came after is not known",
+    first: [long],
+    afterFill: [exit(stopLimit(990, 995))],
+    bars: [
+      [1000, 1001, 980, 995],
+      [994, 996, 990, 995],
+    ],
+    lines: ["1 #1 10@1000", "1+ #11 triggered", "2+ #11 10@995 maker"],
+  },
+  {
+    why: "an ioc stop-limit that cannot trade at its price ends",
+    first: [long],
+    afterFill: [exit(stopLimit(990, 985, { timeInForce: "ioc" }))],
+    bars: [
+      [1000, 1001, 995, 1000],
+      [980, 990, 975, 980],
+    ],
+    lines: ["1 #1 10@1000", "2 #11 triggered", "2 #11 expired"],
+  },
+  {
+    why: "a post-only stop-limit that would take at its trigger ends",
+    first: [long],
+    afterFill: [exit(stopLimit(990, 985, { timeInForce: "post-only" }))],
+    bars: [[1000, 1001, 985, 995]],
+    lines: ["1 #1 10@1000", "1+ #11 triggered", "1+ #11 expired -5022"],
+  },
+  {
+    why: "a take-profit-limit takes at its trigger when its price allows it",
+    first: [long],
+    afterFill: [exit(targetLimit(1010, 1008))],
+    bars: [[1000, 1011, 995, 1005]],
+    lines: ["1 #1 10@1000", "1+ #11 triggered", "1+ #11 10@1010"],
+  },
+  {
+    why: "a take-profit-limit beyond its trigger rests, from the next bar on",
+    first: [long],
+    afterFill: [exit(targetLimit(1010, 1015))],
+    bars: [
+      [1000, 1020, 995, 1005],
+      [1005, 1016, 1004, 1010],
+    ],
+    lines: ["1 #1 10@1000", "1+ #11 triggered", "2+ #11 10@1015 maker"],
+  },
+  {
+    why: "a trailing stop does not advance before the adverse check: 1 % below 1000 is not reached by 991",
+    first: [long],
+    afterFill: [exit(trailing(100))],
+    bars: [[1000, 1050, 991, 1045]],
+    lines: ["1 #1 10@1000"],
+  },
+  {
+    why: "it follows the high afterwards: the close 1 % below 1050 (1039.5, rounded down) has met it",
+    first: [long],
+    afterFill: [exit(trailing(100))],
+    bars: [[1000, 1050, 991, 1039]],
+    lines: ["1 #1 10@1000", "1+ #11 triggered", "1+ #11 10@1039"],
+  },
+  {
+    why: "in the next bar the low meets what the high of the last one has set",
+    first: [long],
+    afterFill: [exit(trailing(100))],
+    bars: [
+      [1000, 1050, 991, 1045],
+      [1046, 1047, 1030, 1040],
+    ],
+    lines: ["1 #1 10@1000", "2+ #11 triggered", "2+ #11 10@1039"],
+  },
+  {
+    why: "in the bar of an entry it does not follow the high: that may have come before the entry",
+    first: [buy(10, limit(990)), sell(10, trailing(500, { reduceOnly: false }))],
+    bars: [[1000, 1100, 985, 1040]],
+    lines: ["1+ #1 10@990 maker"],
+  },
+  {
+    why: "the open jumps over a trailing stop: it fills at the open",
+    first: [long],
+    afterFill: [exit(trailing(100))],
+    bars: [
+      [1000, 1050, 991, 1045],
+      [1020, 1047, 1010, 1040],
+    ],
+    lines: ["1 #1 10@1000", "2 #11 triggered", "2 #11 10@1020"],
+  },
+  {
+    why: "a short's trailing stop follows the low: 2 % above 950 is 969",
+    first: [short],
+    afterFill: [cover(trailing(200))],
+    bars: [
+      [1000, 1005, 950, 955],
+      [955, 970, 954, 960],
+    ],
+    lines: ["1 #1 10@1000", "2+ #11 triggered", "2+ #11 10@969"],
+  },
+  {
+    why: "a trailing stop with an activation price sleeps until it is reached",
+    first: [long],
+    afterFill: [exit(trailing(100, { trigger: 1020 }))],
+    bars: [
+      [1000, 1019, 950, 1010],
+      [1010, 1030, 1005, 1025],
+      [1025, 1026, 1015, 1020],
+    ],
+    lines: ["1 #1 10@1000", "3+ #11 triggered", "3+ #11 10@1019"],
+  },
+  {
+    why: "an amended limit fills at its new price",
+    first: [buy(10, limit(950))],
+    react: (event, { amend }) => {
+      if (event.kind === "answer" && event.answer === "accepted") amend(1, 10, 990);
+    },
+    bars: [[1000, 1001, 985, 995]],
+    lines: ["1 #1 amended", "1+ #1 10@990 maker"],
+  },
+  {
+    why: "amended across the market it takes at the next open",
+    first: [buy(10, limit(950))],
+    react: (event, { amend }) => {
+      if (event.kind === "answer" && event.answer === "accepted") amend(1, 8, 1005);
+    },
+    bars: [[1002, 1003, 1001, 1002]],
+    lines: ["1 #1 amended", "1 #1 8@1002"],
+  },
+  {
+    why: "amended to what is filled already it is cancelled",
+    first: [buy(10, limit(990))],
+    react: (event, { amend }) => {
+      if (event.kind === "fill") amend(1, 4, 990);
+    },
+    bars: [[1000, 1001, 985, 995, 4]],
+    lines: ["1+ #1 4@990 maker part", "1+ #1 cancelled"],
+  },
+  {
+    why: "in hedge mode both legs stand side by side, and each sees its own bad side first",
+    options: HEDGE,
+    first: [buy(10, { leg: "long" }), sell(10, { leg: "short" })],
+    afterFill: [
+      sell(0, { leg: "long", ...stop(990), ...all }),
+      buy(0, { leg: "short", ...stop(1010), ...all }),
+      sell(0, { leg: "long", ...target(1010), ...all }),
+    ],
+    react: (event, { submit }) => {
+      if (event.kind === "fill" && event.order === 2) submit(21, buy(0, { leg: "short", ...stop(1010), ...all }));
+    },
+    bars: [[1000, 1050, 950, 1000]],
+    lines: [
+      "1 #1 10@1000",
+      "1 #12 rejected -2022",
+      "1 #2 10@1000",
+      "1+ #11 triggered",
+      "1+ #11 10@990",
+      "1+ #13 expired -2022",
+      "1+ #21 triggered",
+      "1+ #21 10@1010",
+    ],
+  },
+  {
+    why: "in hedge mode a sale of the long leg never opens a short",
+    options: HEDGE,
+    first: [buy(4, { leg: "long" })],
+    afterFill: [sell(10, { leg: "long" })],
+    bars: [
+      [1000, 1001, 999, 1000],
+      [1005, 1006, 1004, 1005],
+    ],
+    lines: ["1 #1 4@1000", "2 #11 4@1005 part", "2 #11 expired -2022"],
+  },
+  {
+    why: "funding is exchanged by both legs at once: what one pays the other gets",
+    options: HEDGE,
+    first: [buy(10, { leg: "long" }), sell(4, { leg: "short" })],
+    bars: [
+      [1000, 1001, 999, 1000],
+      [1000, 1001, 999, 1000],
+    ],
+    funding: [{ time: 2 * MINUTE, rate: 10_000 }],
+    lines: ["1 #1 10@1000", "1 #2 4@1000", `2 funding ${-6 * 1000 * 100}`],
+  },
+  {
+    why: "a leg of hedge mode is liquidated alone: 900 / (1 − 2.5 %) = 923.08",
+    options: HEDGE,
+    first: [buy(10, { leg: "long" }), sell(10, { leg: "short" })],
+    bars: [[1000, 1001, 920, 930]],
+    lines: ["1 #1 10@1000", "1 #2 10@1000", "1+ liquidation 10@923"],
+  },
+  {
+    why: "cross margin: the whole wallet stands behind it, so the move that ends an isolated one does not",
+    options: { marginMode: "cross" },
+    first: [long],
+    bars: [[1000, 1001, 800, 850]],
+    lines: ["1 #1 10@1000"],
+  },
+  {
+    why: "cross margin: 200 USDT less a fee of 0.5 behind 1 USDT a tick: 199.5 − (1000 − p) = 2.5 % of p at 821.03",
+    options: { marginMode: "cross", balance: 200 * USDT },
+    first: [buy(100, { leverage: 20 })],
+    bars: [
+      [1000, 1001, 999, 1000],
+      [1000, 1001, 820, 850],
+    ],
+    lines: ["1 #1 100@1000", "2+ liquidation 100@821"],
+  },
+  {
+    why: "liquidation in a bar too thin for it: the fund takes the position over at the bankruptcy price",
+    first: [long],
+    bars: [
+      [1000, 1001, 999, 1000],
+      [1000, 1001, 910, 920, 9],
+    ],
+    lines: ["1 #1 10@1000", "2+ liquidation 10@900"],
+  },
+  {
+    why: "the open jumps over the liquidation price: it is sold at the open",
+    first: [long],
+    bars: [
+      [1000, 1001, 999, 1000],
+      [915, 930, 914, 920],
+    ],
+    lines: ["1 #1 10@1000", "2 liquidation 10@915"],
+  },
+  {
+    why: "a stop that lies nearer than the liquidation price goes first",
+    first: [long],
+    afterFill: [exit(stop(924))],
+    bars: [[1000, 1001, 890, 900]],
+    lines: ["1 #1 10@1000", "1+ #11 triggered", "1+ #11 10@924"],
+  },
+  {
+    why: "a stop at the liquidation price comes too late",
+    first: [long],
+    afterFill: [exit(stop(923))],
+    bars: [[1000, 1001, 890, 900]],
+    lines: ["1 #1 10@1000", "1+ liquidation 10@923", "1+ #11 expired"],
+  },
+  {
+    why: "deleveraging closes at the next open, and what would reduce the position ends",
+    first: [long],
+    afterFill: [exit(target(1100))],
+    react: (event, { exchange }) => {
+      if (event.kind === "fill") exchange.deleverage(0, "both");
+    },
+    bars: [
+      [1000, 1051, 999, 1050],
+      [1052, 1060, 1040, 1050],
+    ],
+    lines: ["1 #1 10@1000", "2 adl 10@1052", "2 #11 expired -2022"],
+  },
 ];
 
 /** Lists the symbol, sends the first orders at the first close and the others after the first fill. */
@@ -499,6 +778,10 @@ describe("refusals", () => {
     ["a sell stop above the market", -2021, sell(10, stop(1000, { reduceOnly: false }))],
     ["a buy stop below the market", -2021, buy(10, stop(999, { reduceOnly: false }))],
     ["a sell target below the market", -2021, sell(10, target(1000, { reduceOnly: false }))],
+    ["a trailing stop without a callback", -2007, sell(10, { type: "trailing-stop", reduceOnly: false })],
+    ["a callback of 0.15 %", -2007, sell(10, trailing(15, { reduceOnly: false }))],
+    ["a trailing stop that is active already", -2021, sell(10, trailing(50, { reduceOnly: false, trigger: 990 }))],
+    ["a stop-limit without a price", -4001, sell(10, stopLimit(990, 0, { reduceOnly: false }))],
     ["post-only that would take", -5022, sell(10, limit(1000, { timeInForce: "post-only" }))],
   ];
   for (const [name, code, change] of table) {
@@ -561,12 +844,15 @@ describe("books", () => {
   });
 
   test("a liquidation never costs more than the margin, its fee included", () => {
-    const { exchange, events } = play(barsOf([[FIRST, [1003, 1004, 500, 600]]]), (event, s) => {
+    const rows: Row[] = [FIRST, [1003, 1004, 1000, 1003], [880, 881, 870, 880]];
+    const { exchange, events } = play(barsOf([rows]), (event, s) => {
       if (event.kind === "bar" && event.time === MINUTE) s.submit(1, buy(7));
     });
     const fill = events.find((event) => event.kind === "fill")!;
     const margin = (7n * 1003n * 1_000_000n) / 10n;
     expect(exchange.wallet).toBe(BigInt(10_000 * USDT) - BigInt(fill.fee) - margin);
+    // Bankrupt at 902.7, so closed at 903: 0.3 ticks are left for the fee. The market paid 880.
+    expect(exchange.insuranceFund).toBe(-7n * 23n * 1_000_000n + 2_100_000n);
     expect(exchange.available).toBe(exchange.wallet);
   });
 

@@ -6,19 +6,31 @@ import { randomBars } from "./series.ts";
 
 describe("requests", () => {
   test("are parsed in order and keep the words they were asked in", () => {
-    expect(parseIndicators("ema:20, volume-ratio:20,volumeRatio:5,bollinger:20:2.5,trueRange")).toEqual([
+    expect(
+      parseIndicators(
+        "ema:20, volume-ratio:20,volumeRatio:5,bollinger:20:2.5,trueRange,macd:12:26:9,stochastic:14:3:3,obv,vwap:20",
+      ),
+    ).toEqual([
       { key: "ema:20", request: { kind: "ema", period: 20 } },
       { key: "volume-ratio:20", request: { kind: "volumeRatio", period: 20 } },
       { key: "volumeRatio:5", request: { kind: "volumeRatio", period: 5 } },
       { key: "bollinger:20:2.5", request: { kind: "bollinger", period: 20, deviations: 2.5 } },
       { key: "trueRange", request: { kind: "trueRange" } },
+      { key: "macd:12:26:9", request: { kind: "macd", fast: 12, slow: 26, signal: 9 } },
+      { key: "stochastic:14:3:3", request: { kind: "stochastic", period: 14, slowing: 3, smoothing: 3 } },
+      { key: "obv", request: { kind: "obv" } },
+      { key: "vwap:20", request: { kind: "vwap", period: 20 } },
     ]);
   });
 
   const refused: readonly [string, string][] = [
-    ["macd:12", 'there is no "macd"; available: ema:period, sma:period, rsi:period, atr:period, adx:period'],
+    ["ichimoku:12", 'there is no "ichimoku"; available: ema:period, sma:period, rsi:period, atr:period, adx:period'],
     ["", 'there is no ""'],
     ["constructor:3", 'there is no "constructor"'],
+    ["macd:12", "write macd:fast:slow:signal"],
+    ["macd:26:12:9", "the fast period is below the slow one"],
+    ["stochastic:14:0:3", "the slowing period is a whole number from 1 to 5000"],
+    ["obv:3", "write obv"],
     ["ema", "write ema:period"],
     ["ema:20:2", "write ema:period"],
     ["bollinger:20", "write bollinger:period:deviations"],

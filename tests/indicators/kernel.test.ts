@@ -3,7 +3,6 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { type Columns, computeIndicators, Indicators } from "../../src/indicators/indicators.ts";
-import { selectKernel } from "../../src/indicators/kernel.ts";
 import { type IndicatorRequest, outputRow, planIndicators } from "../../src/indicators/plan.ts";
 import { portable } from "../../src/indicators/portable.ts";
 import { REAL } from "../../src/market/bar-source.ts";
@@ -62,7 +61,10 @@ describe("against the textbook", () => {
     const rows = rowsOf(ALL_KINDS, randomBars(80, 1));
     const plan = planIndicators(ALL_KINDS);
     const firsts = Array.from({ length: plan.outputRows }, (_, row) => rows.findIndex((r) => !Number.isNaN(r[row]!)));
-    expect(firsts).toEqual([19, 49, 14, 14, 27, 14, 14, 19, 19, 19, 19, 8, 19, 6, 6, 6, 4, 1]);
+    expect(firsts).toEqual([
+      19, 49, 14, 14, 27, 14, 14, 19, 19, 19, 19, 8, 19, 6, 6, 6, 4, 1, 33, 33, 33, 4, 4, 4, 17, 17, 5, 5, 19, 19, 2,
+      19, 19, 0, 19, 5,
+    ]);
   });
 });
 
@@ -281,11 +283,15 @@ test("bands are numbers however long the window and however near the prices", ()
   }
 });
 
-describe("plans and kernels", () => {
+describe("plans", () => {
   test("periods out of bounds are refused", () => {
     expect(() => planIndicators([{ kind: "ema", period: 1 }])).toThrow("period 1");
     expect(() => planIndicators([{ kind: "rsi", period: 14.5 }])).toThrow("period 14.5");
     expect(() => planIndicators([{ kind: "bollinger", period: 20, deviations: 0 }])).toThrow("0 standard deviations");
+    expect(() => planIndicators([{ kind: "stochastic", period: 14, slowing: 0, smoothing: 3 }])).toThrow("slowing 0");
+    expect(() => planIndicators([{ kind: "macd", fast: 26, slow: 12, signal: 9 }])).toThrow(
+      "the fast period 26 is not below the slow one",
+    );
   });
 
   test("output rows are found by name", () => {
@@ -294,12 +300,5 @@ describe("plans and kernels", () => {
     expect(outputRow(plan, 4, "minusDi")).toBe(6);
     expect(outputRow(plan, 6, "volumeRatio")).toBe(10);
     expect(() => outputRow(plan, 0, "adx")).toThrow("ema has the outputs ema, not adx");
-  });
-
-  test("PENSTOCK_KERNEL names a kernel or is refused", () => {
-    expect(selectKernel().name).toBe("portable");
-    expect(selectKernel("portable").name).toBe("portable");
-    expect(() => selectKernel("avx512")).toThrow("not available here");
-    expect(() => selectKernel("mmx")).toThrow("no such kernel");
   });
 });

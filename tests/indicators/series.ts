@@ -21,6 +21,18 @@ export const ALL_KINDS = [
   { kind: "bollinger", period: 7, deviations: 2.5 },
   { kind: "volumeRatio", period: 5 },
   { kind: "trueRange" },
+  { kind: "macd", fast: 12, slow: 26, signal: 9 },
+  { kind: "macd", fast: 3, slow: 5, signal: 1 },
+  { kind: "stochastic", period: 14, slowing: 3, smoothing: 3 },
+  { kind: "stochastic", period: 5, slowing: 1, smoothing: 2 },
+  { kind: "highest", period: 20 },
+  { kind: "lowest", period: 20 },
+  { kind: "highest", period: 3 },
+  { kind: "standardDeviation", period: 20 },
+  { kind: "volumeAverage", period: 20 },
+  { kind: "obv" },
+  { kind: "vwap", period: 20 },
+  { kind: "vwap", period: 6 },
 ] as const;
 
 /** Small seeded generator (mulberry32): the same bars in every run. */

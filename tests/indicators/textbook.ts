@@ -37,6 +37,44 @@ export function textbook(request: IndicatorRequest, bars: Columns): Partial<Reco
       const average = windows([...bars.volume], request.period).map(mean);
       return { volumeRatio: average.map((a, i) => (a === 0 ? 0 : bars.volume[i]! / a)) };
     }
+    case "macd":
+      return macd(close, request.fast, request.slow, request.signal);
+    case "stochastic": {
+      const highs = windows([...bars.high], request.period);
+      const lows = windows([...bars.low], request.period);
+      const places = close.map((c, i) => {
+        const [high, low] = [Math.max(...highs[i]!), Math.min(...lows[i]!)];
+        return highs[i]!.length === 0 ? Number.NaN : high === low ? 0 : (100 * (c - low)) / (high - low);
+      });
+      const k = windows(places, request.slowing).map(mean);
+      const d = windows(k, request.smoothing).map(mean);
+      return { k: k.map((value, i) => (Number.isNaN(d[i]) ? Number.NaN : value)), d };
+    }
+    case "highest":
+      return { highest: windows([...bars.high], request.period).map((w) => (w.length ? Math.max(...w) : Number.NaN)) };
+    case "lowest":
+      return { lowest: windows([...bars.low], request.period).map((w) => (w.length ? Math.min(...w) : Number.NaN)) };
+    case "standardDeviation":
+      return { standardDeviation: windows(close, request.period).map(deviation) };
+    case "volumeAverage":
+      return { volumeAverage: windows([...bars.volume], request.period).map(mean) };
+    case "obv": {
+      const signed = close.map((c, i) => (i === 0 ? 1 : Math.sign(c - close[i - 1]!)) * bars.volume[i]!);
+      return { obv: signed.map((_, i) => total(signed.slice(0, i + 1))) };
+    }
+    case "vwap": {
+      const typical = close.map((c, i) => (bars.high[i]! + bars.low[i]! + c) / 3);
+      const traded = windows([...bars.volume], request.period).map(total);
+      const paid = windows(
+        typical.map((p, i) => p * bars.volume[i]!),
+        request.period,
+      ).map(total);
+      return {
+        vwap: typical.map((p, i) =>
+          i < request.period - 1 ? Number.NaN : traded[i] === 0 ? p : paid[i]! / traded[i]!,
+        ),
+      };
+    }
   }
 }
 
@@ -48,6 +86,18 @@ function ema(values: number[], n: number): number[] {
     else result.push((2 / (n + 1)) * values[i]! + (1 - 2 / (n + 1)) * result[i - 1]!);
   }
   return result;
+}
+
+/** Both averages begin at bar slow - 1, each with the mean of its own last bars there; shown from the signal on. */
+function macd(close: number[], fast: number, slow: number, smoothing: number) {
+  const late = [...close.slice(0, slow - fast).fill(Number.NaN), ...ema(close.slice(slow - fast), fast)];
+  const line = ema(close, slow).map((value, i) => (Number.isNaN(value) ? Number.NaN : late[i]! - value));
+  const signal = [...line.slice(0, slow - 1), ...ema(line.slice(slow - 1), smoothing)];
+  return {
+    macd: line.map((value, i) => (Number.isNaN(signal[i]) ? Number.NaN : value)),
+    signal,
+    histogram: line.map((value, i) => value - signal[i]!),
+  };
 }
 
 /** Changes in one direction; the first bar has none. */
@@ -112,9 +162,13 @@ function windows(values: number[], n: number): number[][] {
   return values.map((_, i) => (i < n - 1 ? [] : values.slice(i - n + 1, i + 1)));
 }
 
+function total(values: number[]): number {
+  return values.reduce((a, b) => a + b, 0);
+}
+
 /** NaN of nothing. */
 function mean(values: number[]): number {
-  return values.reduce((a, b) => a + b, 0) / values.length;
+  return total(values) / values.length;
 }
 
 function deviation(values: number[]): number {

@@ -10,8 +10,10 @@ import {
   TIMES_IN_FORCE,
   TRADING_STATES,
   type Trade,
+  WORKING_TYPES,
 } from "../../src/core/effects.ts";
-import { ANSWERS, COMMANDS, type Event, LEGS, LIQUIDATION_CAUSES } from "../../src/core/events.ts";
+import { ANSWERS, BREAKER_LEVELS, COMMANDS, type Event, LEGS, LIQUIDATION_CAUSES } from "../../src/core/events.ts";
+import { VIRTUAL_EVENTS, VIRTUAL_OUTCOMES, type VirtualTrade } from "../../src/core/virtual-book.ts";
 import type { JournalHeader } from "../../src/journal/format.ts";
 
 /** Any double, NaN, the infinities and -0 included. */
@@ -26,18 +28,37 @@ const texts = fc.array(text, { maxLength: 4 });
 const numbers = fc.array(fc.tuple(text, number), { maxLength: 4 }).map((entries) => Object.fromEntries(entries));
 const money = fc.bigInt({ min: -(2n ** 90n), max: 2n ** 90n });
 
-const candidate: fc.Arbitrary<Candidate> = fc.record({
-  symbol,
-  strategy: text,
-  setup: text,
-  direction,
-  entry: number,
-  stop: number,
-  target: number,
-  confidence: number,
-  scores: numbers,
-  reasons: texts,
-});
+const features = fc.array(fc.float(), { maxLength: 40 }).map((values) => Float32Array.from(values));
+
+const candidate: fc.Arbitrary<Candidate> = fc.record(
+  {
+    symbol,
+    strategy: text,
+    setup: text,
+    direction,
+    entry: number,
+    stop: number,
+    target: number,
+    confidence: number,
+    scores: numbers,
+    reasons: texts,
+    features,
+  },
+  {
+    requiredKeys: [
+      "symbol",
+      "strategy",
+      "setup",
+      "direction",
+      "entry",
+      "stop",
+      "target",
+      "confidence",
+      "scores",
+      "reasons",
+    ],
+  },
+);
 
 const head = { time: number, symbol };
 const bar = { open: number, high: number, low: number, close: number, volume: number, flat: flag };
@@ -94,9 +115,11 @@ const events: { readonly [Kind in Event["kind"]]: fc.Arbitrary<Extract<Event, { 
     candidates: fc.array(candidate, { maxLength: 3 }),
   }),
   timer: fc.record({ kind: fc.constant("timer"), ...head, timer: text }),
+  tick: fc.record({ kind: fc.constant("tick"), ...head, first: number, high: number, low: number, last: number }),
+  breaker: fc.record({ kind: fc.constant("breaker"), ...head, level: fc.constantFrom(...BREAKER_LEVELS) }),
 };
 
-const order: fc.Arbitrary<OrderRequest> = fc.record({
+const plainOrder: fc.Arbitrary<OrderRequest> = fc.record({
   id: number,
   symbol,
   leg,
@@ -111,6 +134,14 @@ const order: fc.Arbitrary<OrderRequest> = fc.record({
   closePosition: flag,
   leverage: number,
 });
+/** The fields that came later may be absent. */
+const order: fc.Arbitrary<OrderRequest> = fc
+  .tuple(plainOrder, fc.option(number), fc.option(fc.constantFrom(...WORKING_TYPES)))
+  .map(([plain, callback, workingType]) => ({
+    ...plain,
+    ...(callback === null ? {} : { callback }),
+    ...(workingType === null ? {} : { workingType }),
+  }));
 
 const trade: fc.Arbitrary<Trade> = fc.record({
   symbol,
@@ -133,6 +164,32 @@ const trade: fc.Arbitrary<Trade> = fc.record({
   target: number,
   leverage: number,
   reasons: texts,
+});
+
+const virtualTrade: fc.Arbitrary<VirtualTrade> = fc.record({
+  id: number,
+  symbol,
+  direction,
+  strategy: text,
+  setup: text,
+  confidence: number,
+  scores: numbers,
+  regime: fc.constantFrom(...REGIMES),
+  signalTime: number,
+  entryTime: number,
+  exitTime: number,
+  plannedEntry: number,
+  entry: number,
+  exit: number,
+  stop: number,
+  target: number,
+  finalStop: number,
+  stopMoves: number,
+  outcome: fc.constantFrom(...VIRTUAL_OUTCOMES),
+  best: number,
+  bestAt: number,
+  worst: number,
+  worstAt: number,
 });
 
 const records: { readonly [Kind in CoreRecord["kind"]]: fc.Arbitrary<Extract<CoreRecord, { kind: Kind }>> } = {
@@ -174,11 +231,58 @@ const records: { readonly [Kind in CoreRecord["kind"]]: fc.Arbitrary<Extract<Cor
     to: fc.constantFrom(...TRADING_STATES),
     reason: text,
   }),
+  "stop-moved": fc.record({
+    kind: fc.constant("stop-moved"),
+    time: number,
+    symbol,
+    leg,
+    from: number,
+    to: number,
+  }),
+  "virtual-opened": fc.record({
+    kind: fc.constant("virtual-opened"),
+    time: number,
+    id: number,
+    symbol,
+    direction,
+    setup: text,
+    confidence: number,
+    entry: number,
+    stop: number,
+    target: number,
+  }),
+  virtual: fc.record({
+    kind: fc.constant("virtual"),
+    time: number,
+    id: number,
+    symbol,
+    event: fc.constantFrom(...VIRTUAL_EVENTS),
+    price: number,
+  }),
+  "virtual-closed": fc.record({ kind: fc.constant("virtual-closed"), time: number, trade: virtualTrade }),
+  "virtual-statistics": fc.record({
+    kind: fc.constant("virtual-statistics"),
+    time: number,
+    statistics: fc.record({
+      live: number,
+      opened: number,
+      missed: number,
+      marked: number,
+      targets: number,
+      stops: number,
+      expired: number,
+      wins: number,
+      result: number,
+      gains: number,
+      losses: number,
+    }),
+  }),
 };
 
 const effects: { readonly [Kind in Effect["kind"]]: fc.Arbitrary<Extract<Effect, { kind: Kind }>> } = {
   submit: fc.record({ kind: fc.constant("submit"), order }),
   cancel: fc.record({ kind: fc.constant("cancel"), order: number, symbol }),
+  amend: fc.record({ kind: fc.constant("amend"), order: number, symbol, lots: number, price: number }),
   analyse: fc.record({ kind: fc.constant("analyse"), cycle: number, late: fc.array(symbol, { maxLength: 5 }) }),
   "set-timer": fc.record({ kind: fc.constant("set-timer"), timer: text, at: number }),
   "clear-timer": fc.record({ kind: fc.constant("clear-timer"), timer: text }),

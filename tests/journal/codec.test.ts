@@ -1,8 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import { crc32 } from "node:zlib";
 import fc from "fast-check";
+import type { Candidate } from "../../src/core/candidate.ts";
 import type { Effect } from "../../src/core/effects.ts";
+import type { Event } from "../../src/core/events.ts";
 import { InputError } from "../../src/input-error.ts";
-import { ByteReader, ByteWriter } from "../../src/journal/binary.ts";
+import { ByteReader, ByteWriter, checksum } from "../../src/journal/binary.ts";
 import { decodeEffect, decodeEvent, encodeEffect, encodeEvent } from "../../src/journal/codec.ts";
 import { effectKinds, eventKinds, recordKinds } from "./arbitrary.ts";
 
@@ -67,6 +70,64 @@ describe("values that are easily lost", () => {
   });
 });
 
+describe("features of a candidate", () => {
+  const candidate: Candidate = {
+    symbol: 3,
+    strategy: "a",
+    setup: "b",
+    direction: -1,
+    entry: 1,
+    stop: 2,
+    target: 0.5,
+    confidence: 0.5,
+    scores: {},
+    reasons: [],
+  };
+  const analysis = (candidates: readonly Candidate[]): Event => ({
+    ...{ kind: "analysis", time: 1, symbol: -1, cycle: 1, regimes: [] },
+    candidates,
+  });
+  const encoded = (...candidates: Candidate[]) => bytesOf(encodeEvent, analysis(candidates));
+  /** Of the candidate's direction: behind the event's head, cycle, two counts, symbol and two texts of one letter. */
+  const DIRECTION = 13 + 8 + 4 + 4 + 4 + 5 + 5;
+
+  test("without them the bytes are those of before there were any", () => {
+    const bytes = encoded(candidate);
+    expect(bytes[DIRECTION]).toBe(1);
+    expect(bytes).toHaveLength(DIRECTION + 1 + 4 * 8 + 4 + 4);
+    expect(Object.keys(decodeCandidates(bytes)[0]!)).not.toContain("features");
+  });
+
+  test("candidates with and without them stand side by side, missing values and minus zero included", () => {
+    const features = Float32Array.of(0.1, Number.NaN, -0, -3);
+    const bytes = encoded({ ...candidate, features }, candidate);
+    const [first, second] = decodeCandidates(bytes);
+    expect([...first!.features!]).toEqual([Math.fround(0.1), Number.NaN, -0, -3]);
+    expect(second).toEqual(candidate);
+    expect(bytes).toHaveLength(encoded(candidate, candidate).length + 4 + 4 * 4);
+  });
+
+  test("every missing value is written with the same bits", () => {
+    const odd = Float32Array.of(Number.NaN);
+    new Uint32Array(odd.buffer)[0] = 0xffc01234;
+    expect(encoded({ ...candidate, features: odd })).toEqual(
+      encoded({ ...candidate, features: Float32Array.of(Number.NaN) }),
+    );
+  });
+
+  test("a byte that a newer build may give a meaning is refused", () => {
+    const bytes = encoded(candidate);
+    bytes[DIRECTION] = 4;
+    expect(() => decodeCandidates(bytes)).toThrow(
+      new InputError("direction 4 of a candidate is unknown to this build"),
+    );
+  });
+
+  function decodeCandidates(bytes: Uint8Array): readonly Candidate[] {
+    return (decodeEvent(new ByteReader(bytes)) as Extract<Event, { kind: "analysis" }>).candidates;
+  }
+});
+
 describe("what cannot be understood", () => {
   test("an unknown kind is named", () => {
     const bytes = bytesOf(encodeEvent, { kind: "connection", time: 1, symbol: 0, up: true });
@@ -116,4 +177,11 @@ test("the bytes of an order are what journals of version 1 hold", () => {
       "000100" + // gtc, reduce-only, not close-position
       "0000000000000000", // leverage
   );
+});
+
+test("the checksum is zlib's, whatever the length", () => {
+  const bytes = Uint8Array.from({ length: 400 }, (_, i) => (i * 7919) & 255);
+  for (const length of [0, 1, 7, 127, 128, 129, 390]) {
+    expect(checksum(bytes, 10, 10 + length)).toBe(crc32(bytes.subarray(10, 10 + length)));
+  }
 });

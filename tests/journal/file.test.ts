@@ -107,7 +107,7 @@ describe("what is appended is read", () => {
 
   test("any sequence of events and effects", () => {
     const parts = fc.array(fc.oneof(anyEvent, anyEffect), { maxLength: 20 });
-    const kinds = new Set(["submit", "cancel", "analyse", "set-timer", "clear-timer", "record", "notice"]);
+    const kinds = new Set(["submit", "cancel", "amend", "analyse", "set-timer", "clear-timer", "record", "notice"]);
     fc.assert(
       fc.property(parts, (sequence) => {
         const path = freshPath();

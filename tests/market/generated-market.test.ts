@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import fc from "fast-check";
-import type { BarSource } from "../../src/market/bar-source.ts";
+import { ABSENT, type BarSource } from "../../src/market/bar-source.ts";
 import { generateMarket } from "../../src/market/generated-market.ts";
 
 const MINUTE = 60_000;
@@ -32,9 +32,9 @@ describe("generateMarket", () => {
   test("gives these bars on every machine", () => {
     const market = generateMarket({ seed: 1, symbols: 3, start: START });
     expect(fingerprint(market, 2_000)).toMatchInlineSnapshot(
-      `"bf25752e01344aa5e0af68268365419b0875531912c816f92763a5617ccaaf62"`,
+      `"99ffa87e8e4955f07ff2c55306a19e71bce2d65f46bdc2426b729b349895eb41"`,
     );
-    expect(market.dataHash).toMatchInlineSnapshot(`"49c27cca1d5d60feed7c2c3cf5a849508afacb53c21343f9cfde06681a805234"`);
+    expect(market.dataHash).toMatchInlineSnapshot(`"c4eee56b540c4cf350e8cfe5569a88b4b72189be5cf501d8bdd759b64a95f15b"`);
   });
 
   test("stays sane over 100,000 steps", () => {
@@ -64,7 +64,9 @@ describe("generateMarket", () => {
       }
     }
     expect(up / down).toBeWithin(0.97, 1.03);
-    expect(rates.length).toBe(12 * Math.floor(99_999 / 480));
+    // Two or three of the twelve come and go.
+    const most = 12 * Math.floor(99_999 / 480);
+    expect(rates.length).toBeWithin(most * 0.85, most + 1);
     expect(rates.every((rate) => Number.isInteger(rate) && Math.abs(rate) <= 300_000)).toBe(true);
     expect(new Set(rates).size).toBeGreaterThan(100);
   });
@@ -91,6 +93,87 @@ describe("generateMarket", () => {
     moves.sort((a, b) => a.move - b.move);
     const mean = (list: typeof moves) => list.reduce((sum, { volume }) => sum + volume, 0) / list.length;
     expect(mean(moves.slice(-500))).toBeGreaterThan(2 * mean(moves.slice(0, 500)));
+  });
+
+  test("volatility clusters, tails are fat, and busy minutes are wild ones", () => {
+    const symbols = 6;
+    const market = generateMarket({ seed: 5, symbols, start: START });
+    const steps = 20_000;
+    const moves = Array.from({ length: symbols }, () => new Float64Array(steps));
+    const volumes = Array.from({ length: symbols }, () => new Float64Array(steps));
+    for (let index = 0; index < steps; index++) {
+      const { open, close, volume } = market.step()!;
+      for (let symbol = 0; symbol < symbols; symbol++) {
+        moves[symbol]![index] = close[symbol]! / open[symbol]! - 1;
+        volumes[symbol]![index] = volume[symbol]!;
+      }
+    }
+    const mean = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
+    const correlation = (a: Float64Array, b: Float64Array) => {
+      const [atA, atB] = [mean(a), mean(b)];
+      const covariance = mean(a.map((value, index) => (value - atA) * (b[index]! - atB)));
+      return (
+        covariance / Math.sqrt(mean(a.map((value) => (value - atA) ** 2)) * mean(b.map((value) => (value - atB) ** 2)))
+      );
+    };
+    // Regimes alone come to 0.35.
+    const nextMinute = moves.map((list) =>
+      correlation(list.map(Math.abs).subarray(1), list.map(Math.abs).subarray(0, -1)),
+    );
+    expect(mean(Float64Array.from(nextMinute))).toBeGreaterThan(0.38);
+    for (let symbol = 0; symbol < symbols; symbol++) {
+      const list = moves[symbol]!;
+      const sizes = list.map(Math.abs);
+      // A normal distribution has 3; minute bars of perpetuals have 10 and more.
+      expect(mean(list.map((move) => move ** 4)) / mean(list.map((move) => move ** 2)) ** 2).toBeGreaterThan(5);
+      // The size of a move tells of the next ones, its sign does not.
+      for (const lag of [1, 10, 60]) {
+        expect(correlation(sizes.subarray(lag), sizes.subarray(0, -lag))).toBeGreaterThan(0.05);
+      }
+      expect(correlation(sizes, volumes[symbol]!)).toBeGreaterThan(0.3);
+    }
+  });
+
+  test("has crashes that take all symbols along, marks without wicks, and symbols that come and go", () => {
+    const market = generateMarket({ seed: 4, symbols: 24, start: START });
+    let crashes = 0;
+    let left = 0;
+    let came = 0;
+    let wicks = 0;
+    const listed = new Set<number>();
+    const before = new Float64Array(24);
+    for (let index = 0; index < 40_000; index++) {
+      const { open, high, low, close, mark, status, listed: news, delisted } = market.step()!;
+      for (const symbol of delisted) expect(listed.delete(symbol)).toBe(true);
+      for (const symbol of news) {
+        expect(listed.has(symbol)).toBe(false);
+        listed.add(symbol);
+      }
+      left += delisted.length;
+      came += index > 0 ? news.length : 0;
+      let falling = 0;
+      for (let symbol = 0; symbol < 24; symbol++) {
+        expect(status[symbol] !== ABSENT).toBe(listed.has(symbol));
+        const [top, bottom] = [mark!.high[symbol]!, mark!.low[symbol]!];
+        if (!(low[symbol]! <= bottom && bottom <= top && top <= high[symbol]!))
+          throw new Error(`mark at step ${index}`);
+        if (top < high[symbol]! || bottom > low[symbol]!) wicks++;
+        if (mark!.open[symbol] !== open[symbol] || mark!.close[symbol] !== close[symbol])
+          throw new Error("mark's ends");
+      }
+      if (index % 15 === 0) {
+        for (let symbol = 0; symbol < 24; symbol++) {
+          if (index > 0 && close[symbol]! < before[symbol]! * 0.97) falling++;
+          before[symbol] = close[symbol]!;
+        }
+        if (falling >= 20) crashes++;
+      }
+    }
+    expect(crashes).toBeWithin(2, 40);
+    expect(left).toBeGreaterThan(3);
+    expect(came).toBeGreaterThan(2);
+    expect(listed.has(0)).toBe(true);
+    expect(wicks).toBeGreaterThan(24 * 20_000);
   });
 
   test("starts the history early and lists everyone in the first step", () => {

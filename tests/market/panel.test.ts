@@ -90,7 +90,7 @@ describe("attach", () => {
     expect(() => Panel.attach(new ArrayBuffer(4096) as unknown as SharedArrayBuffer)).toThrow("SharedArrayBuffer");
     expect(() => Panel.attach(new SharedArrayBuffer(64))).toThrow("64 bytes are too few");
     expect(() => Panel.attach(new SharedArrayBuffer(4096))).toThrow("not a panel: magic 0x0");
-    expect(() => Panel.attach(spoiled(4, 7))).toThrow("panel version 7, this build reads version 1");
+    expect(() => Panel.attach(spoiled(4, 7))).toThrow("panel version 7, this build reads version 2");
     const longer = new SharedArrayBuffer(small().buffer.byteLength + 64);
     new Uint8Array(longer).set(new Uint8Array(small().buffer));
     expect(() => Panel.attach(longer)).toThrow(/panel of \d+ bytes in a buffer of \d+/);
@@ -173,5 +173,46 @@ describe("refusals", () => {
     expect(() => make([{ ...minute, name: "" }])).toThrow("is not a name");
     expect(() => make([{ ...minute, spare: 0 }])).toThrow("spare 0");
     expect(() => make([{ ...minute, capacity: 0 }])).toThrow("capacity 0");
+  });
+});
+
+describe("funding", () => {
+  const HOUR = 60 * MINUTE;
+
+  test("is the newest settled before a time, not at it; nothing is known before the first", () => {
+    const panel = small();
+    panel.writeFunding(3, 8 * HOUR, 0.0001);
+    panel.writeFunding(3, 16 * HOUR, -0.0002);
+    const at = (time: number) => panel.fundingBefore(3, time);
+    expect([at(8 * HOUR), at(8 * HOUR + 1), at(16 * HOUR), at(16 * HOUR + 1)]).toEqual([
+      Number.NaN,
+      0.0001,
+      0.0001,
+      -0.0002,
+    ]);
+    expect(panel.fundingBefore(2, 99 * HOUR)).toBeNaN();
+    expect(Panel.attach(panel.buffer).fundingBefore(3, 12 * HOUR)).toBe(0.0001);
+  });
+
+  test("is remembered for 16 settlements; being told twice changes nothing", () => {
+    const panel = small();
+    for (let hour = 1; hour <= 20; hour++) {
+      for (let times = 0; times < 2; times++) panel.writeFunding(9, hour * HOUR, hour);
+    }
+    expect(panel.fundingBefore(9, 4 * HOUR + 1)).toBeNaN();
+    for (let hour = 5; hour <= 20; hour++) expect(panel.fundingBefore(9, hour * HOUR + 1)).toBe(hour);
+    expect(() => panel.writeFunding(10, HOUR, 0)).toThrow("symbol 10 of 10");
+  });
+
+  test("lies beyond all bars, which stay as they are", () => {
+    const panel = small(8);
+    for (let bar = 0; bar < 6; bar++) {
+      for (let symbol = 0; symbol < 8; symbol++) panel.writeBar(0, bar, symbol, 1, 1, 1, 1, 1, REAL);
+      panel.publish(0, bar);
+    }
+    const before = panel.values.filter((value) => value === 1).length;
+    for (let symbol = 0; symbol < 8; symbol++) for (let i = 1; i < 40; i++) panel.writeFunding(symbol, i, 7);
+    expect(panel.values.filter((value) => value === 1).length).toBe(before);
+    expect(panel.value(0, 5, 7, VOLUME)).toBe(1);
   });
 });

@@ -67,6 +67,7 @@ function sampleReport(collector = collected(), openPositions: readonly OpenPosit
     dataHash: "d".repeat(64),
     settingsHash: "5".repeat(64),
     assumptions: ["No order book was recorded: the spread is assumed to be two ticks wherever the market is taken."],
+    timeframe: 300_000,
     timing: { bars: 5000, loadSeconds: 0.5, runSeconds: 1, wallSeconds: 2.5 },
     openPositions,
   });
@@ -161,6 +162,8 @@ describe("report", () => {
       plannedEntry: 100,
       stop: 95,
       target: 110,
+      mae: null,
+      mfe: null,
       exact: {
         entryNotional: "1000000000",
         exitNotional: "1100000000",
@@ -182,6 +185,7 @@ describe("report", () => {
       to: START + 2 * DAY,
       refusals: { exposure: 1, regime: 2 },
       signals: 1,
+      timeframe: 300_000,
       timing: { bars: 5000, barsPerSecond: 2000 },
       stateChanges: [{ to: "halted", reason: "daily loss" }],
     });
@@ -201,6 +205,37 @@ describe("report", () => {
     ]);
     expect(report.equity.at(-1)).toEqual({ time: START + 2 * DAY, equity: 1039.5, exposure: 0, positions: 0 });
     expect(JSON.parse(JSON.stringify(report))).toEqual(report);
+  });
+});
+
+describe("costs", () => {
+  test("over all fills, by hand: fees, half the spread and the slippage in whole ticks, funding paid", () => {
+    const collector = new Collector(instruments, START, 1000 * USDT, { spreadBps: 4, slippageBps: 3 });
+    const fill = { kind: "fill", time: START, symbol: 0, order: 1, trade: "1", lots: 100, done: true } as const;
+    // 5 basis points of 10 001 ticks are 5.0005: 6 ticks of 100 lots of 0.0001 USDT each.
+    collector.event({ ...fill, price: 10_001, fee: 5_000_000, maker: false });
+    collector.event({ ...fill, price: 10_000, fee: 2_000_000, maker: true });
+    collector.event({ kind: "funding", time: START, symbol: 0, rate: 1, mark: 1, amount: -3_000_000 });
+    collector.event({ kind: "funding", time: START, symbol: 0, rate: 1, mark: 1, amount: 1_000_000 });
+    const closed = { leg: "both", cause: "liquidation", lots: 1, price: 1, fee: 1_000_000 } as const;
+    collector.event({ kind: "liquidation", time: START, symbol: 0, ...closed });
+    expect(sampleReport(collector).costs).toEqual({ fees: 0.08, spreadAndSlippage: 0.06, funding: 0.02 });
+  });
+
+  test("the first refusal of each guard is its example", () => {
+    const collector = new Collector(instruments, START, USDT);
+    for (const [guard, symbol] of [
+      ["regime", 1],
+      ["regime", 2],
+      ["exposure", 0],
+    ] as const) {
+      const reason = `${guard} said no to ${symbol}`;
+      collector.add({ kind: "refusal", time: START + symbol, symbol, guard, reason, numbers: {} });
+    }
+    expect(sampleReport(collector).refusalExamples).toEqual({
+      exposure: { time: START, symbol: "BTCUSDT", reason: "exposure said no to 0" },
+      regime: { time: START + 1, symbol: "ETHUSDT", reason: "regime said no to 1" },
+    });
   });
 });
 

@@ -35,6 +35,7 @@ describe("the hash that anyone can make again", () => {
       mode: "simulated",
       dataHash: "",
       settingsHash: "",
+      timeframe: 60_000,
       assumptions: [],
       timing,
       openPositions: [],

@@ -8,7 +8,7 @@ import type {
   TimeframeView,
 } from "../../src/core/strategy.ts";
 import type { StructureInput } from "../../src/inspect/structure.ts";
-import { regimeOf } from "../../src/structure/regime.ts";
+import { BreakoutWatch, regimeOf } from "../../src/structure/regime.ts";
 import { StructureTracker } from "../../src/structure/tracker.ts";
 
 /** A contract with four decimals, for tests that care for none in particular. */
@@ -39,6 +39,8 @@ export class MarketView implements SymbolView {
   readonly instrument: Instrument;
   time = 0;
   closeTicks = 0;
+  private readonly watch = new BreakoutWatch();
+  private breakout = false;
   private readonly series = { "5m": new Series("5m"), "15m": new Series("15m"), "1h": new Series("1h") };
 
   constructor(instrument: Instrument = INSTRUMENT) {
@@ -46,7 +48,7 @@ export class MarketView implements SymbolView {
   }
 
   get regime(): Regime {
-    return regimeOf(this.series["1h"].indicator("adx"), 20);
+    return regimeOf(this.series["1h"].indicator("adx"), 20, this.breakout);
   }
 
   timeframe(name: AnalysisTimeframe): TimeframeView {
@@ -67,6 +69,10 @@ export class MarketView implements SymbolView {
     this.time = bar.openTime + LENGTHS["5m"];
     this.closeTicks = ticksOf(this.instrument, bar.close);
     for (const series of Object.values(this.series)) series.take(bar);
+    const h1 = this.series["1h"];
+    if (!h1.justClosed) return;
+    const width = h1.indicator("bollingerUpper") - h1.indicator("bollingerLower");
+    this.breakout = this.watch.advance(h1.high(0), h1.low(0), h1.close(0), width, h1.indicator("atr"));
   }
 }
 
@@ -190,3 +196,20 @@ class Indicators {
     this.state[name] = old === undefined ? value : old + weight * (value - old);
   }
 }
+
+/** A structure of which nothing is known, for scenes that add what they need. */
+export const NO_STRUCTURE: StructureView = {
+  swings: [],
+  breaks: [],
+  trend: 0,
+  external: { swings: [], breaks: [], trend: 0 },
+  orderBlocks: [],
+  breakers: [],
+  gaps: [],
+  pools: [],
+  sweeps: [],
+  displacements: [],
+  levels: [],
+  sessions: [],
+  range: undefined,
+};

@@ -1,7 +1,9 @@
 import { expect } from "bun:test";
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
+import type { PreviousLevel } from "../../src/core/strategy.ts";
 import { structureEvents } from "../../src/inspect/structure.ts";
+import { StructureTracker } from "../../src/structure/tracker.ts";
 import { testRecorded } from "../recorded.ts";
 import { readBars } from "./bars.ts";
 
@@ -61,7 +63,7 @@ testRecorded("the reference's swings are among ours, known four bars after where
 
   const ours = new Set<string>();
   for (const line of structureEvents(bars, { swingLength: 4 })) {
-    if (line.kind !== "swing" || line.event !== "confirmed") continue;
+    if (line.kind !== "swing" || line.scale !== "internal" || line.event !== "confirmed") continue;
     expect(indexOf.get(line.at)).toBe(indexOf.get(line.formedAt)! + 4);
     ours.add(`${line.direction} ${indexOf.get(line.formedAt)} ${line.price}`);
   }
@@ -81,4 +83,107 @@ testRecorded("the reference's swings are among ours, known four bars after where
     expect(column.subarray(index - 4, index).includes(price)).toBe(true);
   }
   expect(same).toBeGreaterThan(0.95 * swings.length);
+});
+
+testRecorded("a break of the reference is ours at the same bar, or we know why not", FOLDER, (folder) => {
+  const bars = readBars(`${folder}/EURUSD_15M.csv.gz`, "15m");
+  const indexOf = new Map(Array.from(bars.openTime, (time, index) => [time, index]));
+  const internal = structureEvents(bars, { swingLength: 4 }).filter(
+    ({ scale, event }) => scale === "internal" && event === "confirmed",
+  );
+  const breaks = new Set(
+    internal
+      .filter(({ kind }) => kind === "break")
+      .map(({ direction, at, price }) => `${direction} ${indexOf.get(at)} ${price}`),
+  );
+  const swings = internal
+    .filter(({ kind }) => kind === "swing")
+    .map(({ direction, formedAt, at, price }) => ({
+      direction,
+      price,
+      formed: indexOf.get(formedAt)!,
+      confirmed: indexOf.get(at)!,
+    }));
+
+  const count = { same: 0, newerSwing: 0, closeAtThePrice: 0, tie: 0, beforeKnown: 0 };
+  for (const [index, [bos, choch, level, brokenAt]] of results(`${folder}/bos_choch_result_data.csv`).entries()) {
+    const side = Number.isNaN(bos!) ? choch! : bos!;
+    if (Number.isNaN(side) || Number.isNaN(brokenAt!)) continue;
+    if (breaks.has(`${side > 0 ? "bullish" : "bearish"} ${brokenAt} ${level}`)) {
+      count.same++;
+      continue;
+    }
+    const direction = side > 0 ? "high" : "low";
+    const swing = swings.find((each) => each.direction === direction && each.formed === index);
+    // Of equal extremes the reference takes the last, we the first; and it breaks swings that are none yet.
+    if (swing === undefined) count.tie++;
+    else if (brokenAt! <= swing.confirmed) count.beforeKnown++;
+    else if (swings.some((each) => each.direction === direction && between(each.confirmed, swing.confirmed, brokenAt!)))
+      count.newerSwing++;
+    else {
+      // What is left are closes at the very price of the swing, which is no break of ours.
+      expect(bars.close[brokenAt!]).toBe(level!);
+      count.closeAtThePrice++;
+    }
+  }
+  expect(count).toEqual({ same: 890, newerSwing: 217, closeAtThePrice: 14, tie: 7, beforeKnown: 1 });
+});
+
+function between(value: number, after: number, before: number): boolean {
+  return value > after && value < before;
+}
+
+testRecorded(
+  "previous days are the reference's, one bar earlier; its previous weeks are the ones before",
+  FOLDER,
+  (folder) => {
+    const bars = readBars(`${folder}/EURUSD_15M.csv.gz`, "15m");
+    const days = results(`${folder}/previous_high_low_result_data_1D.csv.gz`);
+    const weeks = results(`${folder}/previous_high_low_result_data_W.csv.gz`);
+    const tracker = new StructureTracker({ timeframe: "15m" });
+    const pair = (period: PreviousLevel["period"]) =>
+      tracker.view.levels.filter((level) => level.period === period).map(({ price }) => price);
+    let week: number[] = [];
+    let weekBefore: number[] = [];
+    const compared = { days: 0, firstBars: 0, weeks: 0 };
+    for (let i = 0; i < bars.openTime.length; i++) {
+      const before = pair("day");
+      tracker.advance(bars.openTime[i]!, bars.open[i]!, bars.high[i]!, bars.low[i]!, bars.close[i]!, bars.volume[i]!);
+      const now = pair("week");
+      if (String(now) !== String(week)) {
+        weekBefore = week;
+        week = now;
+      }
+      const [dayHigh, dayLow] = days[i]!;
+      if (!Number.isNaN(dayHigh!)) {
+        // On the bar of midnight it still shows the day before the previous.
+        const first = bars.openTime[i]! % DAY === 0;
+        expect(first ? before : pair("day")).toEqual([dayHigh!, dayLow!]);
+        if (first) compared.firstBars++;
+        else compared.days++;
+      }
+      const [weekHigh, weekLow] = weeks[i]!;
+      if (Number.isNaN(weekHigh!)) continue;
+      expect(weekBefore).toEqual([weekHigh!, weekLow!]);
+      compared.weeks++;
+    }
+    expect(compared).toEqual({ days: 24_075, firstBars: 252, weeks: 23_464 });
+  },
+);
+
+const DAY = 86_400_000;
+
+testRecorded("London sessions have the reference's ranges up to its extra bar of 16:00", FOLDER, (folder) => {
+  const bars = readBars(`${folder}/EURUSD_15M.csv.gz`, "15m");
+  const indexOf = new Map(Array.from(bars.openTime, (time, index) => [time, index]));
+  const expected = results(`${folder}/sessions_result_data.csv.gz`);
+  let compared = 0;
+  for (const line of structureEvents(bars)) {
+    if (line.kind !== "session" || line.session !== "london" || line.event !== "confirmed") continue;
+    // It confirms with the first bar after; the reference's running range of the bar before is that of the session.
+    const [active, high, low] = expected[indexOf.get(line.at)! - 1]!;
+    expect([active!, high!, low!]).toEqual([1, line.top!, line.bottom!]);
+    compared++;
+  }
+  expect(compared).toBeGreaterThan(250);
 });

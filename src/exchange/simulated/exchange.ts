@@ -1,31 +1,39 @@
-import type { OrderRequest } from "../../core/effects.ts";
-import type { Answer, BarEvent, LiquidationCause } from "../../core/events.ts";
+import type { Side } from "../../core/effects.ts";
+import type { BarEvent, Leg } from "../../core/events.ts";
 import type { Instrument } from "../../core/instrument.ts";
 import { ABSENT, type BarSource, type BarStep, barEvent, REAL } from "../../market/bar-source.ts";
+import { assumedContract, percentOf } from "../../market/contract.ts";
+import { Random } from "../../market/random.ts";
 import type { Exchange, Venue, VenueEvent, VenueRequest } from "../exchange.ts";
-import { Account, exactNotional, type Position } from "./account.ts";
-import { type CostOptions, Costs, ceilDivide } from "./costs.ts";
-import { bankrupt, firstOnPath, gappedStop, gappedTarget, levelOf, reached } from "./matching.ts";
-import { crosses, type OpenOrder, onlyReduces, refusalOf, valuationPrice } from "./orders.ts";
+import { magnitude, type Position } from "./account.ts";
+import { type CostOptions, Costs } from "./costs.ts";
+import { Desk, type DeskOptions, toNumber } from "./desk.ts";
+import { type BarPair, firstOnPath, gappedStop, gappedTarget, reached, trailedToClose, watched } from "./matching.ts";
+import { isLimit, isStop, levelOf, type OpenOrder, trail } from "./orders.ts";
 
-export interface SimulatedExchangeOptions extends CostOptions {
-  /** Wallet at the start, 1e-8 USDT. */
-  readonly balance: number;
+export interface SimulatedExchangeOptions extends CostOptions, DeskOptions {
   /** Whether positions exchange funding at the times that the source gives. */
   readonly fundingOn: boolean;
-  /** Leverage of an opening order that names none (0). Integer of at least 1. */
-  readonly leverage: number;
+  /** Lets the exchange deleverage positions in profit: each with this chance at each open. Off by default. */
+  readonly autoDeleveraging?: { readonly seed: number; readonly chance: number };
 }
 
 export interface SimulatedExchange extends Exchange {
   /** What the simulation takes for granted, in words for the report; the source's own assumptions not included. */
   readonly assumptions: readonly string[];
-  /** The exchange's own books in 1e-8 USDT, by symbol index: to be compared with the trader's ledger. */
+  /** The exchange's own books in 1e-8 USDT: to be compared with the trader's ledger. */
   readonly wallet: bigint;
   readonly available: bigint;
+  /** What liquidations brought to the insurance fund, less what it paid for losses beyond the margin. */
+  readonly insuranceFund: bigint;
+  /** By symbol index; in hedge mode by 2 × symbol index, the long leg and then the short one. */
   readonly positions: readonly Readonly<Position>[];
   /** Ids of the orders that have not ended, by symbol and age. */
   readonly openOrders: readonly number[];
+  /** Maintenance margin / margin balance of a position at the latest mark; Infinity once nothing is left. */
+  marginRatio(symbol: number, leg: Leg): number;
+  /** Closes a position at the next open as if a counterparty had gone bankrupt there. */
+  deleverage(symbol: number, leg: Leg): void;
 }
 
 /**
@@ -37,14 +45,20 @@ export interface SimulatedExchange extends Exchange {
  * 1. Listings at t. A symbol that stops trading first closes its position at the last price and ends its orders.
  * 2. Funding at t.
  * 3. The open, at t: positions and stops that the price jumped over, then waiting market orders, then limits.
- * 4. Funding inside of the bar, then the inside of the bar at t + timeframe − 1: for each symbol the price goes from
- *    the open to the side that hurts the position, then to the other one (without a position: low, then high).
+ *    Positions that the exchange deleverages go before all of these.
+ * 4. Funding inside of the bar, then the inside of the bar at t + timeframe − 1: for each position the price goes
+ *    from the open to the side that hurts it, then to the other one (without a position: low, then high), then to
+ *    the close, which only trailing stops can meet. In hedge mode both legs see their own bad side first.
  * 5. The bars, at t + timeframe. The next step's events at that same time come after them, because what is decided on
  *    the bars must be able to reach the next open.
  *
  * Each happening is worked out when it is taken. A request takes part in the next phase that has not begun: orders
  * that arrive while the open is worked out wait inside of the same bar, market orders wait for the next open.
  * Nothing fills in a bar without volume.
+ *
+ * Liquidations and orders with `workingType: "mark"` follow the source's mark prices where it has them, traded prices
+ * otherwise. Under cross margin other symbols stand at their close where their bar was played before, else at their
+ * open.
  *
  * @throws RangeError when an option lies outside of its range.
  */
@@ -73,90 +87,91 @@ class BarExchange implements SimulatedExchange {
   readonly assumptions: readonly string[];
   readonly #source: BarSource;
   readonly #costs: Costs;
-  readonly #account: Account;
+  readonly #desk: Desk;
   readonly #fundingOn: boolean;
-  readonly #defaultLeverage: number;
+  readonly #opposite: (symbol: number, side: Side) => number;
 
-  /** Events that are worked out and not taken yet, in order of time. */
-  readonly #known: VenueEvent[] = [];
-  /** Time of the newest event that was worked out. */
-  #clock = Number.NEGATIVE_INFINITY;
   #phase: Phase = "idle";
-  /** Next symbol of the phase. */
+  /** Next symbol or slot of the phase. */
   #cursor = 0;
   #fundingCursor = 0;
   #step: BarStep = NO_STEP;
   #funding: BarStep["funding"] = [];
   #stepNumber = 0;
-  /** The first steps whose open and whose intrabar phase have not begun. */
-  #nextOpen = 1;
-  #nextInside = 1;
-  /** Where the price of the symbol at the cursor is going inside of its bar; 0 before it moves. */
+  /** Where the price of the slot at the cursor is going inside of its bar; 0 before it moves. */
   #path: 1 | -1 | 0 = 0;
-  #pathTurned = false;
+  /** Ways that are done: to the one side, to the other, to the close. */
+  #ways = 0;
   #openedInside = false;
 
-  readonly #listed: boolean[];
-  readonly #last: Float64Array;
-  readonly #orders: OpenOrder[][];
   /** Lots that may still be filled in the step of which the number stands beside it. */
   readonly #fillable: Float64Array;
   readonly #fillableOf: Float64Array;
-  /** Every id ever sent: one is never used again, whatever became of its order. */
-  readonly #ids = new Set<number>();
-  /** Symbols whose position became smaller or turned, so that reducing orders may have lost their object. */
-  readonly #reduced: number[] = [];
-  #trades = 0;
+  /** First step in whose open a position is to be deleveraged, by slot. */
+  readonly #deleveraged = new Map<number, number>();
+  readonly #chance: number;
+  readonly #random: Random;
+  /** The last step in whose open a slot was drawn for deleveraging. */
+  readonly #drawn: Float64Array;
 
   constructor(source: BarSource, options: SimulatedExchangeOptions) {
-    if (!Number.isSafeInteger(options.balance) || options.balance < 0) {
-      throw new RangeError(`simulated exchange: balance is ${options.balance}; allowed is a whole number from 0`);
-    }
-    if (!Number.isInteger(options.leverage) || options.leverage < 1) {
-      throw new RangeError(`simulated exchange: leverage is ${options.leverage}; allowed is a whole number from 1`);
-    }
-    const count = source.instruments.length;
-    this.instruments = source.instruments;
-    this.assumptions = assumptionsOf(options);
+    const { instruments } = source;
+    this.instruments = instruments;
+    this.assumptions = assumptionsOf(source, options);
     this.#source = source;
     this.#costs = new Costs(options);
-    this.#account = new Account(source.instruments, BigInt(options.balance));
+    this.#desk = new Desk(instruments, source.contracts ?? instruments.map(assumedContract), this.#costs, options);
     this.#fundingOn = options.fundingOn;
-    this.#defaultLeverage = options.leverage;
-    this.#listed = new Array(count).fill(false);
-    this.#last = new Float64Array(count);
-    this.#orders = Array.from({ length: count }, () => []);
-    this.#fillable = new Float64Array(count);
-    this.#fillableOf = new Float64Array(count);
+    this.#opposite = (symbol) => this.#desk.last[symbol]!;
+    this.#fillable = new Float64Array(instruments.length);
+    this.#fillableOf = new Float64Array(instruments.length);
+    const { seed, chance } = options.autoDeleveraging ?? { seed: 0, chance: 0 };
+    if (!(chance >= 0 && chance <= 1)) throw new RangeError(`simulated exchange: deleveraging chance ${chance}`);
+    this.#chance = chance;
+    this.#random = new Random(seed);
+    this.#drawn = new Float64Array(this.#desk.account.slots);
   }
 
   get ended(): boolean {
-    return this.#phase === "over" && this.#known.length === 0 && this.#reduced.length === 0;
+    return this.#phase === "over" && this.#desk.known.length === 0 && !this.#desk.unsettled;
   }
 
   get wallet(): bigint {
-    return this.#account.wallet;
+    return this.#desk.account.wallet;
   }
 
   get available(): bigint {
-    return this.#account.available;
+    return this.#desk.account.available;
+  }
+
+  get insuranceFund(): bigint {
+    return this.#desk.insuranceFund;
   }
 
   get positions(): readonly Readonly<Position>[] {
-    return this.#account.positions;
+    return this.#desk.account.positions;
   }
 
   get openOrders(): readonly number[] {
-    return this.#orders.flatMap((orders) => orders.map((order) => order.request.id));
+    return this.#desk.openOrders;
+  }
+
+  marginRatio(symbol: number, leg: Leg): number {
+    return this.#desk.account.marginRatio(symbol, leg);
+  }
+
+  deleverage(symbol: number, leg: Leg): void {
+    this.#deleveraged.set(this.#desk.account.slotOf(symbol, leg), this.#desk.nextOpen);
   }
 
   next(until: number): VenueEvent | undefined {
+    const { known } = this.#desk;
     for (;;) {
-      const head = this.#known[0];
-      if (head !== undefined) return head.time <= until ? this.#known.shift() : undefined;
+      const head = known[0];
+      if (head !== undefined) return head.time <= until ? known.shift() : undefined;
       // Only now, with the fill taken, so that the trader's own cancels of the other exits came first.
-      if (this.#reduced.length > 0) {
-        this.#endStranded();
+      if (this.#desk.unsettled) {
+        this.#desk.endStranded();
         continue;
       }
       if (this.#phase === "idle") this.#load();
@@ -173,10 +188,7 @@ class BarExchange implements SimulatedExchange {
 
   send(request: VenueRequest, now: number): void {
     // Nothing that is still to come may be overtaken, or time would go back.
-    const latest = this.#phaseTime();
-    const time = Math.min(now, latest);
-    if (request.kind === "submit") this.#submit(request.order, time);
-    else this.#cancel(request.order, request.symbol, time);
+    this.#desk.take(request, Math.min(now, this.#phaseTime()), this.#opposite);
   }
 
   #load(): void {
@@ -223,10 +235,11 @@ class BarExchange implements SimulatedExchange {
 
   /** Works out the next happening of the phase, or goes on to the next phase. */
   #advance(): void {
-    const count = this.instruments.length;
+    const symbols = this.instruments.length;
+    const { account } = this.#desk;
     switch (this.#phase) {
       case "listing":
-        while (this.#cursor < count) if (this.#changeListing(this.#cursor++)) return;
+        while (this.#cursor < symbols) if (this.#changeListing(this.#cursor++)) return;
         this.#phase = "funding";
         return;
       case "funding":
@@ -237,15 +250,17 @@ class BarExchange implements SimulatedExchange {
           if (this.#fund(this.#funding[this.#fundingCursor++]!)) return;
         }
         this.#phase = "open";
-        this.#nextOpen = this.#stepNumber + 1;
+        this.#desk.nextOpen = this.#stepNumber + 1;
         this.#cursor = 0;
-        this.#setLast(this.#step.open);
+        this.#copyPrices(this.#step.open, this.#desk.last);
+        this.#copyPrices(this.#step.mark?.open ?? this.#step.open, account.marks);
         return;
       case "open":
-        while (this.#cursor < count) {
-          if (this.#isInvolved(this.#cursor) && this.#openOf(this.#cursor)) return;
+        while (this.#cursor < account.slots) {
+          if (this.#desk.isInvolved(this.#cursor) && this.#openOf(this.#cursor)) return;
           this.#cursor++;
         }
+        for (const [slot, step] of this.#deleveraged) if (step <= this.#stepNumber) this.#deleveraged.delete(slot);
         this.#phase = "funding-inside";
         return;
       case "funding-inside":
@@ -258,30 +273,33 @@ class BarExchange implements SimulatedExchange {
         this.#path = 0;
         return;
       case "inside":
-        if (this.#nextInside === this.#stepNumber) {
-          this.#nextInside = this.#stepNumber + 1;
+        if (this.#desk.nextInside === this.#stepNumber) {
+          this.#desk.nextInside = this.#stepNumber + 1;
           // What is sent from here on is sent in the bar's last millisecond, at its close.
-          this.#setLast(this.#step.close);
+          this.#copyPrices(this.#step.close, this.#desk.last);
         }
-        while (this.#cursor < count) {
-          if (this.#isInvolved(this.#cursor) && this.#insideOf(this.#cursor)) return;
+        while (this.#cursor < account.slots) {
+          if (this.#desk.isInvolved(this.#cursor)) {
+            if (this.#insideOf(this.#cursor)) return;
+            const symbol = account.symbolOf(this.#cursor);
+            if (this.#step.status[symbol] !== ABSENT) {
+              account.marks[symbol] = (this.#step.mark?.close ?? this.#step.close)[symbol]!;
+            }
+          }
           this.#cursor++;
           this.#path = 0;
         }
         this.#phase = "bars";
         this.#cursor = 0;
+        this.#copyPrices(this.#step.mark?.close ?? this.#step.close, account.marks);
         return;
     }
   }
 
-  #isInvolved(symbol: number): boolean {
-    return this.#orders[symbol]!.length > 0 || this.#account.positions[symbol]!.lots !== 0;
-  }
-
-  #setLast(prices: Float64Array): void {
+  #copyPrices(from: Float64Array, to: Float64Array): void {
     const { status } = this.#step;
     for (let symbol = 0; symbol < status.length; symbol++) {
-      if (status[symbol] !== ABSENT) this.#last[symbol] = prices[symbol]!;
+      if (status[symbol] !== ABSENT) to[symbol] = from[symbol]!;
     }
   }
 
@@ -290,8 +308,8 @@ class BarExchange implements SimulatedExchange {
     while (this.#cursor < status.length) {
       const symbol = this.#cursor++;
       if (status[symbol] === ABSENT) continue;
-      this.#clock = this.#closeTime();
-      return barEvent(this.#step, symbol, this.#clock);
+      this.#desk.clock = this.#closeTime();
+      return barEvent(this.#step, symbol, this.#desk.clock);
     }
     return undefined;
   }
@@ -299,31 +317,46 @@ class BarExchange implements SimulatedExchange {
   /** A symbol that is there counts as listed even if its listing fell into a warm-up that the caller took. */
   #changeListing(symbol: number): boolean {
     const { status, delisted, openTime } = this.#step;
-    if (this.#listed[symbol]) {
+    const { listed, last, account } = this.#desk;
+    if (listed[symbol]) {
       if (delisted.length === 0 || !delisted.includes(symbol)) return false;
-      this.#listed[symbol] = false;
-      if (this.#account.positions[symbol]!.lots !== 0) this.#liquidate(symbol, "delisted", this.#last[symbol]!);
-      this.#endAll(symbol, openTime, "the symbol stopped trading");
-      this.#emit({ kind: "listing", time: this.#at(openTime), symbol, listed: false });
+      listed[symbol] = false;
+      const first = account.slotOf(symbol, "long");
+      for (let slot = first; slot <= account.slotOf(symbol, "short"); slot++) {
+        if (account.positions[slot]!.lots !== 0) this.#desk.liquidate(slot, "delisted", last[symbol]!, openTime);
+        this.#desk.endAll(slot, openTime, "the symbol stopped trading");
+      }
+      this.#desk.emit({ kind: "listing", time: this.#desk.at(openTime), symbol, listed: false });
       // A symbol that comes back in the very step of its delisting is picked up here.
       if (status[symbol] === ABSENT || !this.#step.listed.includes(symbol)) return true;
     } else if (status[symbol] === ABSENT) {
       return false;
     }
-    this.#listed[symbol] = true;
-    this.#last[symbol] = this.#step.open[symbol]!;
-    this.#emit({ kind: "listing", time: this.#at(openTime), symbol, listed: true });
+    listed[symbol] = true;
+    last[symbol] = this.#step.open[symbol]!;
+    account.marks[symbol] = (this.#step.mark?.open ?? this.#step.open)[symbol]!;
+    this.#desk.emit({ kind: "listing", time: this.#desk.at(openTime), symbol, listed: true });
     return true;
   }
 
-  /** Funding is an event only where a position exchanges it, as on the real exchange. */
+  /** Funding is an event only where a position exchanges it, as on the real exchange; both legs in one. */
   #fund(funding: BarStep["funding"][number]): boolean {
     const { symbol, rate, time } = funding;
-    if (!this.#fundingOn || this.#account.positions[symbol]!.lots === 0) return false;
+    const { account, last } = this.#desk;
+    if (!this.#fundingOn) return false;
     const present = this.#step.status[symbol] !== ABSENT;
-    const mark = funding.mark > 0 ? funding.mark : present ? this.#step.open[symbol]! : this.#last[symbol]!;
-    const amount = toNumber(this.#account.fund(symbol, rate, mark));
-    this.#emit({ kind: "funding", time: this.#at(time), symbol, rate, mark, amount });
+    const { mark: marks = this.#step } = this.#step;
+    const mark = funding.mark > 0 ? funding.mark : present ? marks.open[symbol]! : last[symbol]!;
+    let held = false;
+    let amount = 0n;
+    for (let slot = account.slotOf(symbol, "long"); slot <= account.slotOf(symbol, "short"); slot++) {
+      if (account.positions[slot]!.lots === 0) continue;
+      held = true;
+      amount += account.fund(slot, rate, mark);
+    }
+    if (!held) return false;
+    const at = this.#desk.at(time);
+    this.#desk.emit({ kind: "funding", time: at, symbol, rate, mark, amount: toNumber(amount) });
     return true;
   }
 
@@ -342,84 +375,183 @@ class BarExchange implements SimulatedExchange {
     return this.#fillable[symbol]!;
   }
 
-  /** The next thing that happens to a symbol at the open; false when there is nothing more. */
-  #openOf(symbol: number): boolean {
+  #barOf(symbol: number): BarPair {
+    const pick = ({ open, high, low, close }: NonNullable<BarStep["mark"]>) => ({
+      open: open[symbol]!,
+      high: high[symbol]!,
+      low: low[symbol]!,
+      close: close[symbol]!,
+    });
+    const last = pick(this.#step);
+    return { last, mark: this.#step.mark === undefined ? last : pick(this.#step.mark) };
+  }
+
+  /** The next thing that happens to a position and its orders at the open; false when there is nothing more. */
+  #openOf(slot: number): boolean {
     const step = this.#stepNumber;
-    const orders = this.#orders[symbol]!;
-    const position = this.#account.positions[symbol]!;
-    const open = this.#step.open[symbol]!;
+    const { account } = this.#desk;
+    const symbol = account.symbolOf(slot);
+    const orders = this.#desk.orders[slot]!;
     const time = this.#step.openTime;
     const trades = this.#hasTrades(symbol);
+    const open = this.#step.open[symbol]!;
+    const bar = this.#barOf(symbol);
     if (trades) {
-      if (bankrupt(position, open)) {
-        this.#liquidate(symbol, "liquidation", position.bankruptcy);
-        this.#endAll(symbol, time, "the position was liquidated");
+      if (this.#isDeleveraged(slot)) {
+        this.#desk.liquidate(slot, "adl", open, time);
         return true;
       }
-      const stop = gappedStop(orders, step, open);
+      if (account.liquidationLevel(slot, bar.mark.open, bar.mark.open) !== undefined) {
+        this.#liquidate(slot, bar.mark.open, open, time);
+        return true;
+      }
+      const stop = gappedStop(orders, step, bar);
       if (stop !== undefined) {
         this.#trigger(stop, open, time);
         return true;
       }
     }
     for (const order of orders) {
-      if (order.openFrom > step || (order.state !== "market" && order.state !== "arriving")) continue;
+      if (order.openFrom > step) continue;
+      trail(order, watched(order, bar).open);
+      if (order.state !== "market" && order.state !== "arriving") continue;
       if (order.state === "market") this.#fillAtMarket(order, open, time);
       else if (trades || order.request.timeInForce !== "gtc") this.#arrive(order, open, time, trades);
       else order.openFrom = step + 1;
       return true;
     }
     if (!trades) return false;
-    const target = gappedTarget(orders, step, open);
+    const target = gappedTarget(orders, step, bar);
     if (target === undefined) return false;
     // The price jumped over the order; taking the order's own price is the careful half of what may have happened.
-    if (target.state === "conditional") this.#trigger(target, target.request.trigger, time);
+    if (target.state === "conditional") this.#trigger(target, this.#within(bar, target.request.trigger), time);
     else if (this.#fillableIn(symbol) > 0) this.#execute(target, target.request.price, true, time);
     else return false;
     return true;
   }
 
-  /** The next thing that happens to a symbol inside of its bar; false when there is nothing more. */
-  #insideOf(symbol: number): boolean {
+  /** Whether the exchange closes the position against a bankrupt one: on command, or by its seeded draw. */
+  #isDeleveraged(slot: number): boolean {
+    const { positions, marks } = this.#desk.account;
+    const { lots, cost } = positions[slot]!;
+    if (lots === 0) return false;
+    if ((this.#deleveraged.get(slot) ?? Number.POSITIVE_INFINITY) <= this.#stepNumber) return true;
+    if (this.#chance === 0 || this.#drawn[slot] === this.#stepNumber) return false;
+    this.#drawn[slot] = this.#stepNumber;
+    const symbol = this.#desk.account.symbolOf(slot);
+    const value = BigInt(lots) * BigInt(marks[symbol]!) * BigInt(this.instruments[symbol]!.unitValue);
+    const inProfit = value > (lots > 0 ? cost : -cost);
+    return inProfit && this.#random.chance(this.#chance);
+  }
+
+  /** The next thing that happens to a position and its orders inside of the bar; false when there is nothing more. */
+  #insideOf(slot: number): boolean {
+    const { account } = this.#desk;
+    const symbol = account.symbolOf(slot);
     if (!this.#hasTrades(symbol)) return false;
-    const orders = this.#orders[symbol]!;
-    const position = this.#account.positions[symbol]!;
+    const orders = this.#desk.orders[slot]!;
+    const position = account.positions[slot]!;
     const time = this.#closeTime() - 1;
-    const bar = { open: this.#step.open[symbol]!, high: this.#step.high[symbol]!, low: this.#step.low[symbol]! };
+    const bar = this.#barOf(symbol);
     if (this.#path === 0) {
-      this.#path = position.lots < 0 ? 1 : -1;
-      this.#pathTurned = false;
+      const shortFirst = position.lots < 0 || (account.hedge && account.legOf(slot) === "short");
+      this.#path = shortFirst ? 1 : -1;
+      this.#ways = 0;
       this.#openedInside = false;
     }
     for (;;) {
-      const limitsFill = this.#fillableIn(symbol) > 0;
-      const first = firstOnPath(this.#path, bar, position, orders, this.#stepNumber, limitsFill, this.#openedInside);
-      if (first === undefined) {
-        if (this.#pathTurned) return false;
-        this.#pathTurned = true;
-        this.#path = this.#path > 0 ? -1 : 1;
+      if (this.#ways === 2) {
+        const trailed = trailedToClose(orders, bar, this.#stepNumber);
+        if (trailed === undefined) return false;
+        this.#trigger(trailed, this.#within(bar, levelOf(trailed)), time);
+        return true;
+      }
+      const path: Side = this.#path;
+      const fills = this.#fillableIn(symbol) > 0;
+      const order = firstOnPath(path, bar, position.lots, orders, this.#stepNumber, fills, this.#openedInside);
+      const worst = path > 0 ? bar.mark.high : bar.mark.low;
+      const level = position.lots * path < 0 ? account.liquidationLevel(slot, bar.mark.open, worst) : undefined;
+      if (level !== undefined && (order === undefined || level * path <= levelOf(order) * path)) {
+        // Of a position that was opened beyond the level the price is wherever it was then.
+        const at = reached(path, level, bar.mark.open) ? bar.mark.open : level;
+        this.#liquidate(slot, at, this.#within(bar, at), time);
+        return true;
+      }
+      if (order === undefined) {
+        this.#trailTo(orders, bar, path);
+        this.#ways++;
+        this.#path = path > 0 ? -1 : 1;
         continue;
       }
       const before = position.lots;
-      if (first.kind === "bankruptcy") {
-        this.#liquidate(symbol, "liquidation", position.bankruptcy);
-        this.#endAll(symbol, time, "the position was liquidated");
-      } else if (first.order.state === "conditional") {
-        const { type, side, trigger } = first.order.request;
-        const worse = type === "stop-market" && reached(side, trigger, bar.open) ? bar.open : trigger;
-        this.#trigger(first.order, worse, time);
+      if (order.state === "conditional") {
+        const at = levelOf(order);
+        const { open } = watched(order, bar);
+        const worse = isStop(order.request.type) && reached(order.request.side, at, open) ? open : at;
+        this.#trigger(order, this.#within(bar, worse), time, true);
       } else {
-        this.#execute(first.order, levelOf(first.order), true, time);
+        this.#execute(order, levelOf(order), true, time);
       }
       if (position.lots !== 0 && before * position.lots <= 0) this.#openedInside = true;
       return true;
     }
   }
 
-  #trigger(order: OpenOrder, reference: number, time: number): void {
-    this.#answer(order.request, time, "triggered", 0, "");
-    order.state = "market";
-    this.#fillAtMarket(order, reference, time);
+  /** Trailing stops follow the price to the end of its way; after an entry inside the bar nobody knows what came first. */
+  #trailTo(orders: readonly OpenOrder[], bar: BarPair, path: Side): void {
+    if (this.#openedInside) return;
+    for (const order of orders) {
+      if (order.insideFrom > this.#stepNumber || order.request.side === path) continue;
+      const prices = watched(order, bar);
+      trail(order, path > 0 ? prices.high : prices.low);
+    }
+  }
+
+  /** A price that was traded in the bar: what the mark reaches need not have been. */
+  #within({ last, mark }: BarPair, price: number): number {
+    if (last === mark) return price;
+    return price > last.high ? last.high : price < last.low ? last.low : price;
+  }
+
+  /**
+   * Liquidates a position whose margin ratio came to 1 at `mark`. What the bar's volume can take is sold to the
+   * market; a larger position is taken over by the insurance fund at the bankruptcy price.
+   */
+  #liquidate(slot: number, mark: number, reference: number, time: number): void {
+    const { account } = this.#desk;
+    const symbol = account.symbolOf(slot);
+    const { lots } = account.positions[slot]!;
+    account.marks[symbol] = mark;
+    const market = this.#costs.takerPrice(lots > 0 ? -1 : 1, reference);
+    const size = magnitude(lots);
+    if (this.#fillableIn(symbol) >= size) {
+      this.#fillable[symbol] = this.#fillable[symbol]! - size;
+      this.#desk.liquidate(slot, "liquidation", account.boundedByBankruptcy(slot, market), time, market);
+    } else {
+      const worst = lots > 0 ? (market < 1 ? market : 1) : market * 4;
+      this.#desk.liquidate(slot, "liquidation", account.boundedByBankruptcy(slot, worst), time);
+    }
+    this.#desk.endAll(slot, time, "the position was liquidated");
+  }
+
+  #trigger(order: OpenOrder, reference: number, time: number, inside = false): void {
+    this.#desk.triggered(order, time);
+    if (!isLimit(order.request.type)) {
+      order.state = "market";
+      this.#fillAtMarket(order, reference, time);
+      return;
+    }
+    order.state = "arriving";
+    this.#arrive(order, reference, time, true);
+    // Where the price went after the trigger inside of this bar is not known.
+    if (inside) order.insideFrom = this.#stepNumber + 1;
+  }
+
+  #execute(order: OpenOrder, price: number, maker: boolean, time: number): boolean {
+    const { symbol } = order.request;
+    const filled = this.#desk.execute(order, price, maker, time, this.#fillableIn(symbol));
+    this.#fillable[symbol] = this.#fillable[symbol]! - filled;
+    return order.state === "ended";
   }
 
   /** Takes what the bar's volume allows. What is left of an exit goes on at the next open, of an entry it expires. */
@@ -427,230 +559,32 @@ class BarExchange implements SimulatedExchange {
     const { side, symbol } = order.request;
     order.openFrom = this.#stepNumber + 1;
     if (this.#execute(order, this.#costs.takerPrice(side, reference), false, time)) return;
-    if (this.#opposed(order) === 0) this.#end(order, time, "expired", 0, this.#thinness(symbol));
+    if (this.#desk.opposed(order) === 0) this.#desk.end(order, time, "expired", 0, this.#thinness(symbol));
   }
 
   #thinness(symbol: number): string {
     return this.#hasTrades(symbol) ? "the bar's volume allowed no more" : "nothing was traded in this bar";
   }
 
-  /** A limit order that met the market, or wants all or nothing, has its one chance to take liquidity at this open. */
-  #arrive(order: OpenOrder, open: number, time: number, trades: boolean): void {
+  /** A limit order that met the market, or wants all or nothing, has its one chance to take liquidity. */
+  #arrive(order: OpenOrder, reference: number, time: number, trades: boolean): void {
     const { side, price, symbol, timeInForce } = order.request;
-    const taken = this.#costs.takerPrice(side, open);
+    const taken = this.#costs.takerPrice(side, reference);
     const acceptable = trades && (price - taken) * side >= 0;
     order.state = "resting";
     order.openFrom = this.#stepNumber + 1;
+    if (timeInForce === "post-only") {
+      if (acceptable) this.#desk.end(order, time, "expired", -5022, `post-only order would trade at ${taken} at once`);
+      return;
+    }
     if (timeInForce === "fok" && acceptable && this.#fillableIn(symbol) < order.remaining) {
-      this.#end(order, time, "expired", -5021, this.#thinness(symbol));
+      this.#desk.end(order, time, "expired", -5021, this.#thinness(symbol));
       return;
     }
     if (acceptable && this.#execute(order, taken, false, time)) return;
     if (timeInForce === "gtc") return;
     const reason = acceptable || !trades ? this.#thinness(symbol) : `the market at ${taken} is beyond the limit`;
-    this.#end(order, time, "expired", timeInForce === "fok" ? -5021 : 0, reason);
-  }
-
-  /** Lots on the other side of the position that this order would close. */
-  #opposed(order: OpenOrder): number {
-    const { lots } = this.#account.positions[order.request.symbol]!;
-    return lots * order.request.side < 0 ? (lots < 0 ? -lots : lots) : 0;
-  }
-
-  /**
-   * Fills as much of an order as position, volume and margin allow, first closing, then opening, never both in one
-   * fill. @returns whether the order has ended.
-   */
-  #execute(order: OpenOrder, price: number, maker: boolean, time: number): boolean {
-    const { symbol, side, closePosition } = order.request;
-    const position = this.#account.positions[symbol]!;
-    for (;;) {
-      const opposed = this.#opposed(order);
-      if (opposed === 0 && onlyReduces(order.request)) {
-        this.#end(order, time, "expired", -2022, "no position is left to reduce");
-        return true;
-      }
-      const wanted = closePosition ? opposed : order.remaining;
-      const limit = opposed > 0 && opposed < wanted ? opposed : wanted;
-      const fillable = this.#fillableIn(symbol);
-      const lots = Math.min(limit, fillable);
-      if (lots === 0) return false;
-      // The loss of a position never exceeds its margin: the exchange stands in for what lies beyond.
-      const capped = opposed > 0 && !maker && (price - position.bankruptcy) * side > 0;
-      const paid = capped ? position.bankruptcy : price;
-      const fee = this.#costs.fee(exactNotional(this.instruments[symbol]!, lots, paid), maker);
-      if (opposed === 0 && !this.#canOpen(order, lots, paid, fee)) {
-        this.#end(order, time, "expired", -2019, "margin is insufficient at the fill");
-        return true;
-      }
-      this.#fillable[symbol] = fillable - lots;
-      if (opposed > 0) {
-        this.#account.close(symbol, lots, paid);
-        this.#reduced.push(symbol);
-      } else {
-        this.#account.open(symbol, side, lots, paid, order.leverage);
-      }
-      this.#account.wallet -= fee;
-      if (!closePosition) order.remaining -= lots;
-      const opening = opposed > 0 ? order.opening : order.opening - lots;
-      this.#reserve(order, Math.min(opening, order.remaining));
-      const done = closePosition ? position.lots === 0 : order.remaining === 0;
-      if (done) this.#remove(order);
-      this.#emit({
-        kind: "fill",
-        time: this.#at(time),
-        symbol,
-        order: order.request.id,
-        trade: String(++this.#trades),
-        lots,
-        price: paid,
-        fee: toNumber(fee),
-        maker,
-        done,
-      });
-      if (done) return true;
-    }
-  }
-
-  #canOpen(order: OpenOrder, lots: number, price: number, fee: bigint): boolean {
-    const value = exactNotional(this.instruments[order.request.symbol]!, lots, price);
-    return ceilDivide(value, BigInt(order.leverage)) + fee <= this.#account.available + order.reserved;
-  }
-
-  /** What an opening order of so many lots needs: its margin and the dearer of the fees, 1e-8 USDT. */
-  #need(symbol: number, lots: number, price: number, leverage: number): bigint {
-    const value = exactNotional(this.instruments[symbol]!, lots, price);
-    return ceilDivide(value, BigInt(leverage)) + this.#costs.fee(value, false);
-  }
-
-  #reserve(order: OpenOrder, opening: number): void {
-    order.opening = Math.max(opening, 0);
-    const need =
-      order.opening > 0 ? this.#need(order.request.symbol, order.opening, order.valuedAt, order.leverage) : 0n;
-    this.#account.reserve(need - order.reserved);
-    order.reserved = need;
-  }
-
-  /**
-   * The exchange closes a whole position. The fee of a liquidation is the taker's, but never more than what price
-   * movement left of the margin; a delisted position pays the taker's fee in full.
-   */
-  #liquidate(symbol: number, cause: LiquidationCause, price: number): void {
-    const position = this.#account.positions[symbol]!;
-    const lots = position.lots < 0 ? -position.lots : position.lots;
-    const margin = position.margin;
-    const realised = this.#account.close(symbol, lots, price);
-    let fee = this.#costs.fee(exactNotional(this.instruments[symbol]!, lots, price), false);
-    const left = margin + realised;
-    if (cause === "liquidation" && fee > left) fee = left;
-    this.#account.wallet -= fee;
-    const time = this.#phase === "inside" ? this.#closeTime() - 1 : this.#step.openTime;
-    this.#emit({
-      kind: "liquidation",
-      time: this.#at(time),
-      symbol,
-      leg: "both",
-      cause,
-      lots,
-      price,
-      fee: toNumber(fee),
-    });
-  }
-
-  #submit(order: OrderRequest, time: number): void {
-    const { symbol, id } = order;
-    const instrument = this.instruments[symbol];
-    if (instrument === undefined) {
-      this.#answer(order, time, "rejected", -1121, `there is no symbol ${symbol}`);
-      return;
-    }
-    if (this.#ids.has(id)) {
-      this.#answer(order, time, "rejected", -4116, `order id ${id} was used before`);
-      return;
-    }
-    this.#ids.add(id);
-    const last = this.#last[symbol]!;
-    const held = this.#account.positions[symbol]!.lots;
-    const orders = this.#orders[symbol]!;
-    const refusal = refusalOf(order, { instrument, listed: this.#listed[symbol]!, last, held, orders });
-    if (refusal !== undefined) {
-      this.#answer(order, time, "rejected", refusal.code, refusal.reason);
-      return;
-    }
-    const named = order.leverage > 0 ? order.leverage : this.#defaultLeverage;
-    const leverage = Math.min(named, instrument.maxLeverage);
-    const valuedAt = valuationPrice(order, last);
-    const opposed = held * order.side < 0 ? (held < 0 ? -held : held) : 0;
-    const opening = onlyReduces(order) || order.lots < opposed ? 0 : order.lots - opposed;
-    const reserved = opening > 0 ? this.#need(symbol, opening, valuedAt, leverage) : 0n;
-    if (reserved > this.#account.available) {
-      const reason = `margin is insufficient: ${reserved} needed, ${this.#account.available} available (1e-8 USDT)`;
-      this.#answer(order, time, "rejected", -2019, reason);
-      return;
-    }
-    this.#account.reserve(reserved);
-    const atOnce = order.timeInForce === "ioc" || order.timeInForce === "fok" || crosses(order, last);
-    orders.push({
-      request: order,
-      state:
-        order.type === "market" ? "market" : order.type !== "limit" ? "conditional" : atOnce ? "arriving" : "resting",
-      remaining: order.lots,
-      openFrom: this.#nextOpen,
-      insideFrom: this.#nextInside,
-      leverage,
-      opening,
-      valuedAt,
-      reserved,
-    });
-    this.#answer(order, time, "accepted", 0, "");
-  }
-
-  #cancel(id: number, symbol: number, time: number): void {
-    const order = this.#orders[symbol]?.find(({ request }) => request.id === id);
-    if (order !== undefined) {
-      this.#end(order, time, "cancelled", 0, "");
-      return;
-    }
-    this.#answer({ id, symbol }, time, "cancel-rejected", -2011, `order ${id} is unknown or has ended`);
-  }
-
-  /** Reducing orders whose position is gone, or stands on the other side now, have nothing to do any more. */
-  #endStranded(): void {
-    const symbol = this.#reduced.pop()!;
-    for (const order of this.#orders[symbol]!.slice()) {
-      if (onlyReduces(order.request) && this.#opposed(order) === 0) {
-        this.#end(order, this.#clock, "expired", -2022, "no position is left to reduce");
-      }
-    }
-  }
-
-  #endAll(symbol: number, time: number, reason: string): void {
-    for (const order of this.#orders[symbol]!.slice()) this.#end(order, time, "expired", 0, reason);
-  }
-
-  #end(order: OpenOrder, time: number, answer: Answer, code: number, reason: string): void {
-    this.#remove(order);
-    this.#answer(order.request, time, answer, code, reason);
-  }
-
-  #remove(order: OpenOrder): void {
-    this.#reserve(order, 0);
-    const orders = this.#orders[order.request.symbol]!;
-    orders.splice(orders.indexOf(order), 1);
-  }
-
-  #answer(order: { id: number; symbol: number }, time: number, answer: Answer, code: number, reason: string): void {
-    this.#emit({ kind: "answer", time: this.#at(time), symbol: order.symbol, order: order.id, answer, code, reason });
-  }
-
-  /** The clock never goes back. */
-  #at(time: number): number {
-    return Math.max(time, this.#clock);
-  }
-
-  #emit(event: VenueEvent): void {
-    this.#clock = event.time;
-    this.#known.push(event);
+    this.#desk.end(order, time, "expired", timeInForce === "fok" ? -5021 : 0, reason);
   }
 }
 
@@ -658,22 +592,37 @@ function byTimeAndSymbol(a: { time: number; symbol: number }, b: { time: number;
   return a.time - b.time || a.symbol - b.symbol;
 }
 
-function toNumber(money: bigint): number {
-  const value = Number(money);
-  if (!Number.isSafeInteger(value)) throw new RangeError(`${money} exceeds exact arithmetic`);
-  return value;
-}
-
-function assumptionsOf(options: SimulatedExchangeOptions): readonly string[] {
+/** What holds however the market is played: fees, modes, and what liquidation costs. */
+export function accountAssumptions(source: BarSource, options: SimulatedExchangeOptions): readonly string[] {
   const percent = (fraction: number): string => `${Number((fraction * 100).toFixed(6))} %`;
+  const { positionMode = "one-way", marginMode = "isolated" } = options;
+  const contracts = source.contracts ?? source.instruments.map(assumedContract);
+  const fees = new Set(contracts.map(({ liquidationFee }) => liquidationFee));
+  const clearance = fees.size === 1 ? percentOf([...fees][0]!) : "the rules' fee";
   return [
     `fees: ${percent(options.takerFee)} taker, ${percent(options.makerFee)} maker, the same for all symbols`,
-    `spread ${options.spreadBps} and slippage ${options.slippageBps} basis points; a taker pays half the spread and the slippage`,
-    `fills take at most ${percent(options.volumeShare)} of a bar's volume`,
-    "inside a bar the price goes first to the side that hurts the position; limits and targets fill only when traded through",
-    "stops and margins are judged by traded prices, because bars carry no mark price inside of them",
-    "a position's loss ends at its isolated margin: there is no maintenance margin, it closes at the bankruptcy price",
+    `${positionMode} position mode, ${marginMode} margin`,
+    ...(source.contracts === undefined
+      ? ["maintenance margin: assumed, half of the initial margin at the highest leverage, one bracket; no price band"]
+      : []),
+    `liquidation when maintenance margin / margin balance comes to 1: the whole position, at the market but never beyond the bankruptcy price, or at it where there is too little volume; clearance fee ${clearance}, no commission`,
     "requests reach the exchange without delay",
+  ];
+}
+
+function assumptionsOf(source: BarSource, options: SimulatedExchangeOptions): readonly string[] {
+  const { autoDeleveraging, volumeShare } = options;
+  return [
+    ...accountAssumptions(source, options),
+    `spread ${options.spreadBps} and slippage ${options.slippageBps} basis points; a taker pays half the spread and the slippage`,
+    `fills take at most ${Number((volumeShare * 100).toFixed(6))} % of a bar's volume`,
+    "inside a bar the price goes first to the side that hurts the position; limits and targets fill only when traded through",
+    source.mark === undefined
+      ? "mark prices: the traded ones, because bars carry no mark; a real mark is calmer, so liquidations come rather too early"
+      : `mark prices: ${source.mark}; a position that is liquidated by them pays a price that was traded`,
+    autoDeleveraging === undefined
+      ? "no auto-deleveraging"
+      : `auto-deleveraging: a position in profit is closed at an open with a chance of ${autoDeleveraging.chance}, seed ${autoDeleveraging.seed}`,
     options.fundingOn ? "funding is exchanged at the mark of its time, or at the bar's open without one" : "no funding",
   ];
 }

@@ -1,0 +1,97 @@
+/*
+ * What src/native.ts and the kernels agree on. Every number here has its twin there or in src/indicators/plan.ts; the
+ * two meet in PENSTOCK_ABI, which counts up with every change, and tests compare all results with the portable kernel.
+ */
+#ifndef PENSTOCK_H
+#define PENSTOCK_H
+
+#include <stdint.h>
+
+enum { PENSTOCK_ABI = 1, TABLE_VERSION = 1 };
+
+enum { LANES = 8, BAR = 5 * LANES };
+
+/* The kernels, in the order of their bits in penstock_kernels(). */
+enum { SSE2, AVX2, AVX512, KERNELS };
+
+/* Fields of a call, all 32-bit: lengths are in elements of the arrays they belong to. */
+struct call {
+  int32_t abi;
+  int32_t kernel;
+  int32_t table_length;
+  int32_t numbers_length;
+  int32_t bars_length;
+  int32_t state_length;
+  int32_t out_length;
+  /* Bar i of group g begins at offset + g * stride + i * BAR. */
+  int32_t offset;
+  int32_t stride;
+  int32_t groups;
+  int32_t count;
+  /* Outputs of consecutive bars are this far apart; 0 keeps the last bar's only. */
+  int32_t each;
+};
+
+/* Errors of penstock_run; 0 is success. */
+enum { WRONG_ABI = 1, WRONG_KERNEL, WRONG_TABLE, WRONG_LENGTH, MISALIGNED };
+
+enum { HEADER = 8, CLOCK = 2, WINDOW = 5, STEP = 12, NUMBERS = 4 };
+
+struct header {
+  int32_t version, clocks, windows, steps, state_rows, output_rows, zero[2];
+};
+
+struct clock {
+  int32_t period, position;
+};
+
+struct window {
+  int32_t source, period, position, ring, result;
+};
+
+struct step {
+  int32_t kind, period, second, third, state, output, first_window, second_window, second_position, third_position,
+      zero[2];
+};
+
+struct numbers {
+  double deviations, weight, second_weight, third_weight;
+};
+
+enum { SOURCE_CLOSE, SOURCE_VOLUME, SOURCE_HIGH, SOURCE_LOW, SOURCE_TYPICAL, SOURCES };
+
+enum {
+  EMA, SMA, RSI, ATR, ADX, BOLLINGER, VOLUME_RATIO, TRUE_RANGE, MACD, STOCHASTIC, HIGHEST, LOWEST, STANDARD_DEVIATION,
+  VOLUME_AVERAGE, OBV, VWAP, KINDS
+};
+
+/* Common rows of the state. */
+enum { SEEN, LAST_CLOSE, LAST_HIGH, LAST_LOW, COMMON_ROWS };
+
+/* A plan that has been checked. */
+struct plan {
+  struct header header;
+  const struct clock *clocks;
+  const struct window *windows;
+  const struct step *steps;
+  const struct numbers *numbers;
+  /* 1 / period of each window. */
+  const double *window_weights;
+  /* Bars after which a lane has all warm-ups behind it. */
+  double warm;
+};
+
+/* One kernel: all bars of all groups. Everything has been checked. */
+typedef void kernel(const struct plan *, const struct call *, const double *bars, double *state, double *out);
+
+kernel penstock_sse2, penstock_avx2, penstock_avx512;
+
+#define EXPORT __attribute__((visibility("default")))
+
+/* PENSTOCK_ABI << 8, and a bit for each kernel that this processor can run. */
+EXPORT int32_t penstock_kernels(void);
+
+EXPORT int32_t penstock_run(const struct call *, const int32_t *table, const double *numbers, const double *bars,
+                            double *state, double *out);
+
+#endif

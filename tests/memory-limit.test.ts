@@ -1,0 +1,39 @@
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { join } from "node:path";
+import { withMemoryLimit } from "../src/memory-limit.ts";
+
+setDefaultTimeout(30_000);
+
+const CHILD = join(import.meta.dir, "leaking-child.ts");
+
+for (const what of ["objects", "buffers"]) {
+  test.skipIf(process.platform !== "linux")(`a child that leaks ${what} is stopped at its limit`, async () => {
+    const child = Bun.spawn(withMemoryLimit([process.execPath, CHILD, what], 600), {
+      stdout: "pipe",
+      stderr: "ignore",
+    });
+    const said = await new Response(child.stdout).text();
+    // Where the garbage collector itself is refused memory Bun aborts; where the program is, it gets an exception.
+    expect(said).not.toContain("no limit");
+    if (what === "buffers") expect(said).toContain("RangeError: Out of memory");
+    expect(await child.exited).not.toBe(0);
+    expect(child.resourceUsage()!.maxRSS).toBeLessThan(700e6);
+    expect(child.resourceUsage()!.maxRSS).toBeGreaterThan(100e6);
+  });
+}
+
+test("the limited process is the child itself, and its IPC channel works", async () => {
+  const command = withMemoryLimit([process.execPath, "-e", "process.send(process.pid)"], 1024);
+  let heard: unknown;
+  const child = Bun.spawn(command, {
+    ipc(message) {
+      heard = message;
+    },
+  });
+  await child.exited;
+  expect(heard).toBe(child.pid);
+});
+
+test("a limit is a whole number of megabytes", () => {
+  expect(() => withMemoryLimit(["x"], 0)).toThrow("0 MB");
+});

@@ -1,0 +1,61 @@
+import { type Campaign, type CampaignOptions, parseOptions } from "./campaign/campaign.ts";
+import { restart } from "./campaign/restart.ts";
+import { simulation } from "./campaign/simulation.ts";
+
+/** Long searches for trouble by name; the first one is meant when none is named. Adding one is a file and a line here. */
+const CAMPAIGNS: Readonly<Record<string, Campaign>> = { simulation, restart };
+
+const HELP = `usage: bun run campaign [NAME] [--seeds N] [--from N] [--json]
+
+Searches for trouble for longer than the tests do. Stops at the first violation with exit code 1.
+
+${Object.entries(CAMPAIGNS)
+  .map(([name, { help }]) => `  ${name.padEnd(12)} ${help}`)
+  .join("\n")}
+
+  --seeds N    how many seeds (default 1000)
+  --from N     the first seed (default 0)
+  --json       print the totals as one JSON object on standard output, and nothing else there
+  --help       show this`;
+
+async function run(words: readonly string[]): Promise<number> {
+  if (words.includes("--help")) {
+    console.log(HELP);
+    return 0;
+  }
+  const [name = "simulation", rest] = words[0]?.startsWith("--") ? [undefined, words] : [words[0], words.slice(1)];
+  const campaign = CAMPAIGNS[name];
+  let options: CampaignOptions;
+  try {
+    if (campaign === undefined)
+      throw new RangeError(`there is no campaign "${name}"; there are: ${Object.keys(CAMPAIGNS).join(", ")}`);
+    options = parseOptions(rest);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    console.error(`campaign: ${error.message}`);
+    return 2;
+  }
+  const { totals, trouble } = await campaign.run(options, progress);
+  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+  if (trouble !== undefined) console.error(trouble);
+  if (options.json) console.log(JSON.stringify({ campaign: name, ...totals }));
+  else
+    console.log(
+      Object.entries(totals)
+        .map(([what, count]) => `${what} ${count}`)
+        .join(", "),
+    );
+  return trouble === undefined ? 0 : 1;
+}
+
+let shown = 0;
+/** A line that is rewritten on a terminal, and now and then a line elsewhere. */
+function progress(text: string): void {
+  const now = performance.now();
+  const terminal = process.stderr.isTTY;
+  if (now - shown < (terminal ? 200 : 10_000)) return;
+  shown = now;
+  process.stderr.write(terminal ? `\r\x1b[K${text}` : `${text}\n`);
+}
+
+process.exitCode = await run(process.argv.slice(2));

@@ -1,0 +1,40 @@
+/** A long search for trouble. */
+export interface Campaign {
+  /** One line for `--help`. */
+  readonly help: string;
+  run(options: CampaignOptions, progress: (text: string) => void): CampaignResult | Promise<CampaignResult>;
+}
+
+export interface CampaignOptions {
+  readonly seeds: number;
+  readonly from: number;
+  readonly json: boolean;
+}
+
+export interface CampaignResult {
+  /** Counts by name, in the order in which they are printed. */
+  readonly totals: Readonly<Record<string, number>>;
+  /** What was found, in words that let anyone find it again; undefined when nothing was. */
+  readonly trouble: string | undefined;
+}
+
+/** @throws RangeError for anything that is not an option, or a value out of range. */
+export function parseOptions(words: readonly string[]): CampaignOptions {
+  const options = { seeds: 1000, from: 0, json: false };
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!;
+    if (word === "--json") options.json = true;
+    else if (word === "--seeds") options.seeds = whole(word, words[++i], 1);
+    else if (word === "--from") options.from = whole(word, words[++i], 0);
+    else throw new RangeError(`${word} is not an option; see --help`);
+  }
+  return options;
+}
+
+function whole(option: string, text: string | undefined, least: number): number {
+  const value = Number(text);
+  if (text === undefined || !/^\d+$/.test(text) || value < least || value >= 2 ** 32) {
+    throw new RangeError(`${option} is ${text ?? "empty"}; allowed is a whole number from ${least} to ${2 ** 32 - 1}`);
+  }
+  return value;
+}

@@ -86,13 +86,15 @@ export async function serveFront(database: PGlite, path: string, idleInTransacti
   async function pump(): Promise<void> {
     if (running) return;
     running = true;
-    clearTimeout(idleTimer);
     try {
       for (;;) {
         const index = owner === undefined ? 0 : queue.findIndex((unit) => unit.client === owner);
         const unit = index >= 0 ? queue.splice(index, 1)[0] : undefined;
         if (unit === undefined) break;
         if (unit.client.gone) continue;
+        // Only the owner's own work counts as a sign of life, not that a neighbour waits.
+        clearTimeout(idleTimer);
+        idleTimer = undefined;
         let status = IDLE;
         try {
           status = await run(unit.client, unit.bytes);
@@ -112,7 +114,7 @@ export async function serveFront(database: PGlite, path: string, idleInTransacti
       running = false;
     }
     const holder = owner;
-    if (holder !== undefined) idleTimer = setTimeout(() => holder.socket.destroy(), idleInTransaction);
+    if (holder !== undefined) idleTimer ??= setTimeout(() => holder.socket.destroy(), idleInTransaction);
   }
 
   function push(client: Client): void {

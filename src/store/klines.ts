@@ -74,12 +74,25 @@ export async function storeKlines(sql: Sql, bars: KlineColumns, seenAt: number):
 }
 
 async function copy(sql: TransactionSql, table: string, bars: KlineColumns, seenAt: number): Promise<void> {
-  const stream = await sql.unsafe(`COPY ${table} (${COLUMNS}) FROM STDIN`).writable();
+  const query = sql.unsafe(`COPY ${table} (${COLUMNS}) FROM STDIN`);
+  // The client calls the query answered once the stream is there, and drops an error that comes after the stream's
+  // end: its callback would never be called. The query's own way to fail is therefore watched.
+  const watched = query as unknown as { reject: (error: Error) => void };
+  const failed = new Promise<never>((_, reject) => {
+    const before = watched.reject;
+    watched.reject = (error) => {
+      reject(error);
+      before(error);
+    };
+  });
+  failed.catch(() => {});
+  const stream = await query.writable();
+  // Reported by `failed`.
+  stream.on("error", () => {});
   const head = `${bars.symbol}\t${bars.timeframe}\t`;
   const tail = `\t${seenAt}\n`;
   let text = "";
   const { openTime, open, high, low, close, volume } = bars;
-  const failed = new Promise<never>((_, reject) => stream.once("error", reject));
   const write = (piece: string) =>
     stream.write(piece) ? undefined : Promise.race([failed, new Promise((resolve) => stream.once("drain", resolve))]);
   for (let i = 0; i < openTime.length; i++) {

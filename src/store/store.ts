@@ -91,6 +91,8 @@ function checkUrl(text: string): string {
     throw new InputError(`DATABASE_URL starts with ${url.protocol}//; write postgres://user:password@host/database`, 2);
   }
   if (url.password !== "") url.password = "***";
+  // Options may hold secrets too.
+  url.search = "";
   return url.toString();
 }
 

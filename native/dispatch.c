@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-_Static_assert(sizeof(struct header) == HEADER * 4 && sizeof(struct clock) == CLOCK * 4, "tables have no padding");
+_Static_assert(sizeof(struct header) == HEADER * 4, "tables have no padding");
 _Static_assert(sizeof(struct window) == WINDOW * 4 && sizeof(struct step) == STEP * 4, "tables have no padding");
 _Static_assert(sizeof(struct numbers) == NUMBERS * 8, "numbers have no padding");
 
@@ -37,64 +37,68 @@ static int rows_exist(int32_t from, int32_t count, int32_t rows) {
 
 static int is_period(int32_t n) { return n >= 1 && n <= LIMIT; }
 
-static int window_fits(const struct window *w, int32_t rows) {
-  static const int32_t results[SOURCES] = {2, 2, 1, 1, 1};
-  return w->source >= 0 && w->source < SOURCES && is_period(w->period) && rows_exist(w->position, 1, rows) &&
-         rows_exist(w->ring, w->period, rows) && rows_exist(w->result, results[w->source], rows);
+static int window_fits(const struct window *w, int32_t rows, int32_t results, char *known) {
+  if (w->source < 0 || w->source >= SOURCES || !is_period(w->period)) return 0;
+  /* The closes have rings of means and of squares, and two results. */
+  int32_t both = w->source == SOURCE_CLOSE ? 2 : 1;
+  if (!rows_exist(w->rings, both * ring_rows(w->period), rows) || !rows_exist(w->result, both, results)) return 0;
+  for (int32_t row = 0; row < both; row++) known[w->result + row] = 1;
+  return 1;
 }
 
-static int step_fits(const struct step *s, int32_t rows, int32_t outputs) {
+static int results_known(int32_t from, int32_t count, const char *known) {
+  if (!rows_exist(from, count, MAX_RESULT_ROWS)) return 0;
+  for (int32_t row = 0; row < count; row++) {
+    if (!known[from + row]) return 0;
+  }
+  return 1;
+}
+
+static int step_fits(const struct step *s, const struct header *h, const char *known) {
   static const int32_t own[KINDS] = {[EMA] = 1, [RSI] = 2, [ATR] = 1, [ADX] = 4, [MACD] = 3, [OBV] = 1};
   static const int32_t shown[KINDS] = {1, 1, 1, 1, 3, 3, 1, 1, 3, 2, 1, 1, 1, 1, 1, 1};
-  static const int32_t results[KINDS] = {[SMA] = 1,    [BOLLINGER] = 2, [VOLUME_RATIO] = 2,       [STOCHASTIC] = 1,
-                                         [HIGHEST] = 1, [LOWEST] = 1,    [STANDARD_DEVIATION] = 2, [VOLUME_AVERAGE] = 2};
+  static const int32_t first[KINDS] = {[SMA] = 1,    [BOLLINGER] = 2, [VOLUME_RATIO] = 1,       [STOCHASTIC] = 1,
+                                       [HIGHEST] = 1, [LOWEST] = 1,    [STANDARD_DEVIATION] = 2, [VOLUME_AVERAGE] = 1,
+                                       [VWAP] = 1};
   if (s->kind < 0 || s->kind >= KINDS) return 0;
   if (s->period < 0 || s->period > LIMIT || s->second < 0 || s->second > LIMIT || s->third < 0 || s->third > LIMIT) {
     return 0;
   }
-  /* Every step computes the addresses of these rows, whether it looks at them or not. */
-  if (!rows_exist(s->state, own[s->kind], rows) || !rows_exist(s->output, shown[s->kind], outputs)) return 0;
-  if (!rows_exist(s->first_window, results[s->kind], rows) || !rows_exist(s->second_window, 0, rows)) return 0;
-  if (s->kind == STOCHASTIC) {
-    return is_period(s->second) && is_period(s->third) && rows_exist(s->state, s->second + s->third, rows) &&
-           rows_exist(s->second_window, 1, rows) && rows_exist(s->second_position, 1, rows) &&
-           rows_exist(s->third_position, 1, rows);
-  }
-  if (s->kind == VWAP) {
-    return rows_exist(s->first_window, s->period + 1, rows) && rows_exist(s->second_window, s->period + 1, rows);
-  }
-  return 1;
+  if (!results_known(s->first_window, first[s->kind], known)) return 0;
+  if (!results_known(s->second_window, s->kind == STOCHASTIC || s->kind == VWAP, known)) return 0;
+  if (!rows_exist(s->output, shown[s->kind], h->output_rows)) return 0;
+  if (s->kind != STOCHASTIC) return rows_exist(s->state, own[s->kind], h->state_rows);
+  return is_period(s->second) && is_period(s->third) &&
+         rows_exist(s->state, ring_rows(s->second) + ring_rows(s->third), h->state_rows);
 }
 
 static int read_plan(struct plan *plan, const int32_t *table, int32_t length, const double *numbers, int32_t doubles) {
   if (length < HEADER) return 0;
   const struct header *h = (const struct header *)table;
   if (h->version != TABLE_VERSION) return 0;
-  if (h->clocks < 0 || h->windows < 0 || h->steps < 0 || h->state_rows < COMMON_ROWS || h->output_rows < 0) return 0;
-  if (h->clocks > LIMIT || h->windows > LIMIT || h->steps > LIMIT) return 0;
-  if (h->state_rows > LIMIT || h->output_rows > LIMIT) return 0;
-  if (HEADER + (int64_t)h->clocks * CLOCK + (int64_t)h->windows * WINDOW + (int64_t)h->steps * STEP > length) return 0;
+  if (h->windows < 0 || h->steps < 0 || h->state_rows < COMMON_ROWS || h->output_rows < 0) return 0;
+  if (h->windows > LIMIT || h->steps > LIMIT || h->state_rows > LIMIT || h->output_rows > LIMIT) return 0;
+  if (h->result_rows < 0 || h->result_rows > MAX_RESULT_ROWS) return 0;
+  if (HEADER + (int64_t)h->windows * WINDOW + (int64_t)h->steps * STEP > length) return 0;
   if ((int64_t)h->steps * NUMBERS + h->windows > doubles) return 0;
   plan->header = *h;
-  plan->clocks = (const struct clock *)(table + HEADER);
-  plan->windows = (const struct window *)(table + HEADER + h->clocks * CLOCK);
-  plan->steps = (const struct step *)(table + HEADER + h->clocks * CLOCK + h->windows * WINDOW);
+  plan->windows = (const struct window *)(table + HEADER);
+  plan->steps = (const struct step *)(table + HEADER + h->windows * WINDOW);
   plan->numbers = (const struct numbers *)numbers;
   plan->window_weights = numbers + (int64_t)h->steps * NUMBERS;
-  plan->warm = 1;
-  for (int32_t i = 0; i < h->clocks; i++) {
-    if (!is_period(plan->clocks[i].period) || !rows_exist(plan->clocks[i].position, 1, h->state_rows)) return 0;
-  }
+  char known[MAX_RESULT_ROWS] = {0};
+  int64_t windows = 0, averages = 0;
   for (int32_t i = 0; i < h->windows; i++) {
-    if (!window_fits(&plan->windows[i], h->state_rows)) return 0;
+    if (!window_fits(&plan->windows[i], h->state_rows, h->result_rows, known)) return 0;
+    if (ring_reach(plan->windows[i].period) > windows) windows = ring_reach(plan->windows[i].period);
   }
   for (int32_t i = 0; i < h->steps; i++) {
     const struct step *s = &plan->steps[i];
-    if (!step_fits(s, h->state_rows, h->output_rows)) return 0;
-    /* The longest are the ADX with 2 n, the MACD with slow + signal and the stochastic with the sum of all three. */
-    double warm = s->period + (double)(s->kind == ADX ? s->period : s->second) + s->third + 1;
-    if (warm > plan->warm) plan->warm = warm;
+    if (!step_fits(s, h, known)) return 0;
+    int64_t reach = s->kind == STOCHASTIC ? ring_reach(s->second) + ring_reach(s->third) : 0;
+    if (reach > averages) averages = reach;
   }
+  plan->reach = windows + averages;
   return 1;
 }
 

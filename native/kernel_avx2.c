@@ -4,6 +4,7 @@
 
 #define KERNEL penstock_avx2
 #define WIDTH 4
+#define UNITS 4
 typedef __m256d V;
 typedef __m256d M;
 
@@ -11,10 +12,9 @@ typedef __m256d M;
 #define STORE(p, v) _mm256_storeu_pd(p, v)
 #define ALL(x) _mm256_set1_pd(x)
 #define LT(a, b) _mm256_cmp_pd(a, b, _CMP_LT_OQ)
-#define GE(a, b) _mm256_cmp_pd(a, b, _CMP_GE_OQ)
 #define EQ(a, b) _mm256_cmp_pd(a, b, _CMP_EQ_OQ)
-#define ISNAN(a) _mm256_cmp_pd(a, a, _CMP_UNORD_Q)
-#define OR(m, n) _mm256_or_pd(m, n)
+#define PRESENT(a) _mm256_cmp_pd(a, a, _CMP_ORD_Q)
+#define AND(m, n) _mm256_and_pd(m, n)
 #define SELECT(m, a, b) _mm256_blendv_pd(b, a, m)
 #define BITS(m) (unsigned)_mm256_movemask_pd(m)
 #define MAX(a, b) _mm256_max_pd(a, b)

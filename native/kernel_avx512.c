@@ -4,6 +4,7 @@
 
 #define KERNEL penstock_avx512
 #define WIDTH 8
+#define UNITS 4
 typedef __m512d V;
 typedef __mmask8 M;
 
@@ -11,10 +12,9 @@ typedef __mmask8 M;
 #define STORE(p, v) _mm512_storeu_pd(p, v)
 #define ALL(x) _mm512_set1_pd(x)
 #define LT(a, b) _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ)
-#define GE(a, b) _mm512_cmp_pd_mask(a, b, _CMP_GE_OQ)
 #define EQ(a, b) _mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ)
-#define ISNAN(a) _mm512_cmp_pd_mask(a, a, _CMP_UNORD_Q)
-#define OR(m, n) (M)((m) | (n))
+#define PRESENT(a) _mm512_cmp_pd_mask(a, a, _CMP_ORD_Q)
+#define AND(m, n) (M)((m) & (n))
 #define SELECT(m, a, b) _mm512_mask_blend_pd(m, b, a)
 #define BITS(m) (unsigned)(m)
 #define MAX(a, b) _mm512_max_pd(a, b)

@@ -4,6 +4,7 @@
 
 #define KERNEL penstock_sse2
 #define WIDTH 2
+#define UNITS 4
 typedef __m128d V;
 typedef __m128d M;
 
@@ -11,10 +12,9 @@ typedef __m128d M;
 #define STORE(p, v) _mm_storeu_pd(p, v)
 #define ALL(x) _mm_set1_pd(x)
 #define LT(a, b) _mm_cmplt_pd(a, b)
-#define GE(a, b) _mm_cmpge_pd(a, b)
 #define EQ(a, b) _mm_cmpeq_pd(a, b)
-#define ISNAN(a) _mm_cmpunord_pd(a, a)
-#define OR(m, n) _mm_or_pd(m, n)
+#define PRESENT(a) _mm_cmpord_pd(a, a)
+#define AND(m, n) _mm_and_pd(m, n)
 #define SELECT(m, a, b) _mm_or_pd(_mm_and_pd(m, a), _mm_andnot_pd(m, b))
 #define BITS(m) (unsigned)_mm_movemask_pd(m)
 #define MAX(a, b) _mm_max_pd(a, b)

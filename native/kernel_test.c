@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PLANS = 400, MAX_STEPS = 24, MAX_TABLE = HEADER + 3 * MAX_STEPS * (CLOCK + WINDOW + STEP) };
+enum { PLANS = 400, MAX_STEPS = 24, MAX_TABLE = HEADER + 2 * MAX_STEPS * (WINDOW + STEP) };
 
 static uint64_t seed = 88172645463325252u;
 
@@ -37,8 +37,7 @@ static int32_t take(int32_t count) {
 
 /* A valid plan with windows of its own for every step. */
 static int32_t random_plan(int32_t *table, double *numbers) {
-  int32_t steps = 1 + below(MAX_STEPS - 1), clocks = 3 * steps, windows = 2 * steps;
-  struct clock clock[3 * MAX_STEPS];
+  int32_t steps = 1 + below(MAX_STEPS - 1), windows = 2 * steps;
   struct window window[2 * MAX_STEPS];
   struct step step[MAX_STEPS];
   static const int32_t own[KINDS] = {[EMA] = 1, [RSI] = 2, [ATR] = 1, [ADX] = 4, [MACD] = 3, [OBV] = 1};
@@ -46,33 +45,29 @@ static int32_t random_plan(int32_t *table, double *numbers) {
   static const int32_t sources[KINDS][2] = {
       [VOLUME_RATIO] = {SOURCE_VOLUME, SOURCE_HIGH}, [STOCHASTIC] = {SOURCE_HIGH, SOURCE_LOW},
       [HIGHEST] = {SOURCE_HIGH, SOURCE_LOW},         [LOWEST] = {SOURCE_LOW, SOURCE_LOW},
-      [VOLUME_AVERAGE] = {SOURCE_VOLUME, SOURCE_LOW}, [VWAP] = {SOURCE_TYPICAL, SOURCE_VOLUME}};
-  static const int32_t results[SOURCES] = {2, 2, 1, 1, 1};
+      [VOLUME_AVERAGE] = {SOURCE_VOLUME, SOURCE_LOW}, [VWAP] = {SOURCE_TURNOVER, SOURCE_VOLUME}};
   rows = COMMON_ROWS;
-  int32_t outputs = 0;
+  int32_t outputs = 0, results = 0;
   for (int32_t i = 0; i < steps; i++) {
     struct step *s = &step[i];
     memset(s, 0, sizeof *s);
     s->kind = below(KINDS);
     s->period = 2 + below(30);
-    int32_t periods[3] = {s->period, 0, 0};
     if (s->kind == MACD) {
       s->second = s->period + 1 + below(20);
       s->third = 1 + below(9);
     }
     if (s->kind == STOCHASTIC) {
-      periods[1] = s->second = 1 + below(6);
-      periods[2] = s->third = 1 + below(6);
+      s->second = 1 + below(6);
+      s->third = 1 + below(6);
     }
-    for (int32_t c = 0; c < 3; c++) clock[3 * i + c] = (struct clock){periods[c] > 0 ? periods[c] : 1, take(1)};
-    s->second_position = clock[3 * i + 1].position;
-    s->third_position = clock[3 * i + 2].position;
     for (int32_t w = 0; w < 2; w++) {
-      int32_t source = sources[s->kind][w], ring = take(s->period), result = take(results[source]);
-      window[2 * i + w] = (struct window){source, s->period, clock[3 * i].position, ring, result};
-      *(w == 0 ? &s->first_window : &s->second_window) = s->kind == VWAP ? ring : result;
+      int32_t source = sources[s->kind][w], both = source == SOURCE_CLOSE ? 2 : 1;
+      window[2 * i + w] = (struct window){source, s->period, take(both * ring_rows(s->period)), results};
+      *(w == 0 ? &s->first_window : &s->second_window) = results;
+      results += both;
     }
-    s->state = take(s->kind == STOCHASTIC ? s->second + s->third : own[s->kind]);
+    s->state = take(s->kind == STOCHASTIC ? ring_rows(s->second) + ring_rows(s->third) : own[s->kind]);
     s->output = outputs;
     outputs += shown[s->kind];
     double *four = &numbers[i * NUMBERS];
@@ -82,11 +77,10 @@ static int32_t random_plan(int32_t *table, double *numbers) {
     four[3] = s->third > 0 ? 1.0 / s->third : 0;
   }
   for (int32_t w = 0; w < windows; w++) numbers[steps * NUMBERS + w] = 1.0 / window[w].period;
-  const struct header header = {TABLE_VERSION, clocks, windows, steps, rows, outputs, {0, 0}};
+  const struct header header = {TABLE_VERSION, windows, steps, rows, outputs, results, {0, 0}};
   int32_t *at = table;
   memcpy(at, &header, sizeof header);
-  memcpy(at += HEADER, clock, sizeof *clock * (size_t)clocks);
-  memcpy(at += clocks * CLOCK, window, sizeof *window * (size_t)windows);
+  memcpy(at += HEADER, window, sizeof *window * (size_t)windows);
   memcpy(at += windows * WINDOW, step, sizeof *step * (size_t)steps);
   return (int32_t)(at - table) + steps * STEP;
 }
@@ -124,7 +118,7 @@ int main(void) {
     int32_t length = random_plan(table, numbers);
     const struct header *h = (const struct header *)table;
     int32_t doubles = h->steps * NUMBERS + h->windows;
-    int32_t groups = 1 + below(4), count = 1 + below(60), stride = count * BAR + 8 * below(3);
+    int32_t groups = 1 + below(6), count = 1 + below(60), stride = count * BAR + 8 * below(3);
     int32_t state_length = groups * rows * LANES, row = groups * h->output_rows * LANES;
     int32_t each = below(2) ? row : 0, out_length = row + each * (count - 1);
     int32_t bars_length = (groups - 1) * stride + count * BAR;

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-enum { PENSTOCK_ABI = 1, TABLE_VERSION = 1 };
+enum { PENSTOCK_ABI = 2, TABLE_VERSION = 2 };
 
 enum { LANES = 8, BAR = 5 * LANES };
 
@@ -35,30 +35,25 @@ struct call {
 /* Errors of penstock_run; 0 is success. */
 enum { WRONG_ABI = 1, WRONG_KERNEL, WRONG_TABLE, WRONG_LENGTH, MISALIGNED };
 
-enum { HEADER = 8, CLOCK = 2, WINDOW = 5, STEP = 12, NUMBERS = 4 };
+enum { HEADER = 8, WINDOW = 4, STEP = 8, NUMBERS = 4 };
 
 struct header {
-  int32_t version, clocks, windows, steps, state_rows, output_rows, zero[2];
-};
-
-struct clock {
-  int32_t period, position;
+  int32_t version, windows, steps, state_rows, output_rows, result_rows, zero[2];
 };
 
 struct window {
-  int32_t source, period, position, ring, result;
+  int32_t source, period, rings, result;
 };
 
 struct step {
-  int32_t kind, period, second, third, state, output, first_window, second_window, second_position, third_position,
-      zero[2];
+  int32_t kind, period, second, third, state, output, first_window, second_window;
 };
 
 struct numbers {
   double deviations, weight, second_weight, third_weight;
 };
 
-enum { SOURCE_CLOSE, SOURCE_VOLUME, SOURCE_HIGH, SOURCE_LOW, SOURCE_TYPICAL, SOURCES };
+enum { SOURCE_CLOSE, SOURCE_VOLUME, SOURCE_HIGH, SOURCE_LOW, SOURCE_TURNOVER, SOURCES };
 
 enum {
   EMA, SMA, RSI, ATR, ADX, BOLLINGER, VOLUME_RATIO, TRUE_RANGE, MACD, STOCHASTIC, HIGHEST, LOWEST, STANDARD_DEVIATION,
@@ -68,17 +63,31 @@ enum {
 /* Common rows of the state. */
 enum { SEEN, LAST_CLOSE, LAST_HIGH, LAST_LOW, COMMON_ROWS };
 
+/* Results of windows live for one bar, and outside of the state. */
+enum { MAX_RESULT_ROWS = 128 };
+
+/* The length of a ring that is read at `lag`: the next power of two, or none for no lag. */
+static inline int32_t ring_length(int32_t lag) { return lag <= 1 ? lag : 1 << (32 - __builtin_clz((unsigned)lag - 1)); }
+
+/* The rows of all rings of a window, of 1, 2, 4 … rows below the largest power of two in n, and of that itself. */
+static inline int32_t ring_rows(int32_t n) {
+  int32_t largest = 1 << (31 - __builtin_clz((unsigned)n));
+  return largest - 1 + ring_length(n - largest);
+}
+
+/* The bars of a lane after which nothing of what its rings held before is left in them. */
+static inline int64_t ring_reach(int32_t n) { return 2 * (int64_t)(1 << (31 - __builtin_clz((unsigned)n))); }
+
 /* A plan that has been checked. */
 struct plan {
   struct header header;
-  const struct clock *clocks;
   const struct window *windows;
   const struct step *steps;
   const struct numbers *numbers;
   /* 1 / period of each window. */
   const double *window_weights;
-  /* Bars after which a lane has all warm-ups behind it. */
-  double warm;
+  /* The bars of a lane that its windows, and what is made of them, depend on. */
+  int64_t reach;
 };
 
 /* One kernel: all bars of all groups. Everything has been checked. */

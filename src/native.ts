@@ -16,7 +16,7 @@ const KERNEL_PATH = import.meta.dir.startsWith("/$bunfs/")
   : join(import.meta.dir, "..", "native", "build", KERNEL_FILE);
 
 /** PENSTOCK_ABI of native/penstock.h: the library, the fields of a call and the tables of a plan belong together. */
-const ABI = 1;
+const ABI = 2;
 
 const FUNCTIONS = {
   penstock_kernels: { args: [], returns: "i32" },

@@ -21,7 +21,10 @@ export function addMarketOptions(command: Command): Command {
   return command
     .addOption(
       new Option("--symbols <A,B>", "only these symbols").argParser((text: string) =>
-        text.split(",").map((symbol) => symbol.trim()),
+        text
+          .split(",")
+          .map((symbol) => symbol.trim())
+          .filter((symbol) => symbol !== ""),
       ),
     )
     .option("--timeframe <1m|5m|15m|1h>", "base timeframe, where the folder mixes several")

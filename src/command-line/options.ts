@@ -1,4 +1,4 @@
-import { accessSync, constants, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { accessSync, constants, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { Option } from "commander";
 import { type LoadedSettings, loadSettings } from "../config/load.ts";
@@ -46,6 +46,7 @@ export function htmlOption(): Option {
 
 function checkWritable(option: string, file: string): void {
   const refuse = (why: string) => new InputError(`${option} ${file}: ${why}`, 2);
+  if (file === "") throw new InputError(`${option}: the name of the file is empty`, 2);
   if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) throw refuse("is a directory");
   try {
     accessSync(dirname(file), constants.W_OK);
@@ -61,12 +62,18 @@ export async function writeJson(target: JsonTarget, value: unknown): Promise<voi
   else writeWhole(target, line);
 }
 
-/** Writes a file under another name and moves it into place, so that nobody ever sees a part of it. */
+/**
+ * Writes a file under another name and moves it into place, so that nobody ever sees a part of it. A link is followed;
+ * what is no regular file (a device, a pipe) is written to as it is and never replaced.
+ */
 export function writeWhole(file: string, text: string): void {
-  const draft = `${file}.${process.pid}.tmp`;
+  const there = statSync(file, { throwIfNoEntry: false });
+  const target = there === undefined ? file : realpathSync(file);
+  const draft = `${target}.${process.pid}.tmp`;
   try {
+    if (there !== undefined && !there.isFile()) return writeFileSync(file, text);
     writeFileSync(draft, text);
-    renameSync(draft, file);
+    renameSync(draft, target);
   } catch (error) {
     rmSync(draft, { force: true });
     throw new InputError(`cannot write ${file}: ${(error as Error).message}`);

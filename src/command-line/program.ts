@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { InputError } from "../input-error.ts";
+import { JournalWriteError } from "../journal/writer.ts";
 import { dieWithParent } from "../native.ts";
 
 /** The program without its commands. Wrong use is reported as `penstock: message` and ends with code 2. */
@@ -23,7 +24,8 @@ export async function runProgram(program: Command, argv: readonly string[]): Pro
   // A reader such as `head` that has seen enough is no failure of ours.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0);
-    throw error;
+    process.stderr.write(`penstock: standard output cannot be written: ${error.message}\n`);
+    process.exit(1);
   });
   try {
     await program.parseAsync(argv);
@@ -31,9 +33,9 @@ export async function runProgram(program: Command, argv: readonly string[]): Pro
     if (error instanceof CommanderError) {
       // Help and version that were asked for end with 0; commander has printed its message already.
       process.exitCode = error.exitCode === 0 ? 0 : 2;
-    } else if (error instanceof InputError) {
+    } else if (error instanceof InputError || error instanceof JournalWriteError) {
       process.stderr.write(`penstock: ${error.message}\n`);
-      process.exit(error.exitCode);
+      process.exit(error instanceof InputError ? error.exitCode : 1);
     } else {
       throw error;
     }

@@ -103,6 +103,8 @@ function command(state: State, event: CommandEvent, out: Effect[]): void {
   switch (command) {
     case "pause":
     case "reduce-only":
+      // Only `resume` leads out of a halt.
+      if (state.floor === "halted") return;
       return setTrading(state, "reduce-only", `operator: ${command}`, out);
     case "resume":
       forgive(state.risk, state.now);

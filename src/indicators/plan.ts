@@ -46,50 +46,64 @@ export function minimumOf(parameter: Exclude<IndicatorParameter, "deviations">):
  * `stateRows` rows and the outputs are `outputRows` rows.
  *
  * Rows 0 to 3 of the state are common: bars that the lane has seen, and close, high and low of the last of them. Then
- * come the clocks, the windows, and what each step keeps for itself. State that is all zero is the state before a
+ * come the rings of the windows, and what each step keeps for itself. State that is all zero is the state before a
  * lane's first bar.
  */
 export interface IndicatorPlan {
   readonly requests: readonly IndicatorRequest[];
-  readonly clocks: readonly Clock[];
   readonly windows: readonly Window[];
   readonly steps: readonly PlanStep[];
   readonly stateRows: number;
   readonly outputRows: number;
+  /** What windows give to the steps of the same bar; at most MAX_RESULT_ROWS. */
+  readonly resultRows: number;
   /**
-   * The same as whole numbers, for kernels that are not TypeScript: a header of 8 (TABLE_VERSION, number of clocks,
-   * windows and steps, stateRows, outputRows, 0, 0), 2 per clock (period, position), 5 per window (source, period,
-   * position, ring, result) and 12 per step (kind, period, second, third, state, output, first window, second window,
-   * second position, third position, 0, 0); codes are positions in WINDOW_SOURCES and STEP_KINDS.
+   * The same as whole numbers, for kernels that are not TypeScript: a header of 8 (TABLE_VERSION, number of windows and
+   * steps, stateRows, outputRows, resultRows, 0, 0), 4 per window (source, period, rings, result) and 8 per step (kind,
+   * period, second, third, state, output, first window, second window); codes are positions in WINDOW_SOURCES and
+   * STEP_KINDS.
    */
   readonly table: Int32Array<SharedArrayBuffer>;
   /** Four per step: deviations and the three weights. Then the weight of each window. */
   readonly numbers: Float64Array<SharedArrayBuffer>;
 }
 
-/** Where the newest of a ring of `period` rows goes, per lane: bars seen modulo `period`. `position` is its row. */
-export interface Clock {
-  readonly period: number;
-  readonly position: number;
-}
-
-export const WINDOW_SOURCES = ["close", "volume", "high", "low", "typical"] as const;
+export const WINDOW_SOURCES = ["close", "volume", "high", "low", "turnover"] as const;
 export type WindowSource = (typeof WINDOW_SOURCES)[number];
 
 /**
- * The last `period` values of a source (`typical` is (high + low + close) / 3), shared by all steps that look at them:
- * a ring of `period` rows from row `ring` on, and from row `result` on what all of them need of it.
+ * The last `period` values of a source (`turnover` is volume · (high + low + close)), shared by all steps that look at
+ * them: rings from row `rings` of the state on, and from row `result` of the results on what the steps need.
+ *
+ * Not the values are kept, but what is known of the last 1, 2, 4 … of them, each in a ring that reaches as far back as
+ * it is looked at: the last 2n are the last n and, n bars ago, the last n before them. Any number of values is a few
+ * such blocks side by side, or two that overlap where that is allowed. So a window costs as many operations as its
+ * period has binary digits, and nothing is ever taken away from a sum, which would drift. All rings together have about
+ * as many rows as the window has values.
  */
-export interface Window extends Clock {
+export interface Window {
   readonly source: WindowSource;
-  readonly ring: number;
+  readonly period: number;
+  readonly rings: number;
   readonly result: number;
   /** 1 / period. */
   readonly weight: number;
 }
 
-/** Rows of results: mean difference from the newest close and deviation; sum and mean; highest; lowest; the newest. */
-const RESULT_ROWS: Readonly<Record<WindowSource, number>> = { close: 2, volume: 2, high: 1, low: 1, typical: 1 };
+/** Rows of results: mean and standard deviation; mean; highest; lowest; mean. */
+const RESULT_ROWS: Readonly<Record<WindowSource, number>> = { close: 2, volume: 1, high: 1, low: 1, turnover: 1 };
+export const MAX_RESULT_ROWS = 128;
+
+/** The length of a ring that is read at `lag`: the next power of two, or none for no lag. */
+export function ringLength(lag: number): number {
+  return lag <= 1 ? lag : 1 << (32 - Math.clz32(lag - 1));
+}
+
+/** The rows of all rings of a window, of 1, 2, 4 … rows below the largest power of two in n, and of that itself. */
+export function ringRows(n: number): number {
+  const largest = 1 << (31 - Math.clz32(n));
+  return largest - 1 + ringLength(n - largest);
+}
 
 /** One request with its places: `state` and `output` are its first rows. What a kind does not have is 0. */
 export interface PlanStep {
@@ -105,12 +119,9 @@ export interface PlanStep {
   readonly thirdWeight: number;
   readonly state: number;
   readonly output: number;
-  /** First rows of the results of its windows; for the VWAP, of the windows' rings. */
+  /** First rows of the results of its windows. */
   readonly firstWindow: number;
   readonly secondWindow: number;
-  /** Positions in rings over the second and third period. */
-  readonly secondPosition: number;
-  readonly thirdPosition: number;
 }
 
 /** Common rows of the state. */
@@ -121,7 +132,7 @@ export const LAST_LOW = 3;
 const COMMON_ROWS = 4;
 
 /** Counts up with every change of the table, the numbers or the meaning of a row. */
-export const TABLE_VERSION = 1;
+export const TABLE_VERSION = 2;
 export const STEP_KINDS = Object.keys(INDICATORS) as readonly IndicatorKind[];
 
 /** Lays requests out in the order given. @throws RangeError for a parameter out of bounds. */
@@ -133,32 +144,23 @@ export function planIndicators(requests: readonly IndicatorRequest[]): Indicator
     return rows - count;
   };
 
-  const clocks = new Map<number, Clock>();
-  for (const request of requests) {
-    for (const period of ringPeriods(request)) {
-      if (!clocks.has(period)) clocks.set(period, { period, position: take(1) });
-    }
-  }
-  const positionOf = (period: number) => clocks.get(period)?.position ?? 0;
-
   const windows = new Map<string, Window>();
+  let resultRows = 0;
   for (const request of requests) {
     if (!("period" in request)) continue;
     const { period } = request;
     for (const source of SOURCES[request.kind]) {
       const name = `${source}:${period}`;
       if (windows.has(name)) continue;
-      const ring = take(period);
-      const result = take(RESULT_ROWS[source]);
-      windows.set(name, { source, period, position: positionOf(period), ring, result, weight: 1 / period });
+      const rings = take(ringRows(period) * (source === "close" ? 2 : 1));
+      windows.set(name, { source, period, rings, result: resultRows, weight: 1 / period });
+      resultRows += RESULT_ROWS[source];
     }
   }
+  if (resultRows > MAX_RESULT_ROWS) throw new RangeError(`${windows.size} windows at once are too many`);
   const windowOf = (request: IndicatorRequest, place: number) => {
     const source = SOURCES[request.kind][place];
-    if (source === undefined || !("period" in request)) return 0;
-    const { ring, result } = windows.get(`${source}:${request.period}`)!;
-    // A volume-weighted mean needs the values themselves, and finds the results behind them.
-    return request.kind === "vwap" ? ring : result;
+    return source === undefined || !("period" in request) ? 0 : windows.get(`${source}:${request.period}`)!.result;
   };
 
   let outputRows = 0;
@@ -181,12 +183,10 @@ export function planIndicators(requests: readonly IndicatorRequest[]): Indicator
       output,
       firstWindow: windowOf(request, 0),
       secondWindow: windowOf(request, 1),
-      secondPosition: positionOf(second),
-      thirdPosition: positionOf(third),
     };
   });
-  const layout = { requests, clocks: [...clocks.values()], windows: [...windows.values()], steps };
-  return { ...layout, stateRows: rows, outputRows, ...tablesOf({ ...layout, stateRows: rows, outputRows }) };
+  const layout = { requests, windows: [...windows.values()], steps, stateRows: rows, outputRows, resultRows };
+  return { ...layout, ...tablesOf(layout) };
 }
 
 /** Output row of a request, by its position among the requests. @throws RangeError when it has no such output. */
@@ -216,7 +216,7 @@ const SOURCES: Readonly<Record<IndicatorKind, readonly WindowSource[]>> = {
   standardDeviation: ["close"],
   volumeAverage: ["volume"],
   obv: [],
-  vwap: ["typical", "volume"],
+  vwap: ["turnover", "volume"],
 };
 
 function check(request: IndicatorRequest): void {
@@ -250,12 +250,6 @@ function periodsOf(request: IndicatorRequest): number[] {
     .map((parameter) => parameterOf(request, parameter));
 }
 
-/** Periods of the rings that a request needs. */
-function ringPeriods(request: IndicatorRequest): readonly number[] {
-  if (request.kind === "stochastic") return [request.period, request.slowing, request.smoothing];
-  return SOURCES[request.kind].length > 0 ? periodsOf(request).slice(0, 1) : [];
-}
-
 /** Rows of state that belong to one request alone. */
 function ownRows(request: IndicatorRequest): number {
   switch (request.kind) {
@@ -270,7 +264,7 @@ function ownRows(request: IndicatorRequest): number {
     case "adx":
       return 4;
     case "stochastic":
-      return request.slowing + request.smoothing;
+      return ringRows(request.slowing) + ringRows(request.smoothing);
     default:
       return 0;
   }
@@ -285,11 +279,10 @@ function wilderWeight(period: number): number {
 }
 
 function tablesOf(plan: Omit<IndicatorPlan, "table" | "numbers">): Pick<IndicatorPlan, "table" | "numbers"> {
-  const { clocks, windows, steps, stateRows, outputRows } = plan;
+  const { windows, steps, stateRows, outputRows, resultRows } = plan;
   const whole = [
-    [TABLE_VERSION, clocks.length, windows.length, steps.length, stateRows, outputRows, 0, 0],
-    ...clocks.map(({ period, position }) => [period, position]),
-    ...windows.map((w) => [WINDOW_SOURCES.indexOf(w.source), w.period, w.position, w.ring, w.result]),
+    [TABLE_VERSION, windows.length, steps.length, stateRows, outputRows, resultRows, 0, 0],
+    ...windows.map((w) => [WINDOW_SOURCES.indexOf(w.source), w.period, w.rings, w.result]),
     ...steps.map((s) => [
       STEP_KINDS.indexOf(s.kind),
       s.period,
@@ -299,10 +292,6 @@ function tablesOf(plan: Omit<IndicatorPlan, "table" | "numbers">): Pick<Indicato
       s.output,
       s.firstWindow,
       s.secondWindow,
-      s.secondPosition,
-      s.thirdPosition,
-      0,
-      0,
     ]),
   ].flat();
   const numbers = [

@@ -1,6 +1,18 @@
 import { BAR, CLOSE, HIGH, LANES, LOW, VOLUME } from "../market/panel.ts";
 import type { Kernel } from "./kernel.ts";
-import { type IndicatorPlan, LAST_CLOSE, LAST_HIGH, LAST_LOW, type PlanStep, SEEN, type Window } from "./plan.ts";
+import {
+  type IndicatorKind,
+  type IndicatorPlan,
+  LAST_CLOSE,
+  LAST_HIGH,
+  LAST_LOW,
+  MAX_RESULT_ROWS,
+  type PlanStep,
+  ringLength,
+  ringRows,
+  SEEN,
+  type Window,
+} from "./plan.ts";
 
 /**
  * The indicators in plain TypeScript: the definition that every other kernel must equal bit for bit.
@@ -12,14 +24,13 @@ import { type IndicatorPlan, LAST_CLOSE, LAST_HIGH, LAST_LOW, type PlanStep, SEE
  * Lanes never mix. A lane whose close is NaN is absent: its state stays, its outputs are NaN. Everything else, flat
  * stand-in bars included, is an ordinary bar. Warm-up is counted per lane, so a late listing starts on its own.
  *
- * Recursive indicators have TA-Lib's seeding. Their state is flushed to zero below 1e-290, because it would otherwise
- * decay into denormals in a market that stands still, and denormals are many times slower. A NaN or Inf that gets into
+ * Recursive indicators have TA-Lib's seeding. Every 16 bars their state is flushed to zero below 1e-290, because
+ * it would otherwise decay into denormals in a market that stands still, and denormals are many times slower. A NaN or Inf that gets into
  * recursive state stays there until the lane is reset.
  *
- * Windowed indicators recompute their window at every bar and so do not drift. The window is a ring in the state, each
- * lane at its own position, and is summed in the order of its slots (not of age), so that a vector kernel sums whole
- * rows whatever the lanes' positions: slot i goes to partial sum i mod 4, then (s0 + s1) + (s2 + s3). Highest and
- * lowest go the same way. A window that several steps look at is kept and summed once, before all steps.
+ * Windowed indicators put their window together anew at every bar, from blocks of 1, 2, 4 … values (see Window), and so
+ * do not drift. Where a block lies in its ring follows from the number of bars that the lane has seen. A window that
+ * several steps look at is kept and computed once, before all steps.
  */
 export const portable: Kernel = {
   name: "portable",
@@ -114,49 +125,62 @@ function remember(plan: IndicatorPlan, bars: Float64Array, bar: number, state: F
   for (let lane = 0; lane < LANES; lane++) {
     const close = bars[bar + CLOSE + lane]!;
     if (Number.isNaN(close)) continue;
-    state[common + SEEN * LANES + lane] = state[common + SEEN * LANES + lane]! + 1;
+    const age = state[common + SEEN * LANES + lane]!;
+    state[common + SEEN * LANES + lane] = age + 1;
     state[common + LAST_CLOSE * LANES + lane] = close;
     state[common + LAST_HIGH * LANES + lane] = bars[bar + HIGH + lane]!;
     state[common + LAST_LOW * LANES + lane] = bars[bar + LOW + lane]!;
-    for (const { period, position } of plan.clocks) {
-      const at = common + position * LANES + lane;
-      state[at] = state[at] === period - 1 ? 0 : state[at]! + 1;
+    if (age % SETTLING === SETTLING - 1) settle(plan, state, common + lane);
+  }
+}
+
+/** Bars between two looks at what has decayed: averages of two values lose eight decimal digits meanwhile. */
+const SETTLING = 16;
+
+/** The first rows of what a kind keeps that decay. */
+const DECAYING: Readonly<Partial<Record<IndicatorKind, number>>> = { ema: 1, rsi: 2, atr: 1, adx: 4, macd: 3 };
+
+/** Sets to zero what has decayed to nothing in a lane. */
+function settle(plan: IndicatorPlan, state: Float64Array, lane: number): void {
+  for (const step of plan.steps) {
+    const rows = DECAYING[step.kind] ?? 0;
+    for (let row = step.state; row < step.state + rows; row++) {
+      state[lane + row * LANES] = flush(state[lane + row * LANES]!);
     }
   }
 }
 
-/** Takes the bar into a window and computes what the steps need of the window. */
+/** What the windows give to the steps of the same bar: rows of eight lanes. */
+const results = new Float64Array(MAX_RESULT_ROWS * LANES);
+
+/** Takes the bar into a window and computes what the steps need of it. */
 function look(window: Window, bars: Float64Array, bar: number, state: Float64Array, common: number): void {
   const { source, period } = window;
-  const length = period * LANES;
+  const rings = common + window.rings * LANES;
   for (let lane = 0; lane < LANES; lane++) {
     const close = bars[bar + CLOSE + lane]!;
     if (Number.isNaN(close)) continue;
-    const position = state[common + window.position * LANES + lane]! | 0;
-    const ring = common + window.ring * LANES + lane;
-    const at = ring + position * LANES;
-    const result = common + window.result * LANES + lane;
+    const age = state[common + SEEN * LANES + lane]!;
+    const volume = bars[bar + VOLUME + lane]!;
+    const high = bars[bar + HIGH + lane]!;
+    const low = bars[bar + LOW + lane]!;
+    const result = window.result * LANES + lane;
     switch (source) {
       case "close":
-        state[at] = close;
-        moments(state, ring, ring + length, close, window.weight, result);
+        results[result] = average(state, rings + lane, age, period, close, rings + ringRows(period) * LANES + lane);
+        results[result + LANES] = Math.sqrt(squares * window.weight);
         break;
       case "volume":
-        state[at] = bars[bar + VOLUME + lane]!;
-        state[result] = sum(state, ring, ring + length);
-        state[result + LANES] = state[result]! * window.weight;
+        results[result] = average(state, rings + lane, age, period, volume);
         break;
       case "high":
-        state[at] = bars[bar + HIGH + lane]!;
-        state[result] = highest(state, ring, ring + length, state[at]!);
+        results[result] = highest(state, rings + lane, age, period, high);
         break;
       case "low":
-        state[at] = bars[bar + LOW + lane]!;
-        state[result] = lowest(state, ring, ring + length, state[at]!);
+        results[result] = lowest(state, rings + lane, age, period, low);
         break;
-      case "typical":
-        state[at] = typical(bars, bar + lane);
-        state[result] = state[at]!;
+      case "turnover":
+        results[result] = average(state, rings + lane, age, period, volume * (high + low + close));
         break;
       default:
         source satisfies never;
@@ -164,113 +188,86 @@ function look(window: Window, bars: Float64Array, bar: number, state: Float64Arr
   }
 }
 
-function typical(bars: Float64Array, lane: number): number {
-  return (bars[lane + HIGH]! + bars[lane + LOW]! + bars[lane + CLOSE]!) / 3;
-}
+/** The second result of `average`: the sum of squared distances from the mean. */
+let squares = 0;
 
 /**
- * Mean difference from the newest close, and population standard deviation. Both sums are of differences from the newest close,
- * so a flat window is exact. It belongs to the window, so its squared distance from the mean is at most (n - 1) times
- * the variance (Samuelson): the subtraction below loses a few bits at the very worst and never falls below 0.
+ * Takes x into the rings of a lane and gives the mean of the last n values; with rings for them, `squares` as well.
+ * The rings hold sums of 1, 2, 4 … values, and sums of squared distances from their mean.
+ * Two blocks are joined by their means and sums of squares (Chan, Golub, LeVeque, "Updating Formulae and a Pairwise
+ * Algorithm for Computing Sample Variances", 1979): what is added is never negative, and a flat window is exact.
  */
-function moments(state: Float64Array, from: number, end: number, close: number, weight: number, result: number): void {
-  let at = from;
-  let s0 = 0;
-  let s1 = 0;
-  let s2 = 0;
-  let s3 = 0;
-  let q0 = 0;
-  let q1 = 0;
-  let q2 = 0;
-  let q3 = 0;
-  for (; at + 3 * LANES < end; at += 4 * LANES) {
-    const d0 = state[at]! - close;
-    const d1 = state[at + LANES]! - close;
-    const d2 = state[at + 2 * LANES]! - close;
-    const d3 = state[at + 3 * LANES]! - close;
-    s0 += d0;
-    s1 += d1;
-    s2 += d2;
-    s3 += d3;
-    q0 += d0 * d0;
-    q1 += d1 * d1;
-    q2 += d2 * d2;
-    q3 += d3 * d3;
+function average(state: Float64Array, rings: number, age: number, n: number, x: number, beside = -1): number {
+  let mean = x;
+  let block = 0;
+  squares = 0;
+  let taken = 0;
+  let ring = 0;
+  for (let size = 1; ; size *= 2) {
+    const largest = size > n - size;
+    const length = largest ? ringLength(n - size) : size;
+    if ((n & size) !== 0) {
+      if (taken === 0) {
+        mean = x / size;
+        squares = block;
+      } else {
+        const at = (ring + ((age - taken) & (length - 1))) * LANES;
+        const share = size / (taken + size);
+        const distance = state[rings + at]! / size - mean;
+        mean += distance * share;
+        if (beside >= 0) squares = squares + state[beside + at]! + distance * distance * (taken * share);
+      }
+      taken += size;
+    }
+    const at = (ring + (age & (length - 1))) * LANES;
+    if (largest) {
+      if (length > 0) {
+        state[rings + at] = x;
+        if (beside >= 0) state[beside + at] = block;
+      }
+      return mean;
+    }
+    const older = state[rings + at]!;
+    state[rings + at] = x;
+    if (beside >= 0) {
+      const distance = older - x;
+      const before = state[beside + at]!;
+      state[beside + at] = block;
+      block = block + before + distance * distance * (0.5 / size);
+    }
+    x += older;
+    ring += size;
   }
-  if (at < end) {
-    const d0 = state[at]! - close;
-    s0 += d0;
-    q0 += d0 * d0;
-  }
-  if (at + LANES < end) {
-    const d1 = state[at + LANES]! - close;
-    s1 += d1;
-    q1 += d1 * d1;
-  }
-  if (at + 2 * LANES < end) {
-    const d2 = state[at + 2 * LANES]! - close;
-    s2 += d2;
-    q2 += d2 * d2;
-  }
-  const mean = (s0 + s1 + (s2 + s3)) * weight;
-  state[result] = mean;
-  state[result + LANES] = Math.sqrt((q0 + q1 + (q2 + q3)) * weight - mean * mean);
 }
 
-function sum(state: Float64Array, from: number, end: number): number {
-  let at = from;
-  let s0 = 0;
-  let s1 = 0;
-  let s2 = 0;
-  let s3 = 0;
-  for (; at + 3 * LANES < end; at += 4 * LANES) {
-    s0 += state[at]!;
-    s1 += state[at + LANES]!;
-    s2 += state[at + 2 * LANES]!;
-    s3 += state[at + 3 * LANES]!;
+/** Takes x into the rings of a lane and gives the largest of the last n values. */
+function highest(state: Float64Array, rings: number, age: number, n: number, x: number): number {
+  for (let size = 1; ; size *= 2) {
+    const left = n - size;
+    const largest = size > left;
+    const length = largest ? ringLength(left) : size;
+    if (length === 0) return x;
+    const older = state[rings + ((age - (largest ? left : size)) & (length - 1)) * LANES]!;
+    state[rings + (age & (length - 1)) * LANES] = x;
+    x = above(older, x);
+    if (largest) return x;
+    rings += size * LANES;
   }
-  if (at < end) s0 += state[at]!;
-  if (at + LANES < end) s1 += state[at + LANES]!;
-  if (at + 2 * LANES < end) s2 += state[at + 2 * LANES]!;
-  return s0 + s1 + (s2 + s3);
 }
 
-/** The largest of a window, `newest` among them. */
-function highest(state: Float64Array, from: number, end: number, newest: number): number {
-  let at = from;
-  let m0 = newest;
-  let m1 = newest;
-  let m2 = newest;
-  let m3 = newest;
-  for (; at + 3 * LANES < end; at += 4 * LANES) {
-    m0 = above(state[at]!, m0);
-    m1 = above(state[at + LANES]!, m1);
-    m2 = above(state[at + 2 * LANES]!, m2);
-    m3 = above(state[at + 3 * LANES]!, m3);
+/** Takes x into the rings of a lane and gives the smallest of the last n values. */
+function lowest(state: Float64Array, rings: number, age: number, n: number, x: number): number {
+  for (let size = 1; ; size *= 2) {
+    const left = n - size;
+    const largest = size > left;
+    const length = largest ? ringLength(left) : size;
+    if (length === 0) return x;
+    const older = state[rings + ((age - (largest ? left : size)) & (length - 1)) * LANES]!;
+    state[rings + (age & (length - 1)) * LANES] = x;
+    x = below(older, x);
+    if (largest) return x;
+    rings += size * LANES;
   }
-  if (at < end) m0 = above(state[at]!, m0);
-  if (at + LANES < end) m1 = above(state[at + LANES]!, m1);
-  if (at + 2 * LANES < end) m2 = above(state[at + 2 * LANES]!, m2);
-  return above(above(m0, m1), above(m2, m3));
-}
-
-/** The smallest of a window, `newest` among them. */
-function lowest(state: Float64Array, from: number, end: number, newest: number): number {
-  let at = from;
-  let m0 = newest;
-  let m1 = newest;
-  let m2 = newest;
-  let m3 = newest;
-  for (; at + 3 * LANES < end; at += 4 * LANES) {
-    m0 = below(state[at]!, m0);
-    m1 = below(state[at + LANES]!, m1);
-    m2 = below(state[at + 2 * LANES]!, m2);
-    m3 = below(state[at + 3 * LANES]!, m3);
-  }
-  if (at < end) m0 = below(state[at]!, m0);
-  if (at + LANES < end) m1 = below(state[at + LANES]!, m1);
-  if (at + 2 * LANES < end) m2 = below(state[at + 2 * LANES]!, m2);
-  return below(below(m0, m1), below(m2, m3));
 }
 
 function above(a: number, b: number): number {
@@ -286,12 +283,9 @@ function flush(x: number): number {
   return Math.abs(x) < 1e-290 ? 0 : x;
 }
 
-/**
- * x above 0, else 0; exact for all finite x up to half the largest, NaN for NaN. It has no branch to mispredict, and
- * signs of price changes are coin tosses.
- */
+/** x above 0, else 0; NaN for NaN. */
 function rise(x: number): number {
-  return (Math.abs(x) + x) * 0.5;
+  return 0 > x ? 0 : x;
 }
 
 /** `e += 2/(n+1) · (close - e)`, seeded with the average of the first n closes. State: sum, then average. */
@@ -314,7 +308,7 @@ function ema(
       continue;
     }
     const seen = state[common + SEEN * LANES + lane]!;
-    const average = flush(exponential(state[own + lane]!, close, seen, n, weight));
+    const average = exponential(state[own + lane]!, close, seen, n, weight);
     state[own + lane] = average;
     out[to + lane] = seen >= n - 1 ? average : Number.NaN;
   }
@@ -344,8 +338,8 @@ function rsi(
       continue;
     }
     const change = close - state[common + LAST_CLOSE * LANES + lane]!;
-    const gain = flush(wilder(state[own + lane]!, rise(change), seen, n, weight));
-    const loss = flush(wilder(state[own + LANES + lane]!, rise(0 - change), seen, n, weight));
+    const gain = wilder(state[own + lane]!, rise(change), seen, n, weight);
+    const loss = wilder(state[own + LANES + lane]!, rise(0 - change), seen, n, weight);
     state[own + lane] = gain;
     state[own + LANES + lane] = loss;
     const movement = gain + loss;
@@ -374,7 +368,7 @@ function atr(
       continue;
     }
     const range = rangeOf(bars, bar + lane, state[common + LAST_CLOSE * LANES + lane]!);
-    const average = flush(wilder(state[own + lane]!, range, seen, n, weight));
+    const average = wilder(state[own + lane]!, range, seen, n, weight);
     state[own + lane] = average;
     out[to + lane] = seen < n ? Number.NaN : average;
   }
@@ -382,7 +376,7 @@ function atr(
 
 /**
  * Wilder's directional movement with TA-Lib's seeding: the sums of true range and movements start with n - 1 bars and
- * then decay as `sum - sum/n + new`, so that +DI and -DI begin at bar n; the ADX begins at bar 2n - 1 with the mean
+ * then decay as `sum · (1 - 1/n) + new`, so that +DI and -DI begin at bar n; the ADX begins at bar 2n - 1 with the mean
  * of n DX. DI is 0 where the true range is 0; where both DI are 0 there is no DX and the ADX keeps its value (in the
  * seeding it counts as 0), as in TA-Lib. State: plus, minus, range, ADX (a sum while seeding).
  */
@@ -398,6 +392,7 @@ function adx(
 ): void {
   const n = step.period;
   const weight = step.weight;
+  const rest = 1 - weight;
   for (let lane = 0; lane < LANES; lane++) {
     const close = bars[bar + CLOSE + lane]!;
     const seen = state[common + SEEN * LANES + lane]!;
@@ -413,13 +408,13 @@ function adx(
     let minus = state[own + LANES + lane]!;
     let range = state[own + 2 * LANES + lane]!;
     if (seen >= n) {
-      plus -= plus * weight;
-      minus -= minus * weight;
-      range -= range * weight;
+      plus *= rest;
+      minus *= rest;
+      range *= rest;
     }
-    plus = flush(plus + (up > down ? up : 0));
-    minus = flush(minus + (down > up ? down : 0));
-    range = flush(range + rangeOf(bars, bar + lane, state[common + LAST_CLOSE * LANES + lane]!));
+    plus += up > down ? up : 0;
+    minus += down > up ? down : 0;
+    range += rangeOf(bars, bar + lane, state[common + LAST_CLOSE * LANES + lane]!);
     state[own + lane] = plus;
     state[own + LANES + lane] = minus;
     state[own + 2 * LANES + lane] = range;
@@ -429,8 +424,8 @@ function adx(
       out[to + 2 * LANES + lane] = Number.NaN;
       continue;
     }
-    out[to + LANES + lane] = range === 0 ? 0 : 100 * (plus / range);
-    out[to + 2 * LANES + lane] = range === 0 ? 0 : 100 * (minus / range);
+    out[to + LANES + lane] = range === 0 ? 0 : plus * (100 / range);
+    out[to + 2 * LANES + lane] = range === 0 ? 0 : minus * (100 / range);
 
     const movement = plus + minus;
     const difference = Math.abs(plus - minus);
@@ -440,13 +435,12 @@ function adx(
       average = seen < 2 * n ? average + directional : average + weight * (directional - average);
     }
     if (seen === 2 * n - 1) average /= n;
-    average = flush(average);
     state[own + 3 * LANES + lane] = average;
     out[to + lane] = seen < 2 * n - 1 ? Number.NaN : average;
   }
 }
 
-/** The mean of n closes, as newest close + mean difference from it. */
+/** The mean of n closes. */
 function sma(
   step: PlanStep,
   bars: Float64Array,
@@ -456,11 +450,11 @@ function sma(
   out: Float64Array,
   to: number,
 ): void {
-  const mean = common + step.firstWindow * LANES;
+  const mean = step.firstWindow * LANES;
   for (let lane = 0; lane < LANES; lane++) {
-    const close = bars[bar + CLOSE + lane]!;
-    const known = state[common + SEEN * LANES + lane]! >= step.period - 1 && !Number.isNaN(close);
-    out[to + lane] = known ? close + state[mean + lane]! : Number.NaN;
+    const absent = Number.isNaN(bars[bar + CLOSE + lane]!);
+    const known = state[common + SEEN * LANES + lane]! >= step.period - 1 && !absent;
+    out[to + lane] = known ? results[mean + lane]! : Number.NaN;
   }
 }
 
@@ -474,12 +468,12 @@ function bollinger(
   out: Float64Array,
   to: number,
 ): void {
-  const mean = common + step.firstWindow * LANES;
+  const mean = step.firstWindow * LANES;
   for (let lane = 0; lane < LANES; lane++) {
-    const close = bars[bar + CLOSE + lane]!;
-    const known = state[common + SEEN * LANES + lane]! >= step.period - 1 && !Number.isNaN(close);
-    const middle = close + state[mean + lane]!;
-    const width = step.deviations * state[mean + LANES + lane]!;
+    const absent = Number.isNaN(bars[bar + CLOSE + lane]!);
+    const known = state[common + SEEN * LANES + lane]! >= step.period - 1 && !absent;
+    const middle = results[mean + lane]!;
+    const width = step.deviations * results[mean + LANES + lane]!;
     out[to + lane] = known ? middle + width : Number.NaN;
     out[to + LANES + lane] = known ? middle : Number.NaN;
     out[to + 2 * LANES + lane] = known ? middle - width : Number.NaN;
@@ -496,11 +490,11 @@ function standardDeviation(
   out: Float64Array,
   to: number,
 ): void {
-  const deviation = common + (step.firstWindow + 1) * LANES;
+  const deviation = (step.firstWindow + 1) * LANES;
   for (let lane = 0; lane < LANES; lane++) {
     const absent = Number.isNaN(bars[bar + CLOSE + lane]!);
     const known = state[common + SEEN * LANES + lane]! >= step.period - 1 && !absent;
-    out[to + lane] = known ? state[deviation + lane]! : Number.NaN;
+    out[to + lane] = known ? results[deviation + lane]! : Number.NaN;
   }
 }
 
@@ -514,11 +508,11 @@ function extreme(
   out: Float64Array,
   to: number,
 ): void {
-  const result = common + step.firstWindow * LANES;
+  const result = step.firstWindow * LANES;
   for (let lane = 0; lane < LANES; lane++) {
     const absent = Number.isNaN(bars[bar + CLOSE + lane]!);
     const known = state[common + SEEN * LANES + lane]! >= step.period - 1 && !absent;
-    out[to + lane] = known ? state[result + lane]! : Number.NaN;
+    out[to + lane] = known ? results[result + lane]! : Number.NaN;
   }
 }
 
@@ -532,11 +526,11 @@ function volumeAverage(
   out: Float64Array,
   to: number,
 ): void {
-  const mean = common + (step.firstWindow + 1) * LANES;
+  const mean = step.firstWindow * LANES;
   for (let lane = 0; lane < LANES; lane++) {
     const absent = Number.isNaN(bars[bar + CLOSE + lane]!);
     const known = state[common + SEEN * LANES + lane]! >= step.period - 1 && !absent;
-    out[to + lane] = known ? state[mean + lane]! : Number.NaN;
+    out[to + lane] = known ? results[mean + lane]! : Number.NaN;
   }
 }
 
@@ -553,19 +547,19 @@ function volumeRatio(
   out: Float64Array,
   to: number,
 ): void {
-  const mean = common + (step.firstWindow + 1) * LANES;
+  const mean = step.firstWindow * LANES;
   for (let lane = 0; lane < LANES; lane++) {
     const absent = Number.isNaN(bars[bar + CLOSE + lane]!);
     const known = state[common + SEEN * LANES + lane]! >= step.period - 1 && !absent;
-    const average = state[mean + lane]!;
+    const average = results[mean + lane]!;
     out[to + lane] = !known ? Number.NaN : average === 0 ? 0 : bars[bar + VOLUME + lane]! / average;
   }
 }
 
 /**
- * The rolling VWAP: the mean of the typical prices, (high + low + close) / 3, of n bars weighted by their volumes, as
- * the newest + mean difference from it. Where nothing was traded in the whole window it is the newest typical price.
- * It rolls because a kernel knows no time of day: a VWAP that starts over each session is a VWAP of other bars.
+ * The rolling VWAP: the mean of the typical prices, (high + low + close) / 3, of n bars weighted by their volumes. Where
+ * nothing was traded in the whole window it is the newest typical price. It rolls because a kernel knows no time of day:
+ * a VWAP that starts over each session is a VWAP of other bars.
  */
 function vwap(
   step: PlanStep,
@@ -576,35 +570,13 @@ function vwap(
   out: Float64Array,
   to: number,
 ): void {
-  const n = step.period;
-  const typicals = common + step.firstWindow * LANES;
-  const volumes = common + step.secondWindow * LANES;
   for (let lane = 0; lane < LANES; lane++) {
-    const absent = Number.isNaN(bars[bar + CLOSE + lane]!);
-    if (absent || state[common + SEEN * LANES + lane]! < n - 1) {
-      out[to + lane] = Number.NaN;
-      continue;
-    }
-    let price = typicals + lane;
-    let volume = volumes + lane;
-    const end = price + n * LANES;
-    // Behind the rings lie the results of the windows: the newest typical price and the sum of the volumes.
-    const newest = state[end]!;
-    const total = state[volume + n * LANES]!;
-    let s0 = 0;
-    let s1 = 0;
-    let s2 = 0;
-    let s3 = 0;
-    for (; price + 3 * LANES < end; price += 4 * LANES, volume += 4 * LANES) {
-      s0 += (state[price]! - newest) * state[volume]!;
-      s1 += (state[price + LANES]! - newest) * state[volume + LANES]!;
-      s2 += (state[price + 2 * LANES]! - newest) * state[volume + 2 * LANES]!;
-      s3 += (state[price + 3 * LANES]! - newest) * state[volume + 3 * LANES]!;
-    }
-    if (price < end) s0 += (state[price]! - newest) * state[volume]!;
-    if (price + LANES < end) s1 += (state[price + LANES]! - newest) * state[volume + LANES]!;
-    if (price + 2 * LANES < end) s2 += (state[price + 2 * LANES]! - newest) * state[volume + 2 * LANES]!;
-    out[to + lane] = total === 0 ? newest : newest + (s0 + s1 + (s2 + s3)) / total;
+    const close = bars[bar + CLOSE + lane]!;
+    const known = state[common + SEEN * LANES + lane]! >= step.period - 1 && !Number.isNaN(close);
+    const typical = (bars[bar + HIGH + lane]! + bars[bar + LOW + lane]! + close) / 3;
+    const turnover = results[step.firstWindow * LANES + lane]!;
+    const volume = results[step.secondWindow * LANES + lane]!;
+    out[to + lane] = !known ? Number.NaN : volume === 0 ? typical : turnover / (volume * 3);
   }
 }
 
@@ -665,10 +637,10 @@ function macd(
     const seen = state[common + SEEN * LANES + lane]!;
     const fastSeen = seen - (slow - fast);
     const signalSeen = seen - (slow - 1);
-    const fastAverage = flush(exponential(state[own + lane]!, close, fastSeen, fast, step.weight));
-    const slowAverage = flush(exponential(state[own + LANES + lane]!, close, seen, slow, step.secondWeight));
+    const fastAverage = exponential(state[own + lane]!, close, fastSeen, fast, step.weight);
+    const slowAverage = exponential(state[own + LANES + lane]!, close, seen, slow, step.secondWeight);
     const line = fastAverage - slowAverage;
-    const signal = flush(exponential(state[own + 2 * LANES + lane]!, line, signalSeen, smoothing, step.thirdWeight));
+    const signal = exponential(state[own + 2 * LANES + lane]!, line, signalSeen, smoothing, step.thirdWeight);
     state[own + lane] = fastAverage;
     state[own + LANES + lane] = slowAverage;
     state[own + 2 * LANES + lane] = signal;
@@ -682,8 +654,8 @@ function macd(
 /**
  * Lane's stochastic with TA-Lib's smoothing: where the close lies between the lowest low and the highest high of
  * `period` bars (0 to 100; 0 where they are equal), its mean over `slowing` bars (k), and the mean of k over `smoothing`
- * bars (d). Both begin with d, at bar period + slowing + smoothing - 3. State: a ring of places, a ring of k; what is
- * pushed in warm-up is gone from the rings when it ends.
+ * bars (d). Both begin with d, at bar period + slowing + smoothing - 3. State: rings of places and of k; what they take
+ * in warm-up is gone from them when it ends.
  */
 function stochastic(
   step: PlanStep,
@@ -703,18 +675,13 @@ function stochastic(
       out[to + LANES + lane] = Number.NaN;
       continue;
     }
-    const low = state[common + step.secondWindow * LANES + lane]!;
-    const range = state[common + step.firstWindow * LANES + lane]! - low;
+    const age = state[common + SEEN * LANES + lane]!;
+    const low = results[step.secondWindow * LANES + lane]!;
+    const range = results[step.firstWindow * LANES + lane]! - low;
     const place = range === 0 ? 0 : 100 * ((close - low) / range);
-
-    const places = own + lane;
-    state[places + (state[common + step.secondPosition * LANES + lane]! | 0) * LANES] = place;
-    const k = sum(state, places, places + slowing * LANES) / slowing;
-    const ks = own + slowing * LANES + lane;
-    state[ks + (state[common + step.thirdPosition * LANES + lane]! | 0) * LANES] = k;
-    const d = sum(state, ks, ks + smoothing * LANES) / smoothing;
-
-    const known = state[common + SEEN * LANES + lane]! >= period + slowing + smoothing - 3;
+    const k = average(state, own + lane, age, slowing, place);
+    const d = average(state, own + ringRows(slowing) * LANES + lane, age, smoothing, k);
+    const known = age >= period + slowing + smoothing - 3;
     out[to + lane] = known ? k : Number.NaN;
     out[to + LANES + lane] = known ? d : Number.NaN;
   }

@@ -91,9 +91,13 @@ interface Draft {
   readonly minNotional: number;
 }
 
+/** Further decimals in a file are noise of floating point (0.30000000000000004), not a step of any exchange. */
+const FINEST_SEEN = 10;
+
 function inferredDraft(seen: ObservedSymbol): Draft {
-  const tick = { units: 1, decimals: seen.priceDecimals };
-  const volumeLot = seen.volumeDecimals === undefined ? undefined : { units: 1, decimals: seen.volumeDecimals };
+  const tick = { units: 1, decimals: Math.min(seen.priceDecimals, FINEST_SEEN) };
+  const volumeLot =
+    seen.volumeDecimals === undefined ? undefined : { units: 1, decimals: Math.min(seen.volumeDecimals, FINEST_SEEN) };
   const lotFromVolume = volumeLot !== undefined && valueOfDecimal(volumeLot) * seen.price <= DEAREST_LOT;
   const lot = lotFromVolume ? volumeLot : lotWorthUpTo(1, seen.price);
   return {
@@ -116,10 +120,16 @@ function lotWorthUpTo(value: number, price: number): Decimal {
   return { units: powerOfTen(exponent), decimals: 0 };
 }
 
+/** Decimals up to which ticks and lots are counted exactly, whatever they are multiplied with. */
+const FINEST = 14;
+
 /** Coarsens the lot by tens until a lot moving by a tick is worth a whole number of ledger units. */
 function finish(symbol: string, draft: Draft): Instrument {
   const { tick } = draft;
   let lot = draft.lot;
+  if (tick.decimals > FINEST || lot.decimals > FINEST) {
+    throw new InputError(`${symbol}: a tick or step size of more than ${FINEST} decimals cannot be traded exactly`);
+  }
   let unitValue = ledgerUnits(tick, lot);
   while (!Number.isInteger(unitValue)) {
     lot = lot.decimals > 0 ? { units: lot.units, decimals: lot.decimals - 1 } : { units: lot.units * 10, decimals: 0 };

@@ -48,6 +48,8 @@ const COMMA = 44;
 const POINT = 46;
 const ZERO = 48;
 
+/** No price or volume of an exchange is larger; beyond this, ticks and lots could not be counted exactly. */
+const LARGEST = 1e20;
 /** Mantissas below this are exact in float64, whatever their digits. */
 const EXACT = Number.MAX_SAFE_INTEGER + 1;
 /** Years 1973 to 2286 in ms: an `open_time` outside of it is in other units. */
@@ -141,6 +143,11 @@ export function parseKlines(bytes: Uint8Array, file: string, timeframe: number):
           usedDecimals = cell.decimals;
         }
         row[role] = value;
+        if (value > LARGEST) {
+          const name = role === VOLUME ? header.volumeName : COLUMN_NAME[role]!;
+          const shown = JSON.stringify(text(bytes, start, position).slice(0, 40));
+          throw fault(file, index, `${name} is beyond ${LARGEST}: ${shown}`);
+        }
         if (role === VOLUME) {
           if (usedDecimals > volumeDecimals) volumeDecimals = usedDecimals;
         } else if (usedDecimals > priceDecimals) {

@@ -173,7 +173,7 @@ function assemble(
   const offTick = symbols.filter((_, index) => toTicks(histories[index]!, rules.instruments[index]!));
   if (offTick.length > 0) {
     const who = naming(offTick, symbols.length);
-    assumptions.push(`Prices of ${who}: rounded to the tick size of the rules, which is coarser than the bars.`);
+    assumptions.push(`Prices of ${who}: rounded to the tick size, which is coarser than the bars.`);
   }
   const funding = fundingSchedule({
     symbols,

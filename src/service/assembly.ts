@@ -231,14 +231,17 @@ export function warmUpSteps(source: BarSource, from: number | undefined): number
 export function runHash(
   settings: Settings,
   run: {
-    readonly symbols: readonly string[];
-    readonly timeframe: number;
+    readonly source: BarSource;
     readonly from: number | undefined;
     readonly without: readonly Cost[];
   },
 ): string {
-  const extra = [run.symbols.join(), String(run.timeframe), String(run.from ?? ""), [...run.without].sort().join()];
-  return settingsHash(settings, extra);
+  // What was given, inferred or assumed of the contracts and of funding decides as much as any setting.
+  const { instruments, contracts, timeframe, assumptions } = run.source;
+  const rules = JSON.stringify([instruments, contracts, assumptions], (_, value) =>
+    typeof value === "bigint" ? String(value) : value,
+  );
+  return settingsHash(settings, [rules, String(timeframe), String(run.from ?? ""), [...run.without].sort().join()]);
 }
 
 /** Opens the journal of a run: DATA_DIR/journal/<time>-<pid>-<command>.journal */
@@ -258,7 +261,8 @@ export function openJournal(
     created,
     effects: "orders",
   };
-  return new JournalWriter(path, header, "buffered");
+  // What sends orders while people watch writes them down before they leave; a backtest can be run again.
+  return new JournalWriter(path, header, run.command === "run" ? "intent" : "buffered");
 }
 
 /** The settings without the secrets among them: journals are shown to others. */

@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
 import { AnalysisAhead } from "../analysis/analysis-ahead.ts";
 import { type AnalysisPool, divideSymbols } from "../analysis/pool.ts";
 import type { Settings } from "../config/settings.ts";
@@ -143,7 +144,7 @@ async function trade(settings: Settings, options: BacktestOptions, pool: Analysi
   const tradeFrom = options.from ?? source.start;
   const state = newState(settings, source.instruments, tradeFrom);
   const exchange = newExchange(settings, source, without);
-  const settingsHash = runHash(settings, { symbols, timeframe, from: options.from, without });
+  const settingsHash = runHash(settings, { source, from: options.from, without });
   const journal = openJournal(settings, {
     command: "backtest",
     kernel: analysis.kernel,
@@ -198,16 +199,16 @@ async function trade(settings: Settings, options: BacktestOptions, pool: Analysi
 export function recordedData(source: RecordedMarket, choice: MarketChoice) {
   return {
     kind: "recorded",
-    dir: choice.dir,
+    dir: resolve(choice.dir),
     files: source.sourceFiles,
     dataHash: source.dataHash,
     timeframe: source.timeframe,
     from: choice.from ?? null,
     to: choice.to ?? null,
     symbols: source.instruments.map((instrument) => instrument.symbol),
-    ...(choice.fundingFile === undefined ? {} : { fundingFile: choice.fundingFile }),
-    ...(choice.rulesFile === undefined ? {} : { rulesFile: choice.rulesFile }),
-    ...(choice.bracketsFile === undefined ? {} : { bracketsFile: choice.bracketsFile }),
+    ...(choice.fundingFile === undefined ? {} : { fundingFile: resolve(choice.fundingFile) }),
+    ...(choice.rulesFile === undefined ? {} : { rulesFile: resolve(choice.rulesFile) }),
+    ...(choice.bracketsFile === undefined ? {} : { bracketsFile: resolve(choice.bracketsFile) }),
   } as const;
 }
 

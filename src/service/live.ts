@@ -110,8 +110,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
     const tradeFrom = from ?? source.start;
     const state = newState(settings, source.instruments, tradeFrom);
     const exchange = newExchange(settings, feed.noteFunding(source), without);
-    const symbols = source.instruments.map((instrument) => instrument.symbol);
-    const settingsHash = runHash(settings, { symbols, timeframe: source.timeframe, from, without });
+    const settingsHash = runHash(settings, { source, from, without });
     const recorded = market.kind === "recorded";
     const marketEnd = (recorded ? undefined : market.to) ?? Number.POSITIVE_INFINITY;
     const journal = openJournal(settings, {

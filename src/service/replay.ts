@@ -20,12 +20,20 @@ export interface Replayed {
   readonly trades: number;
 }
 
+/** Inputs of a run that lie elsewhere now. */
+export interface MovedInputs {
+  readonly dir?: string | undefined;
+  readonly fundingFile?: string | undefined;
+  readonly rulesFile?: string | undefined;
+  readonly bracketsFile?: string | undefined;
+}
+
 /**
  * Feeds a journal to the core of this build again and compares what it does. Never writes to the journal.
- * @param dir where the recorded bars are now; where the journal says, when absent.
+ * @param moved where the run's inputs are now; where the journal says, when absent.
  * @throws InputError for a damaged journal, or when the bars are not the ones the run was made on.
  */
-export function replayJournal(path: string, dir?: string): Replayed {
+export function replayJournal(path: string, moved: MovedInputs = {}): Replayed {
   const journal = readJournal(path);
   const { header } = journal;
   const { data } = header;
@@ -33,7 +41,7 @@ export function replayJournal(path: string, dir?: string): Replayed {
   const tradeFrom = data.kind === "recorded" ? (data.from ?? 0) : data.start;
   const state = newState(settings, header.instruments, tradeFrom);
   const collector = new Collector(header.instruments, tradeFrom, state.config.balance);
-  const barsOf = header.bars === "referenced" ? recordedBars(path, header, dir) : undefined;
+  const barsOf = header.bars === "referenced" ? recordedBars(path, header, moved) : undefined;
   const result = replay(
     journal,
     (event, effects) => {
@@ -42,6 +50,11 @@ export function replayJournal(path: string, dir?: string): Replayed {
     },
     barsOf,
   );
+  if (result.identical && result.end !== undefined && result.end.tradesHash !== collector.tradesHash) {
+    throw new Error(
+      `the effects are identical and the trades are not: ${result.end.tradesHash}, ${collector.tradesHash}`,
+    );
+  }
   return {
     result,
     header,
@@ -52,23 +65,23 @@ export function replayJournal(path: string, dir?: string): Replayed {
 }
 
 /** The bars that a journal refers to, step by step, after their hash was found to be the run's. */
-function recordedBars(path: string, header: JournalHeader, dir: string | undefined): BarsOf {
+function recordedBars(path: string, header: JournalHeader, moved: MovedInputs): BarsOf {
   const { data, settings } = header;
   if (data.kind !== "recorded") throw new InputError(`${path} refers to generated bars, which it should hold itself`);
   const source = openRecordedMarket({
-    dir: dir ?? data.dir,
+    dir: moved.dir ?? data.dir,
     symbols: data.symbols,
     timeframe: timeframeName(data.timeframe),
     from: data.from ?? undefined,
     to: data.to ?? undefined,
-    fundingFile: data.fundingFile,
-    rulesFile: data.rulesFile,
-    bracketsFile: data.bracketsFile,
+    fundingFile: moved.fundingFile ?? data.fundingFile,
+    rulesFile: moved.rulesFile ?? data.rulesFile,
+    bracketsFile: moved.bracketsFile ?? data.bracketsFile,
     assumedFundingRate: Number(settings.SIMULATED_FUNDING_RATE),
   });
   if (source.dataHash !== data.dataHash) {
     throw new InputError(
-      `the bars in ${dir ?? data.dir} are not those of the run: data hash ${source.dataHash}, the journal has ${data.dataHash}`,
+      `the bars in ${moved.dir ?? data.dir} are not those of the run: data hash ${source.dataHash}, the journal has ${data.dataHash}`,
     );
   }
   return (closeTime) => barsAt(source, closeTime);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { csvOf, penstock, temporaryFolder } from "./penstock.ts";
@@ -24,6 +24,7 @@ const BAD_FILES: readonly (readonly [string, string | Uint8Array, RegExp])[] = [
   ["NaN", withLine(7, set(2, "NaN")), /:7: .*high/],
   ["high below low", withLine(8, (c) => [c[0]!, "1", "1", "2", "1", "5"]), /:8: .*high.*low/],
   ["negative volume", withLine(9, set(5, "-1")), /:9: .*volume/],
+  ["a volume beyond all bounds", withLine(9, set(5, "1.5e308")), /:9: .*volume.*beyond/],
   ["a price of zero", withLine(9, set(3, "0")), /:9: .*low/],
   ["a missing cell", withLine(10, (c) => c.slice(0, 5)), /:10: /],
   [
@@ -144,4 +145,36 @@ describe("wrong use", () => {
     },
     30_000,
   );
+});
+
+describe("what cannot be written", () => {
+  const bars = temporaryFolder();
+  writeFileSync(join(bars, "a-ALDERUSDT-1m.csv"), GOOD);
+
+  test("a DATA_DIR that is a file is one message", async () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, "data"), "");
+    const ended = await penstock(folder, ["backtest", "--data", bars]);
+    expect(ended.code).toBe(1);
+    expect(ended.err.trimEnd().split("\n").at(-1)).toStartWith("penstock: cannot create the journal");
+    expect(ended.err).not.toContain("    at ");
+  }, 30_000);
+
+  test("a report goes through a link and into a pipe, and never replaces what is no file", async () => {
+    const folder = temporaryFolder();
+    const kept = join(folder, "kept.json");
+    writeFileSync(kept, "old");
+    symlinkSync(kept, join(folder, "link.json"));
+    expect((await penstock(folder, ["backtest", "--data", bars, "--json", join(folder, "link.json")])).code).toBe(0);
+    expect(lstatSync(join(folder, "link.json")).isSymbolicLink()).toBe(true);
+    expect(JSON.parse(readFileSync(kept, "utf8"))).toHaveProperty("tradesHash");
+
+    const pipe = join(folder, "pipe");
+    expect(Bun.spawnSync(["mkfifo", pipe]).exitCode).toBe(0);
+    const reader = Bun.spawn(["cat", pipe], { stdout: "pipe" });
+    const written = penstock(folder, ["backtest", "--data", bars, "--json", pipe]);
+    expect(JSON.parse(await new Response(reader.stdout).text())).toHaveProperty("tradesHash");
+    expect((await written).code).toBe(0);
+    expect(lstatSync(pipe).isFIFO()).toBe(true);
+  }, 30_000);
 });

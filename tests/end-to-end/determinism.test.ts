@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync, truncateSync } from "node:fs";
+import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { availableKernels } from "../../src/native.ts";
 import { testRecorded } from "../recorded.ts";
@@ -91,6 +91,28 @@ describe("a replay", () => {
     expect(ended.code, ended.err).toBe(0);
     expect(ended.out).toStartWith("identical (the torn tail");
     expect(readFileSync(journal).equals(before)).toBe(true);
+  }, 60_000);
+
+  test("finds the bars from another folder, and the settings hash knows the rules of the instruments", async () => {
+    const folder = temporaryFolder();
+    writeMarket(folder, 2, 2);
+    const plain = await backtest(folder, ["--data", "."]);
+    const elsewhere = await penstock(temporaryFolder(), ["replay", newest(folder, "backtest")]);
+    expect(elsewhere.code, elsewhere.err).toBe(0);
+    const otherFunding = await backtest(folder, ["--data", ".", "--set", "SIMULATED_FUNDING_RATE=0.0002"]);
+    const symbols = [
+      {
+        symbol: "ALDERUSDT",
+        filters: [
+          { filterType: "PRICE_FILTER", tickSize: "0.1" },
+          { filterType: "LOT_SIZE", stepSize: "0.1", minQty: "0.1", maxQty: "1000" },
+          { filterType: "MIN_NOTIONAL", notional: "5" },
+        ],
+      },
+    ];
+    writeFileSync(join(folder, "rules.json"), JSON.stringify({ symbols }));
+    const ruled = await backtest(folder, ["--data", ".", "--rules", "rules.json"]);
+    expect(new Set([plain, otherFunding, ruled].map((report) => report.settingsHash)).size).toBe(3);
   }, 60_000);
 
   test("refuses bars that are not those of the run", async () => {

@@ -10,7 +10,7 @@ export interface Source {
 
 export const ROOT = join(import.meta.dir, "..", "..");
 
-const NOT_OURS = /(^|\/)(node_modules|dist|penstock-data|\.git|\.installing)(\/|$)|\.journal$/;
+const NOT_OURS = /(^|\/)(node_modules|dist|native\/build|penstock-data|\.git|\.installing)(\/|$)|\.journal$/;
 
 /** Paths of all files of the repository, whether or not they are committed yet. */
 export function repositoryFiles(): string[] {

@@ -45,12 +45,12 @@ export async function storeKlines(sql: Sql, bars: KlineColumns, seenAt: number):
       await copy(transaction, "klines", bars, seenAt);
       return { added: count, corrected: 0 };
     }
-    // With its key, because without statistics the planner would otherwise compare each bar with each.
+    // Without statistics the planner takes both sides for a handful of rows and would compare each bar with each.
+    await transaction`SET LOCAL enable_nestloop = off`;
     await transaction`
       CREATE TEMPORARY TABLE arriving (
         symbol text, timeframe integer, open_time bigint,
-        open float8, high float8, low float8, close float8, volume float8, seen_at bigint,
-        PRIMARY KEY (symbol, timeframe, open_time)
+        open float8, high float8, low float8, close float8, volume float8, seen_at bigint
       ) ON COMMIT DROP`;
     await copy(transaction, "arriving", bars, seenAt);
     const revised = await transaction`

@@ -11,6 +11,8 @@ import { KERNEL_FILE } from "../src/native.ts";
  */
 const NATIVE = join(import.meta.dir, "..", "native");
 
+export const LIBRARY = join(NATIVE, "build", KERNEL_FILE);
+
 /** What the bits depend on: contraction to fused multiply-add is on by default, and would change them. */
 export const FLAGS = [
   "-std=gnu11",
@@ -23,6 +25,9 @@ export const FLAGS = [
   "-Wall",
   "-Wextra",
 ] as const;
+
+/** How far the shipped library is optimised; the tests look at what this makes of the sources. */
+export const OPTIMISATION = "-O3";
 
 /** The sources, and the machine each is compiled for. */
 export const UNITS = [
@@ -49,19 +54,19 @@ const PORTABLE = "the portable kernel gives the same results";
 export function buildNative(): Outcome {
   const blocked = obstacle();
   if (blocked !== undefined) return { kind: "impossible", message: `${blocked}: ${PORTABLE}` };
-  const library = join(NATIVE, "build", KERNEL_FILE);
-  if (isCurrent(library)) return { kind: "current", message: `native/build/${KERNEL_FILE} is up to date` };
+  if (isCurrent(LIBRARY)) return { kind: "current", message: `native/build/${KERNEL_FILE} is up to date` };
 
   mkdirSync(join(NATIVE, "build"), { recursive: true });
   const folder = mkdtempSync(join(tmpdir(), "penstock-native-"));
   try {
     const linked = join(folder, KERNEL_FILE);
-    const error = compile(folder, ["-O3"], UNITS) ?? run("-shared", "-s", "-o", linked, ...objects(folder, UNITS));
+    const error =
+      compile(folder, [OPTIMISATION], UNITS) ?? run("-shared", "-s", "-o", linked, ...objects(folder, UNITS));
     if (error !== undefined) return { kind: "failed", message: error };
     // Beside its place first: only within one file system is a rename all or nothing.
-    const ready = `${library}.${process.pid}`;
+    const ready = `${LIBRARY}.${process.pid}`;
     Bun.spawnSync(["cp", linked, ready]);
-    renameSync(ready, library);
+    renameSync(ready, LIBRARY);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -1,4 +1,4 @@
-import { assert } from "./assert.ts";
+import { assert, invariantBroken } from "./assert.ts";
 import type { Regime } from "./candidate.ts";
 import { type Effect, type OrderRequest, type Side, TRADING_STATES, type TradingState } from "./effects.ts";
 import type { Leg } from "./events.ts";
@@ -123,13 +123,13 @@ const KEYS: string[] = [];
 
 export function instrumentOf(state: State, symbol: number): Instrument {
   const instrument = state.config.instruments[symbol];
-  assert(instrument !== undefined, `symbol ${symbol} exists`);
+  if (instrument === undefined) invariantBroken(`there is no symbol ${symbol}`);
   return instrument;
 }
 
 export function symbolOf(state: State, symbol: number): SymbolState {
   const found = state.symbols[symbol];
-  assert(found !== undefined, `symbol ${symbol} exists`);
+  if (found === undefined) invariantBroken(`there is no symbol ${symbol}`);
   return found;
 }
 

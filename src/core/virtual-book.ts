@@ -1,4 +1,4 @@
-import { assert } from "./assert.ts";
+import { invariantBroken } from "./assert.ts";
 import type { Candidate, Direction, Regime } from "./candidate.ts";
 import type { Effect } from "./effects.ts";
 import { type LifeRules, movedStop, riskOf, scoringInterval } from "./life.ts";
@@ -336,7 +336,7 @@ export class VirtualBook {
 
   #track(symbol: number): Track {
     const track = this.#tracks[symbol];
-    assert(track !== undefined, `symbol ${symbol} exists`);
+    if (track === undefined) invariantBroken(`there is no symbol ${symbol}`);
     return track;
   }
 

@@ -105,6 +105,8 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       onNotice: options.onNotice,
     });
     await warmUp(source, feed, analyst, warmUpSteps(source, from), options.onWarmUp);
+    // What loading has left behind would stay for as long as a quiet run makes no garbage of its own.
+    Bun.gc(true);
     const loaded = performance.now();
 
     const tradeFrom = from ?? source.start;

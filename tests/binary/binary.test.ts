@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { availableKernels } from "../../src/native.ts";
 
 // .ci/run names the binary it has just compiled; one left from an earlier day would say nothing about these sources.
 const binary = process.env.PENSTOCK_BINARY;
@@ -42,6 +43,18 @@ describe.skipIf(binary === undefined)("the compiled binary, in an empty folder a
     const { code, err } = penstock("config", "--set", "EXCHANGE=binance");
     expect([code, err]).toEqual([2, "penstock: EXCHANGE=binance is not available yet; allowed: simulated\n"]);
   });
+
+  test("carries the kernels of this checkout, and trades alike with each", () => {
+    const hashes = availableKernels().map(({ name }) => {
+      const args = ["run", "--to", "2026-01-05T08:00", "--speed", "max", "--json"];
+      const run = Bun.spawnSync([resolve(binary!), ...args], { cwd: folder, env: { PENSTOCK_KERNEL: name } });
+      expect(run.exitCode, run.stderr.toString()).toBe(0);
+      const { tradesHash, virtualTradesHash, report } = JSON.parse(run.stdout.toString());
+      expect(report.signals).toBeGreaterThan(0);
+      return `${tradesHash} ${virtualTradesHash}`;
+    });
+    expect(new Set(hashes).size).toBe(1);
+  }, 60_000);
 
   test("runs the paper trader with its analysis worker, and replays its journal", () => {
     const { code, out, err } = penstock("run", "--for", "3s", "--speed", "max", "--html", "run.html", "--json");

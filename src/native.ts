@@ -212,15 +212,16 @@ export function lockFile(path: string): FileLock | undefined {
 }
 
 const PR_SET_PDEATHSIG = 1;
-const SIGTERM = 15n;
+const SIGNALS = { SIGTERM: 15n, SIGKILL: 9n } as const;
 
 /**
- * Asks the system to send SIGTERM to this process when its parent ends. A package manager that is killed forwards no
- * signal, and would leave the program behind without anyone to stop it.
+ * Asks the system to send a signal to this process when its parent ends. A package manager that is killed forwards no
+ * signal, and would leave the program behind without anyone to stop it; a child that is busy in a long call hears
+ * nothing but SIGKILL.
  *
  * @returns false where the system does not offer this.
  */
-export function dieWithParent(): boolean {
+export function dieWithParent(signal: keyof typeof SIGNALS = "SIGTERM"): boolean {
   if (process.platform !== "linux") return false;
-  return libc(PRCTL)?.prctl(PR_SET_PDEATHSIG, SIGTERM, 0n, 0n, 0n) === 0;
+  return libc(PRCTL)?.prctl(PR_SET_PDEATHSIG, SIGNALS[signal], 0n, 0n, 0n) === 0;
 }

@@ -131,6 +131,11 @@ const TRADING = {
     decides: true,
     help: "Balance of the account on the simulated exchange at the start.",
   },
+  DATABASE_URL: {
+    type: "secret",
+    default: "",
+    help: "postgres://user:password@host/database of a TimescaleDB or PostgreSQL server; empty: the embedded store.",
+  },
   DATA_DIR: {
     type: "text",
     default: "./penstock-data",

@@ -202,7 +202,8 @@ function assemble(
   });
 }
 
-interface BarFile {
+/** A file of bars, by what its name says. */
+export interface BarFile {
   readonly name: string;
   readonly symbol: string;
   readonly timeframe: TimeframeName;
@@ -218,17 +219,7 @@ function chooseFiles(options: RecordedMarketOptions): FileChoice {
   if (timeframe !== undefined && !isTimeframeName(timeframe)) {
     throw new InputError(`timeframe "${timeframe}" is unknown; allowed are ${TIMEFRAME_NAMES.join(", ")}`, 2);
   }
-  const names = listFolder(dir);
-  const found = names.flatMap((name): BarFile[] => {
-    const parts = FILE_NAME.exec(name);
-    return parts === null ? [] : [{ name, symbol: parts[1]!, timeframe: parts[2] as TimeframeName }];
-  });
-  if (found.length === 0) {
-    const what = names.length === 0 ? "the folder holds no files" : "no file there holds bars";
-    throw new InputError(
-      `${dir}: ${what}; names like binance-usdm-BTCUSDT-5m-2025-10.csv.gz are expected (1m, 5m, 15m or 1h)`,
-    );
-  }
+  const found = listBarFiles(dir);
   const known = [...new Set(found.map((file) => file.symbol))].sort();
   for (const symbol of symbols ?? []) {
     if (known.includes(symbol)) continue;
@@ -248,6 +239,20 @@ function chooseFiles(options: RecordedMarketOptions): FileChoice {
   const lacking = (symbols ?? []).find((symbol) => !files.some((file) => file.symbol === symbol));
   if (lacking !== undefined) throw new InputError(`symbol "${lacking}" has no ${chosen} file in ${dir}`, 2);
   return { timeframe: chosen, files };
+}
+
+/** The files of bars in a folder, by name. @throws InputError for a folder that is missing or holds none. */
+export function listBarFiles(dir: string): BarFile[] {
+  const names = listFolder(dir);
+  const found = names.flatMap((name): BarFile[] => {
+    const parts = FILE_NAME.exec(name);
+    return parts === null ? [] : [{ name, symbol: parts[1]!, timeframe: parts[2] as TimeframeName }];
+  });
+  if (found.length > 0) return found;
+  const what = names.length === 0 ? "the folder holds no files" : "no file there holds bars";
+  throw new InputError(
+    `${dir}: ${what}; names like binance-usdm-BTCUSDT-5m-2025-10.csv.gz are expected (1m, 5m, 15m or 1h)`,
+  );
 }
 
 function listFolder(dir: string): string[] {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { availableKernels } from "../../src/native.ts";
@@ -66,4 +66,18 @@ describe.skipIf(binary === undefined)("the compiled binary, in an empty folder a
     const page = readFileSync(join(folder, "run.html"), "utf8");
     for (const part of [tradesHash, "--paper:", "drawScene", "</html>"]) expect(page.includes(part)).toBe(true);
   }, 30_000);
+
+  test("imports bars into its embedded store, and finds them again", () => {
+    const bars = join(folder, "bars");
+    mkdirSync(bars);
+    const rows = [0, 1, 2, 5].map((minute) => `${1_735_689_600_000 + minute * 60_000},1,2,0.5,1.5,10`);
+    const text = ["open_time,open,high,low,close,volume", ...rows, ""].join("\n");
+    writeFileSync(join(bars, "made-AAAUSDT-1m.csv"), text);
+    const imported = penstock("data", "import", "bars", "--json");
+    expect(imported.err).toBe("");
+    expect(JSON.parse(imported.out)).toMatchObject({ files: 1, bars: 4, added: 4 });
+    expect(JSON.parse(penstock("data", "status", "--json").out)).toMatchObject([
+      { symbol: "AAAUSDT", bars: 4, gaps: 1 },
+    ]);
+  }, 60_000);
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import postgres from "postgres";
 import { KINDS } from "../store/database.ts";
 import { csvOf, MAIN, penstock, temporaryFolder } from "./penstock.ts";
 
@@ -19,6 +20,25 @@ function writeBars(): string {
   return dir;
 }
 
+/** Resolves when an import has begun: its embedded database answers, or its server has bars. */
+async function underWay({ databaseUrl, dataDir }: { readonly databaseUrl: string; readonly dataDir: string }) {
+  if (databaseUrl === "") {
+    while (!existsSync(join(dataDir, "store", "store.sock"))) await Bun.sleep(5);
+    return;
+  }
+  const sql = postgres(databaseUrl, { max: 1, onnotice() {} });
+  try {
+    for (;;) {
+      // Before the first migration there is no table yet.
+      const [found] = await sql`SELECT to_regclass('klines') IS NOT NULL AS there`;
+      if (found?.there && (await sql`SELECT FROM klines LIMIT 1`).length > 0) return;
+      await Bun.sleep(5);
+    }
+  } finally {
+    await sql.end();
+  }
+}
+
 describe.each(KINDS)("penstock data on $name", (kind) => {
   describe.skipIf(kind.absent)("when the server is there", () => {
     test("imports a folder, again without a change, also after it was killed in the middle", async () => {
@@ -31,7 +51,7 @@ describe.each(KINDS)("penstock data on $name", (kind) => {
           env: { PATH: process.env.PATH ?? "", ...environment },
           stdio: ["ignore", "ignore", "ignore"],
         });
-        await Bun.sleep(700);
+        await underWay(database.options);
         killed.kill("SIGKILL");
         await killed.exited;
 

@@ -46,7 +46,7 @@ function strike(kind: Fault["kind"], message: MessageEvent<ToWorker>): void {
       });
       return;
     case "heap-leak":
-      for (let i = 0; i < 1_200_000; i++) kept.push({ i });
+      for (let i = 0; i < 2_500_000; i++) kept.push({ i });
       return work.call(self, message);
     case "memory-leak":
       for (;;) {

@@ -4,7 +4,7 @@ import { InputError } from "../input-error.ts";
 import { reportPage } from "../report/html/report-page.ts";
 import { printReport } from "../report/print.ts";
 import { backtest } from "../service/backtest.ts";
-import { addMarketOptions, type MarketOptions } from "./market-options.ts";
+import { addMarketOptions, type MarketOptions, recordedChoice } from "./market-options.ts";
 import {
   htmlOption,
   type JsonTarget,
@@ -41,14 +41,7 @@ export function backtestCommand(program: Command): void {
       if (note !== undefined) process.stderr.write(`penstock: ${note}\n`);
       const progress = new Progress();
       const { report, scenes, journal } = await backtest(settings, {
-        dir,
-        symbols: options.symbols,
-        timeframe: options.timeframe,
-        from: options.from,
-        to: options.to,
-        fundingFile: options.funding,
-        rulesFile: options.rules,
-        bracketsFile: options.brackets,
+        ...recordedChoice(dir, options),
         without: options.without,
         onProgress: (phase, share) => progress.show(phase, share),
         onFault: (text) => {

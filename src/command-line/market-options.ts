@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import { InputError } from "../input-error.ts";
 import { parseTime } from "../market/ohlcv-csv.ts";
 import { COSTS, type Cost } from "../service/assembly.ts";
+import type { MarketChoice } from "../service/backtest.ts";
 
 /** Options of all commands that trade on recorded bars, as commander gives them. */
 export interface MarketOptions {
@@ -38,6 +39,20 @@ export function addMarketOptions(command: Command): Command {
         .default([] as Cost[], "none")
         .argParser(costs),
     );
+}
+
+/** Which recorded bars these options choose. */
+export function recordedChoice(dir: string, options: MarketOptions): MarketChoice {
+  return {
+    dir,
+    symbols: options.symbols,
+    timeframe: options.timeframe,
+    from: options.from,
+    to: options.to,
+    fundingFile: options.funding,
+    rulesFile: options.rules,
+    bracketsFile: options.brackets,
+  };
 }
 
 /** A time as people write it, such as 2025-10-10, 2025-10-10T12:30 or milliseconds; UTC where no zone is given. */

@@ -6,7 +6,7 @@ import { reportPage } from "../report/html/report-page.ts";
 import { printReport } from "../report/print.ts";
 import { GENERATED_START, type LiveMarket, runLive } from "../service/live.ts";
 import { type Display, LineDisplay, SILENT, TerminalDisplay } from "./live-view.ts";
-import { addMarketOptions, type MarketOptions } from "./market-options.ts";
+import { addMarketOptions, type MarketOptions, recordedChoice } from "./market-options.ts";
 import {
   htmlOption,
   type JsonTarget,
@@ -107,19 +107,7 @@ export function runCommand(program: Command): void {
 
 function marketOf(options: RunOptions): LiveMarket {
   const { data } = options;
-  if (data !== undefined) {
-    return {
-      kind: "recorded",
-      dir: data,
-      symbols: options.symbols,
-      timeframe: options.timeframe,
-      from: options.from,
-      to: options.to,
-      fundingFile: options.funding,
-      rulesFile: options.rules,
-      bracketsFile: options.brackets,
-    };
-  }
+  if (data !== undefined) return { kind: "recorded", ...recordedChoice(data, options) };
   for (const name of ["symbols", "timeframe", "from", "funding", "rules", "brackets"] as const) {
     if (options[name] !== undefined) throw new InputError(`--${name} needs --data: it chooses recorded bars`, 2);
   }

@@ -71,7 +71,7 @@ function advance(
         ema(step, bars, bar, state, common, own, out, to);
         break;
       case "sma":
-        sma(step, bars, bar, state, common, out, to);
+        windowResult(0, step, bars, bar, state, common, out, to);
         break;
       case "rsi":
         rsi(step, bars, bar, state, common, own, out, to);
@@ -99,13 +99,13 @@ function advance(
         break;
       case "highest":
       case "lowest":
-        extreme(step, bars, bar, state, common, out, to);
+        windowResult(0, step, bars, bar, state, common, out, to);
         break;
       case "standardDeviation":
-        standardDeviation(step, bars, bar, state, common, out, to);
+        windowResult(1, step, bars, bar, state, common, out, to);
         break;
       case "volumeAverage":
-        volumeAverage(step, bars, bar, state, common, out, to);
+        windowResult(0, step, bars, bar, state, common, out, to);
         break;
       case "obv":
         obv(bars, bar, state, common, own, out, to);
@@ -440,8 +440,12 @@ function adx(
   }
 }
 
-/** The mean of n closes. */
-function sma(
+/**
+ * One result of the step's window as it is: its first for a mean, a highest high or a lowest low, its second for the
+ * population standard deviation of n closes.
+ */
+function windowResult(
+  place: number,
   step: PlanStep,
   bars: Float64Array,
   bar: number,
@@ -450,11 +454,11 @@ function sma(
   out: Float64Array,
   to: number,
 ): void {
-  const mean = step.firstWindow * LANES;
+  const result = (step.firstWindow + place) * LANES;
   for (let lane = 0; lane < LANES; lane++) {
     const absent = Number.isNaN(bars[bar + CLOSE + lane]!);
     const known = state[common + SEEN * LANES + lane]! >= step.period - 1 && !absent;
-    out[to + lane] = known ? results[mean + lane]! : Number.NaN;
+    out[to + lane] = known ? results[result + lane]! : Number.NaN;
   }
 }
 
@@ -477,60 +481,6 @@ function bollinger(
     out[to + lane] = known ? middle + width : Number.NaN;
     out[to + LANES + lane] = known ? middle : Number.NaN;
     out[to + 2 * LANES + lane] = known ? middle - width : Number.NaN;
-  }
-}
-
-/** Population standard deviation of n closes. */
-function standardDeviation(
-  step: PlanStep,
-  bars: Float64Array,
-  bar: number,
-  state: Float64Array,
-  common: number,
-  out: Float64Array,
-  to: number,
-): void {
-  const deviation = (step.firstWindow + 1) * LANES;
-  for (let lane = 0; lane < LANES; lane++) {
-    const absent = Number.isNaN(bars[bar + CLOSE + lane]!);
-    const known = state[common + SEEN * LANES + lane]! >= step.period - 1 && !absent;
-    out[to + lane] = known ? results[deviation + lane]! : Number.NaN;
-  }
-}
-
-/** The highest high or the lowest low of n bars. */
-function extreme(
-  step: PlanStep,
-  bars: Float64Array,
-  bar: number,
-  state: Float64Array,
-  common: number,
-  out: Float64Array,
-  to: number,
-): void {
-  const result = step.firstWindow * LANES;
-  for (let lane = 0; lane < LANES; lane++) {
-    const absent = Number.isNaN(bars[bar + CLOSE + lane]!);
-    const known = state[common + SEEN * LANES + lane]! >= step.period - 1 && !absent;
-    out[to + lane] = known ? results[result + lane]! : Number.NaN;
-  }
-}
-
-/** The mean of n volumes. */
-function volumeAverage(
-  step: PlanStep,
-  bars: Float64Array,
-  bar: number,
-  state: Float64Array,
-  common: number,
-  out: Float64Array,
-  to: number,
-): void {
-  const mean = step.firstWindow * LANES;
-  for (let lane = 0; lane < LANES; lane++) {
-    const absent = Number.isNaN(bars[bar + CLOSE + lane]!);
-    const known = state[common + SEEN * LANES + lane]! >= step.period - 1 && !absent;
-    out[to + lane] = known ? results[mean + lane]! : Number.NaN;
   }
 }
 

@@ -34,6 +34,8 @@ export interface AnalysisOptions {
   readonly instruments: readonly Instrument[];
   readonly kernel: KernelName;
   readonly strategy: StrategyName;
+  /** Proposes as well, for whoever judges the candidates to choose among them. */
+  readonly also?: StrategyName;
   readonly strategyOptions: StrategyOptions;
   readonly periods: {
     readonly emaFast: number;
@@ -62,7 +64,7 @@ export class AnalysisEngine {
   readonly #panel: Panel;
   readonly #options: AnalysisOptions;
   readonly #timeframes: readonly TimeframeAnalysis[];
-  readonly #strategy: Strategy;
+  readonly #strategies: readonly Strategy[];
   readonly #views: readonly PanelSymbolView[];
   readonly #market: MarketCursor;
   readonly #features: FeatureRows;
@@ -87,7 +89,8 @@ export class AnalysisEngine {
     this.#timeframes = ANALYSIS_TIMEFRAMES.map(
       (name) => new TimeframeAnalysis(name, panel, new Indicators(plan, kernel, panel, panel.timeframe(name))),
     );
-    this.#strategy = createStrategy(options.strategy, options.strategyOptions);
+    const names = options.also === undefined ? [options.strategy] : [options.strategy, options.also];
+    this.#strategies = names.map((name) => createStrategy(name, options.strategyOptions));
     this.#breakouts = options.instruments.map(() => new BreakoutWatch());
     this.#regimes = options.instruments.map(() => "unknown");
     this.#market = options.market === undefined ? new MarketReturns(panel) : new MarketHistoryCursor(options.market);
@@ -134,9 +137,11 @@ export class AnalysisEngine {
         if (late.includes(view.symbol) || !view.isPresent) continue;
         view.time = cycle;
         view.regime = this.#regimes[view.symbol]!;
-        const candidate = this.#strategy.propose(view);
-        // The row is copied: it crosses threads, and the next cycle writes over it.
-        if (candidate !== undefined) candidates.push({ ...candidate, features: this.features(view.symbol).slice() });
+        for (const strategy of this.#strategies) {
+          const candidate = strategy.propose(view);
+          // The row is copied: it crosses threads, and the next cycle writes over it.
+          if (candidate !== undefined) candidates.push({ ...candidate, features: this.features(view.symbol).slice() });
+        }
       }
     }
     for (const timeframe of this.#timeframes) timeframe.assertHeld();

@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { effectiveStrategy } from "../config/settings.ts";
 import { InputError } from "../input-error.ts";
 import { reportPage } from "../report/html/report-page.ts";
 import { printReport } from "../report/print.ts";
@@ -37,8 +36,6 @@ export function backtestCommand(program: Command): void {
       const { settings } = settingsFrom(options.set);
       const dir = options.data;
       if (dir === undefined) throw new InputError("--data is missing", 2);
-      const { note } = effectiveStrategy(settings);
-      if (note !== undefined) process.stderr.write(`penstock: ${note}\n`);
       const progress = new Progress();
       const { report, scenes, journal } = await backtest(settings, {
         ...recordedChoice(dir, options),

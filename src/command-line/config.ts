@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import { settingRows, settingsTable } from "../config/document.ts";
-import { effectiveStrategy } from "../config/settings.ts";
 import { type JsonTarget, jsonOption, print, setOption, settingsFrom, writeJson } from "./options.ts";
 
 interface ConfigOptions {
@@ -20,9 +19,6 @@ export function configCommand(program: Command): void {
       if (options.json !== undefined) {
         return writeJson(options.json, [...settingRows(loaded).values()].flat());
       }
-      const { note } = effectiveStrategy(loaded.settings);
-      await print(
-        settingsTable(loaded, process.stdout.columns ?? Number.POSITIVE_INFINITY) + (note ? `\n${note}\n` : ""),
-      );
+      await print(settingsTable(loaded, process.stdout.columns ?? Number.POSITIVE_INFINITY));
     });
 }

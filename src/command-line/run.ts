@@ -1,5 +1,4 @@
 import { type Command, Option } from "commander";
-import { effectiveStrategy } from "../config/settings.ts";
 import { InputError } from "../input-error.ts";
 import { timeText } from "../market/timeframe.ts";
 import { reportPage } from "../report/html/report-page.ts";
@@ -65,8 +64,6 @@ export function runCommand(program: Command): void {
     .addOption(htmlOption())
     .action(async (options: RunOptions) => {
       const { settings } = settingsFrom(options.set);
-      const { note } = effectiveStrategy(settings);
-      if (note !== undefined) process.stderr.write(`penstock: ${note}\n`);
       const market = marketOf(options);
       const display = displayOf(options, market);
       const progress = new Progress();

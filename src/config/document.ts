@@ -53,10 +53,6 @@ function settingRow(name: SettingName, definition: Definition, loaded: LoadedSet
 
 function availabilityNote(definition: Definition): string | undefined {
   if (definition.awaits) return `not available yet: awaits ${definition.awaits}`;
-  if (definition.type === "choice" && definition.runsAs) {
-    const others = definition.choices.filter((choice) => choice !== definition.runsAs);
-    return `not available yet: ${others.join(", ")}; runs as ${definition.runsAs}`;
-  }
   if ((definition.type === "choice" || definition.type === "boolean") && definition.notYet) {
     return `not available yet: ${definition.notYet.join(", ")}`;
   }

@@ -173,18 +173,13 @@ function nearMisses(environment: Readonly<Record<string, string | undefined>>): 
 
 /**
  * SHA-256, hex, over every available setting that can change a decision or a fill, in the order of names, and over
- * `extra`: what else the run depends on, such as the rules of its instruments. A choice that runs as another counts as
- * that one.
+ * `extra`: what else the run depends on, such as the rules of its instruments.
  */
 export function settingsHash(settings: Settings, extra: readonly string[] = []): string {
   const relevant = SETTING_NAMES.filter((name) => {
     const definition: Definition = SETTINGS[name];
     return definition.decides && !definition.awaits;
   }).sort();
-  const effective = (name: SettingName) => {
-    const definition: Definition = SETTINGS[name];
-    return (definition.type === "choice" ? definition.runsAs : undefined) ?? settings[name];
-  };
-  const canonical = JSON.stringify([relevant.map((name) => [name, effective(name)]), extra]);
+  const canonical = JSON.stringify([relevant.map((name) => [name, settings[name]]), extra]);
   return createHash("sha256").update(canonical).digest("hex");
 }

@@ -26,8 +26,6 @@ export type Definition = Common &
         readonly choices: readonly string[];
         /** Choices that are known and refused until their part exists. */
         readonly notYet?: readonly string[];
-        /** The one choice that exists; all others are accepted, run as this one and say so. */
-        readonly runsAs?: string;
       }
     | { readonly type: "text" | "secret"; readonly default: string }
   );
@@ -51,7 +49,6 @@ const TRADING = {
   STRATEGY_MODE: {
     type: "choice",
     choices: ["ict", "self_learning", "hybrid"],
-    runsAs: "ict",
     default: "hybrid",
     decides: true,
     help: "The strategy. A model decides only after it has passed its gate; without one, ict decides.",
@@ -721,16 +718,74 @@ const LEARNING = {
   ENABLE_SELF_LEARNING: {
     type: "boolean",
     default: true,
-    decides: true,
-    awaits: "learning",
-    help: "Train models on the own trades and on virtual positions.",
+    help: "Let a live run train models in a process of its own, by TRAINING_SCHEDULE and when the market has changed.",
+  },
+  TRAINING_SCHEDULE: {
+    type: "text",
+    default: "0 */6 * * *",
+    help: "When a live run trains, as a cron expression in UTC; empty for only on drift and by command.",
+  },
+  TRAINING_TIMEOUT_MINUTES: {
+    type: "number",
+    min: 0.01,
+    max: 1440,
+    default: 30,
+    unit: "min",
+    help: "Time after which a training process is ended; the model in charge stays.",
+  },
+  MODEL_MAX_AGE_HOURS: {
+    type: "number",
+    min: 0.01,
+    max: 87_600,
+    default: 168,
+    unit: "h",
+    help: "Age of the model in charge from which on it is reported as too old.",
+  },
+  MODEL_SHADOW_HOURS: {
+    type: "number",
+    min: 0,
+    max: 8760,
+    default: 24,
+    unit: "h",
+    help: "Market time for which a model that passed the gate only predicts, before it decides; 0 is none.",
+  },
+  MODEL_MIN_DEFLATED_SHARPE: {
+    type: "number",
+    min: 0.5,
+    max: 0.999999,
+    default: 0.95,
+    unit: "fraction",
+    help: "Gate: lowest deflated Sharpe ratio, counting every trial of the ledger.",
+  },
+  MODEL_MAX_OVERFITTING: {
+    type: "number",
+    min: 0,
+    max: 0.5,
+    default: 0.2,
+    unit: "fraction",
+    help: "Gate: highest probability of backtest overfitting; 0.5 is a coin.",
+  },
+  MODEL_MAX_CALIBRATION_ERROR: {
+    type: "number",
+    min: 0.001,
+    max: 0.5,
+    default: 0.03,
+    unit: "fraction",
+    help: "Gate: highest expected calibration error beyond what chance explains.",
+  },
+  MODEL_MIN_TRADES: {
+    type: "integer",
+    min: 1,
+    max: 1_000_000,
+    default: 30,
+    unit: "trades",
+    help: "Gate: fewest trades out of sample.",
   },
   SELF_LEARNING_MODE: {
     type: "choice",
     choices: ["end_to_end"],
     default: "end_to_end",
     decides: true,
-    awaits: "learning",
     help: "How the self-learning strategy is built.",
   },
   REINFORCEMENT_LEARNING_ENABLED: {
@@ -760,8 +815,6 @@ const LEARNING = {
     max: 10_000_000,
     default: 100,
     unit: "samples",
-    decides: true,
-    awaits: "learning",
     help: "Fewest samples on which a model is trained.",
   },
   ENABLE_MARKET_REGIME_PREDICTION: {
@@ -1038,10 +1091,13 @@ export const ASCENDING: readonly { readonly names: readonly SettingName[]; reado
   },
 ];
 
-/** The strategy that runs for a STRATEGY_MODE, and a note where that is not what was asked for. */
-export function effectiveStrategy(settings: Pick<Settings, "STRATEGY_MODE">): { strategy: "ict"; note?: string } {
-  const mode = settings.STRATEGY_MODE;
-  const strategy = TRADING.STRATEGY_MODE.runsAs;
-  if (mode === strategy) return { strategy };
-  return { strategy, note: `STRATEGY_MODE=${mode} is not available yet and runs as ${strategy}` };
+/**
+ * What proposes trades in a STRATEGY_MODE. `ict` always does: where no model decides, it decides by itself. A model of
+ * `self_learning` looks at probes as well, and takes nothing else.
+ */
+export function proposersOf({ STRATEGY_MODE: mode }: Pick<Settings, "STRATEGY_MODE">): {
+  readonly strategy: "ict";
+  readonly also?: "probe";
+} {
+  return mode === "self_learning" ? { strategy: "ict", also: "probe" } : { strategy: "ict" };
 }

@@ -28,4 +28,15 @@ export interface Candidate {
   readonly reasons: readonly string[];
   /** What models see: a row in the order of FEATURE_NAMES, NaN where a value is missing. Added by the analysis. */
   readonly features?: Float32Array;
+  /** What the model in charge says of it; absent where rules decide. */
+  readonly prediction?: Prediction;
+}
+
+/** A model's judgement of a candidate. It travels with it, so that every decision names the one model it is by. */
+export interface Prediction {
+  readonly model: string;
+  /** Calibrated chance that the trade gains after costs, 0 to 1. */
+  readonly probability: number;
+  /** Size of the bet, 0 (not worth its costs) to 1. */
+  readonly size: number;
 }

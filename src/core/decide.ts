@@ -23,7 +23,10 @@ export function decide(state: State, event: AnalysisEvent, out: Effect[]): void 
       refuse(state, candidate, "confidence", "confidence below MIN_CONFIDENCE", numbers, out);
       return false;
     })
-    .sort((a, b) => b.confidence - a.confidence || a.symbol - b.symbol || b.direction - a.direction);
+    .sort(
+      (a, b) =>
+        chanceOf(b) - chanceOf(a) || b.confidence - a.confidence || a.symbol - b.symbol || b.direction - a.direction,
+    );
   ranked.forEach((candidate, index) => {
     const rank = index + 1;
     record(out, { kind: "signal", time: state.now, candidate, rank });
@@ -34,6 +37,11 @@ export function decide(state: State, event: AnalysisEvent, out: Effect[]): void 
       consider(state, candidate, out);
     }
   });
+}
+
+/** What candidates of one cycle are ranked by: all of them have been judged by the same model, or none has. */
+function chanceOf({ prediction, confidence }: Candidate): number {
+  return prediction === undefined ? confidence : prediction.probability;
 }
 
 /** Every signal that could be entered is followed as a virtual position, whatever becomes of it here. */
@@ -66,6 +74,9 @@ function consider(state: State, candidate: Candidate, out: Effect[]): void {
 
   if (state.trading === "reduce-only" || state.trading === "halted") {
     return no("trading-state", `trading is ${state.trading}`, {});
+  }
+  if ((candidate.prediction?.model ?? "") !== state.model) {
+    return no("model", `judged by ${candidate.prediction?.model ?? "no model"}, and not by the one that decides`, {});
   }
   if (!state.connected) return no("connection", "the connection to the exchange is down", {});
   if (!listed || flat) return no("stale-price", "no fresh price of the symbol", { listed: listed ? 1 : 0 });

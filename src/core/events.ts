@@ -23,7 +23,8 @@ export type Event =
   | BarEvent
   | AnalysisEvent
   | TimerEvent
-  | BreakerEvent;
+  | BreakerEvent
+  | ModelEvent;
 
 export type EventKind = Event["kind"];
 
@@ -192,6 +193,17 @@ export interface AnalysisEvent {
   readonly candidates: readonly Candidate[];
 }
 
+/** From now on this model decides, or none: then the rules do. Predictions of any other model decide nothing. */
+export interface ModelEvent {
+  readonly kind: "model";
+  readonly time: number;
+  readonly symbol: number;
+  /** Empty for none. */
+  readonly model: string;
+  /** Why, in words. */
+  readonly reason: string;
+}
+
 /** A timer that the core had asked for. */
 export interface TimerEvent {
   readonly kind: "timer";
@@ -206,7 +218,7 @@ export type Leg = (typeof LEGS)[number];
 
 /**
  * Rank of each kind among events of one time. Ranks are spaced as the design orders them:
- * command < connection < funding < venue < mark and quote < bar < analysis (later: prediction, model swap) < timer.
+ * command < connection < funding < venue < mark and quote < bar < analysis, model swap < timer.
  */
 export const EVENT_RANK: Readonly<Record<EventKind, number>> = {
   command: 0,
@@ -222,6 +234,7 @@ export const EVENT_RANK: Readonly<Record<EventKind, number>> = {
   tick: 4,
   bar: 5,
   analysis: 6,
+  model: 6,
   timer: 7,
 };
 

@@ -68,6 +68,8 @@ export interface State {
   floor: TradingState;
   readonly risk: RiskState;
   connected: boolean;
+  /** Id of the model that decides, empty while the rules do. */
+  model: string;
   cycle: Cycle;
   listed: number;
   readonly symbols: readonly SymbolState[];
@@ -97,6 +99,7 @@ export function createState(config: CoreConfig): State {
     floor: "normal",
     risk: createRisk(config.balance),
     connected: true,
+    model: "",
     cycle: { kind: "idle", close: 0 },
     listed: 0,
     symbols: config.instruments.map(() => ({ listed: false, lastBar: 0, flat: false, mark: 0, regime: "unknown" })),

@@ -12,6 +12,7 @@ import type {
   FundingEvent,
   LiquidationEvent,
   ListingEvent,
+  ModelEvent,
   TickEvent,
   TimerEvent,
 } from "./events.ts";
@@ -91,6 +92,8 @@ export function step(state: State, event: Event, out: Effect[]): void {
       return analysed(state, event, out);
     case "timer":
       return timer(state, event, out);
+    case "model":
+      return swapModel(state, event, out);
     case "breaker":
       state.risk.breaker = event.level;
       return assess(state, out);
@@ -118,6 +121,14 @@ function command(state: State, event: CommandEvent, out: Effect[]): void {
     default:
       unreachable(command);
   }
+}
+
+/** Positions that are open keep their plan; what is proposed from now on is judged by the new model. */
+function swapModel(state: State, { model, reason }: ModelEvent, out: Effect[]): void {
+  if (state.model === model) return;
+  state.model = model;
+  const who = model === "" ? "the rules decide" : `model ${model} decides`;
+  out.push({ kind: "notice", level: "info", text: `${who}: ${reason}` });
 }
 
 function flatten(state: State, out: Effect[]): void {

@@ -9,6 +9,7 @@ import { createFeedAgeGuard } from "./feed-age.ts";
 import { createLiquidityGuard } from "./liquidity.ts";
 import { createLosingStreakGuard } from "./losing-streak.ts";
 import { createMinimumNotionalGuard } from "./minimum-notional.ts";
+import { createModelGuard } from "./model.ts";
 import { createRegimeGuard, type RegimeRules } from "./regime.ts";
 import { createRiskPerTradeGuard } from "./risk-per-trade.ts";
 import { createSizingGuard } from "./sizing.ts";
@@ -54,6 +55,7 @@ export const guards = {
   drawdown: (options) => createDrawdownGuard(options.maxDrawdown),
   "losing-streak": (options) => createLosingStreakGuard(options.maxLosses),
   volatility: (options) => createVolatilityGuard(options.volatilityLimit),
+  model: () => createModelGuard(),
   "dynamic-sizing": (options) => createDynamicSizingGuard(options),
   "risk-per-trade": (options) => createRiskPerTradeGuard(options.riskPerTrade),
   "symbol-exposure": (options) => createSymbolExposureGuard(options.maxSymbolExposure),

@@ -112,6 +112,11 @@ export function encodeEvent(out: ByteWriter, event: Event): void {
       eventHead(out, 14, event);
       out.choice(BREAKER_LEVELS, event.level);
       return;
+    case "model":
+      eventHead(out, 15, event);
+      out.text(event.model);
+      out.text(event.reason);
+      return;
     default:
       unencodable(event);
   }
@@ -184,6 +189,8 @@ export function decodeEvent(input: ByteReader): Event {
     }
     case 14:
       return { kind: "breaker", time, symbol, level: input.choice(BREAKER_LEVELS) };
+    case 15:
+      return { kind: "model", time, symbol, model: input.text(), reason: input.text() };
     default:
       throw new InputError(`event kind ${tag} is unknown to this build`);
   }
@@ -524,31 +531,38 @@ function decodeCoreRecord(input: ByteReader): CoreRecord {
   }
 }
 
-/** Added to the byte of a candidate's direction when its features follow at the end. */
+/** Added to the byte of a candidate's direction when its features, and then its prediction, follow at the end. */
 const FEATURES_FOLLOW = 2;
+const PREDICTION_FOLLOWS = 4;
 
 function encodeCandidate(out: ByteWriter, candidate: Candidate): void {
-  const { features } = candidate;
+  const { features, prediction } = candidate;
   out.i32(candidate.symbol);
   out.text(candidate.strategy);
   out.text(candidate.setup);
-  out.u8(DIRECTIONS.indexOf(candidate.direction) + (features === undefined ? 0 : FEATURES_FOLLOW));
+  const follow = (features === undefined ? 0 : FEATURES_FOLLOW) + (prediction === undefined ? 0 : PREDICTION_FOLLOWS);
+  out.u8(DIRECTIONS.indexOf(candidate.direction) + follow);
   out.f64(candidate.entry);
   out.f64(candidate.stop);
   out.f64(candidate.target);
   out.f64(candidate.confidence);
   encodeNumbers(out, candidate.scores);
   encodeTexts(out, candidate.reasons);
-  if (features === undefined) return;
-  out.u32(features.length);
-  for (const value of features) out.f32(value);
+  if (features !== undefined) {
+    out.u32(features.length);
+    for (const value of features) out.f32(value);
+  }
+  if (prediction === undefined) return;
+  out.text(prediction.model);
+  out.f64(prediction.probability);
+  out.f64(prediction.size);
 }
 
 function decodeCandidate(input: ByteReader): Candidate {
   const head = { symbol: input.i32(), strategy: input.text(), setup: input.text() };
   const byte = input.u8();
   const direction = DIRECTIONS[byte % FEATURES_FOLLOW];
-  if (byte >= 2 * FEATURES_FOLLOW || direction === undefined) {
+  if (byte >= 2 * PREDICTION_FOLLOWS || direction === undefined) {
     throw new InputError(`direction ${byte} of a candidate is unknown to this build`);
   }
   const candidate: Candidate = {
@@ -561,8 +575,13 @@ function decodeCandidate(input: ByteReader): Candidate {
     scores: decodeNumbers(input),
     reasons: list(input, () => input.text()),
   };
-  if (byte < FEATURES_FOLLOW) return candidate;
-  return { ...candidate, features: Float32Array.from(list(input, () => input.f32())) };
+  const features =
+    (byte & FEATURES_FOLLOW) === 0 ? {} : { features: Float32Array.from(list(input, () => input.f32())) };
+  const prediction =
+    (byte & PREDICTION_FOLLOWS) === 0
+      ? {}
+      : { prediction: { model: input.text(), probability: input.f64(), size: input.f64() } };
+  return { ...candidate, ...features, ...prediction };
 }
 
 function encodeTrade(out: ByteWriter, trade: Trade): void {

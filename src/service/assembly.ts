@@ -5,7 +5,7 @@ import { analysisPanel } from "../analysis/analysis-panel.ts";
 import type { AnalysisOptions } from "../analysis/engine.ts";
 import { AnalysisPool, mostWorkers } from "../analysis/pool.ts";
 import { settingsHash } from "../config/load.ts";
-import { effectiveStrategy, SETTING_NAMES, SETTINGS, type Settings } from "../config/settings.ts";
+import { proposersOf, SETTING_NAMES, SETTINGS, type Settings } from "../config/settings.ts";
 import { REGIMES } from "../core/candidate.ts";
 import { type Instrument, USDT } from "../core/instrument.ts";
 import { type CoreConfig, createState, type State } from "../core/state.ts";
@@ -110,7 +110,7 @@ export function newState(settings: Settings, instruments: readonly Instrument[],
 
 /** The settings as analysis wants them. @throws InputError when the strategy cannot work on the base timeframe. */
 export function analysisOptions(settings: Settings, source: BarSource): AnalysisOptions {
-  const { strategy } = effectiveStrategy(settings);
+  const { strategy, also } = proposersOf(settings);
   const strategyOptions = strategyOptionsOf(settings);
   const { maxBaseTimeframe } = createStrategy(strategy, strategyOptions);
   if (source.timeframe > maxBaseTimeframe) {
@@ -124,6 +124,7 @@ export function analysisOptions(settings: Settings, source: BarSource): Analysis
     instruments: source.instruments,
     kernel: chooseKernel(settings.PENSTOCK_KERNEL).name,
     strategy,
+    ...(also === undefined ? {} : { also }),
     strategyOptions,
     ...indicatorOptions(settings),
     incrementalFeatures: settings.ENABLE_INCREMENTAL_CACHE,

@@ -1,13 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { loadSettings, parseSetting, settingsHash } from "../../src/config/load.ts";
-import {
-  type Definition,
-  effectiveStrategy,
-  SETTING_NAMES,
-  SETTINGS,
-  type SettingName,
-} from "../../src/config/settings.ts";
+import { type Definition, proposersOf, SETTING_NAMES, SETTINGS, type SettingName } from "../../src/config/settings.ts";
 import { InputError } from "../../src/input-error.ts";
 
 const definitionOf = (name: string): Definition => SETTINGS[name as keyof typeof SETTINGS];
@@ -156,15 +150,10 @@ describe("what does not exist yet", () => {
     expect(loadSettings({ PENSTOCK_KERNEL: "portable" }).settings.PENSTOCK_KERNEL).toBe("portable");
   });
 
-  test("other strategies run as ict and say so", () => {
-    for (const mode of ["hybrid", "self_learning"]) {
-      const { settings } = loadSettings({ STRATEGY_MODE: mode });
-      expect(effectiveStrategy(settings)).toEqual({
-        strategy: "ict",
-        note: `STRATEGY_MODE=${mode} is not available yet and runs as ict`,
-      });
-    }
-    expect(effectiveStrategy({ STRATEGY_MODE: "ict" })).toEqual({ strategy: "ict" });
+  test("ict always proposes; a model of self_learning looks at probes as well", () => {
+    expect(proposersOf({ STRATEGY_MODE: "ict" })).toEqual({ strategy: "ict" });
+    expect(proposersOf({ STRATEGY_MODE: "hybrid" })).toEqual({ strategy: "ict" });
+    expect(proposersOf({ STRATEGY_MODE: "self_learning" })).toEqual({ strategy: "ict", also: "probe" });
   });
 });
 

@@ -43,6 +43,7 @@ const candidate: fc.Arbitrary<Candidate> = fc.record(
     scores: numbers,
     reasons: texts,
     features,
+    prediction: fc.record({ model: text, probability: number, size: number }),
   },
   {
     requiredKeys: [
@@ -117,6 +118,7 @@ const events: { readonly [Kind in Event["kind"]]: fc.Arbitrary<Extract<Event, { 
   timer: fc.record({ kind: fc.constant("timer"), ...head, timer: text }),
   tick: fc.record({ kind: fc.constant("tick"), ...head, first: number, high: number, low: number, last: number }),
   breaker: fc.record({ kind: fc.constant("breaker"), ...head, level: fc.constantFrom(...BREAKER_LEVELS) }),
+  model: fc.record({ kind: fc.constant("model"), ...head, model: text, reason: text }),
 };
 
 const plainOrder: fc.Arbitrary<OrderRequest> = fc.record({

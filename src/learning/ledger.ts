@@ -1,0 +1,87 @@
+import { createHash } from "node:crypto";
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { InputError } from "../input-error.ts";
+
+/** An attempt to find something. The Sharpe ratio is per period, out of sample. */
+export interface Trial {
+  readonly at: number;
+  readonly kind: string;
+  readonly variant: string;
+  readonly parameters: Readonly<Record<string, number>>;
+  readonly seed: number;
+  readonly dataHash: string;
+  readonly sharpe: number;
+  readonly periods: number;
+}
+
+interface Entry extends Trial {
+  /** SHA-256 of the entry before this one and of this one without it: nothing can be taken out unseen. */
+  readonly chain: string;
+}
+
+const EMPTY = "0".repeat(64);
+
+/**
+ * The ledger of all trials ever made, good or bad: an append-only file of JSON lines, chained by hashes. The deflated
+ * Sharpe ratio that gates promotion counts them all; its last hash says which ledger that was.
+ */
+export class TrialLedger {
+  readonly #path: string;
+  readonly #entries: Entry[] = [];
+
+  /** @throws InputError for a ledger that was changed: with it no promotion could be justified */
+  constructor(path: string) {
+    this.#path = path;
+    if (!existsSync(path)) return;
+    const lines = readFileSync(path, "utf8").split("\n");
+    // What a crash cut off in the middle of a line was never counted by anyone.
+    const torn = lines.pop();
+    if (torn !== undefined && torn !== "") appendFileSync(path, "\n");
+    for (const [i, line] of lines.entries()) {
+      if (line === "") continue;
+      const entry = parse(line);
+      if (entry === undefined) continue;
+      const { chain, ...trial } = entry;
+      if (chain !== chained(this.hash, trial)) {
+        throw new InputError(`${path}: line ${i + 1} does not follow from the one before; the ledger was changed`);
+      }
+      this.#entries.push(entry);
+    }
+  }
+
+  get trials(): readonly Trial[] {
+    return this.#entries;
+  }
+
+  /** Of everything in it, hex. */
+  get hash(): string {
+    return this.#entries.at(-1)?.chain ?? EMPTY;
+  }
+
+  append(trials: readonly Trial[]): void {
+    mkdirSync(dirname(this.#path), { recursive: true });
+    let text = "";
+    for (const trial of trials) {
+      const entry: Entry = { ...trial, chain: chained(this.hash, trial) };
+      this.#entries.push(entry);
+      text += `${JSON.stringify(entry)}\n`;
+    }
+    appendFileSync(this.#path, text);
+  }
+}
+
+function parse(line: string): Entry | undefined {
+  try {
+    return JSON.parse(line) as Entry;
+  } catch {
+    // A torn line; the chain shows if it was more than that.
+    return undefined;
+  }
+}
+
+function chained(before: string, trial: Trial): string {
+  const { at, kind, variant, parameters, seed, dataHash, sharpe, periods } = trial;
+  const content = JSON.stringify([at, kind, variant, parameters, seed, dataHash, sharpe, periods]);
+  return createHash("sha256").update(before).update(content).digest("hex");
+}

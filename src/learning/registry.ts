@@ -1,0 +1,225 @@
+import { createHash } from "node:crypto";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { InputError } from "../input-error.ts";
+import { MODEL_COLUMNS } from "./dataset.ts";
+import { TrialLedger } from "./ledger.ts";
+import { hashModel, type ModelManifest, type ModelStrategy } from "./manifest.ts";
+
+/**
+ * The life of a model: `candidate` when it is trained, `refused` by the gate or `shadow` after it (it predicts and
+ * decides nothing), `champion` while it decides, `retired` afterwards.
+ */
+export const MODEL_STATES = ["candidate", "refused", "shadow", "champion", "retired"] as const;
+export type ModelState = (typeof MODEL_STATES)[number];
+
+/** One step of a life. The states are what follows from all of them; nothing is ever rewritten. */
+export interface LifeStep {
+  readonly at: number;
+  readonly model: string;
+  readonly strategy: ModelStrategy;
+  readonly to: ModelState;
+  readonly reason: string;
+}
+
+export interface RegisteredModel {
+  readonly manifest: ModelManifest;
+  readonly state: ModelState;
+  readonly since: number;
+}
+
+/** What the rest of the program needs of wherever models are kept. */
+export interface ModelRegistry {
+  readonly ledger: TrialLedger;
+  list(): readonly RegisteredModel[];
+  /** By id or the unambiguous beginning of one. @throws InputError when there is no such model */
+  get(id: string): RegisteredModel;
+  /** Manifest and artefact, checked. @throws InputError for anything that is not what was registered */
+  artefact(id: string): Uint8Array;
+  /** Takes in a model as `candidate`. Taking in the same one again changes nothing. */
+  add(manifest: ModelManifest, artefact: Uint8Array): void;
+  champion(strategy: ModelStrategy): RegisteredModel | undefined;
+  /** The champion that was before this one retires it; shadows stay. @throws InputError where the life has no such step */
+  move(id: string, to: ModelState, reason: string, at: number): void;
+  /** Former champions, the last first; at most five. */
+  formerChampions(strategy: ModelStrategy): readonly RegisteredModel[];
+  readonly steps: readonly LifeStep[];
+}
+
+const MAY_FOLLOW: Readonly<Record<ModelState, readonly ModelState[]>> = {
+  candidate: ["refused", "shadow"],
+  refused: [],
+  shadow: ["champion", "retired"],
+  champion: ["retired"],
+  retired: ["champion"],
+};
+
+/** How many former champions one can go back to. */
+const KEPT = 5;
+
+/**
+ * Models in a folder: `<id>/manifest.json` and its artefact, written whole and then named; `life.jsonl`, one step a
+ * line, append-only; `trials.jsonl`, the ledger. Two processes may use it: what one appends the other sees when it reads
+ * next.
+ */
+export class ModelFolder implements ModelRegistry {
+  readonly ledger: TrialLedger;
+  readonly #dir: string;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+    this.ledger = new TrialLedger(join(dir, "trials.jsonl"));
+  }
+
+  get steps(): readonly LifeStep[] {
+    const path = join(this.#dir, "life.jsonl");
+    if (!existsSync(path)) return [];
+    return readFileSync(path, "utf8")
+      .split("\n")
+      .flatMap((line) => {
+        try {
+          return line === "" ? [] : [JSON.parse(line) as LifeStep];
+        } catch {
+          // The torn line of a crash: that step was never taken.
+          return [];
+        }
+      });
+  }
+
+  list(): readonly RegisteredModel[] {
+    if (!existsSync(this.#dir)) return [];
+    const { steps } = this;
+    return readdirSync(this.#dir)
+      .filter((name) => ID.test(name) && existsSync(join(this.#dir, name, "manifest.json")))
+      .map((name) => {
+        const manifest = this.#manifest(name);
+        const last = steps.findLast(({ model }) => model === name);
+        return { manifest, state: last?.to ?? "candidate", since: last?.at ?? manifest.createdAt };
+      })
+      .sort((a, b) => a.manifest.createdAt - b.manifest.createdAt || (a.manifest.id < b.manifest.id ? -1 : 1));
+  }
+
+  get(id: string): RegisteredModel {
+    const models = this.list();
+    const found = id === "" ? [] : models.filter(({ manifest }) => manifest.id.startsWith(id));
+    const [model] = found;
+    if (model === undefined || found.length > 1) {
+      const known = models.map(({ manifest }) => manifest.id).join(", ");
+      const why = found.length > 1 ? "several models begin with" : "there is no model";
+      throw new InputError(`${why} ${id}; there are: ${known === "" ? "none" : known}`, 2);
+    }
+    return model;
+  }
+
+  artefact(id: string): Uint8Array {
+    const { manifest } = this.get(id);
+    const path = join(this.#dir, manifest.id, manifest.artefact.file);
+    if (!existsSync(path)) throw new InputError(`${path}: the artefact of model ${manifest.id} is missing`);
+    const bytes = readFileSync(path);
+    checkModel(manifest, bytes, path);
+    return bytes;
+  }
+
+  add(manifest: ModelManifest, artefact: Uint8Array): void {
+    checkModel(manifest, artefact, `model ${manifest.id}`);
+    const target = join(this.#dir, manifest.id);
+    if (existsSync(target)) return;
+    const draft = `${target}.${process.pid}.tmp`;
+    mkdirSync(draft, { recursive: true });
+    try {
+      writeFileSync(join(draft, manifest.artefact.file), artefact);
+      writeFileSync(join(draft, "manifest.json"), `${JSON.stringify(manifest)}\n`);
+      renameSync(draft, target);
+    } catch (error) {
+      rmSync(draft, { recursive: true, force: true });
+      throw new InputError(`${target}: cannot be written: ${(error as Error).message}`);
+    }
+    this.#append({
+      at: manifest.createdAt,
+      model: manifest.id,
+      strategy: manifest.strategy,
+      to: "candidate",
+      reason: "trained",
+    });
+  }
+
+  champion(strategy: ModelStrategy): RegisteredModel | undefined {
+    return this.list().find(({ manifest, state }) => state === "champion" && manifest.strategy === strategy);
+  }
+
+  move(id: string, to: ModelState, reason: string, at: number): void {
+    const { manifest, state } = this.get(id);
+    const { strategy } = manifest;
+    if (!MAY_FOLLOW[state].includes(to))
+      throw new InputError(`model ${manifest.id} is ${state}; it cannot become ${to}`);
+    if ((to === "champion" || to === "shadow") && !manifest.passed) {
+      const failed = manifest.gate.filter(({ passed }) => !passed).map(({ name }) => name);
+      throw new InputError(`model ${manifest.id} did not pass the gate (${failed.join(", ")}); it decides nothing`);
+    }
+    const before = to === "champion" ? this.champion(strategy) : undefined;
+    if (before !== undefined) {
+      const why = `${manifest.id} takes its place: ${reason}`;
+      this.#append({ at, model: before.manifest.id, strategy, to: "retired", reason: why });
+    }
+    this.#append({ at, model: manifest.id, strategy, to, reason });
+  }
+
+  formerChampions(strategy: ModelStrategy): readonly RegisteredModel[] {
+    const ids: string[] = [];
+    for (const { model, to, strategy: of } of [...this.steps].reverse()) {
+      if (to === "champion" && of === strategy && !ids.includes(model)) ids.push(model);
+    }
+    const models = new Map(this.list().map((model) => [model.manifest.id, model]));
+    return ids
+      .flatMap((id) => models.get(id) ?? [])
+      .filter(({ state }) => state === "retired")
+      .slice(0, KEPT);
+  }
+
+  #append(step: LifeStep): void {
+    mkdirSync(this.#dir, { recursive: true });
+    appendFileSync(join(this.#dir, "life.jsonl"), `${JSON.stringify(step)}\n`);
+  }
+
+  #manifest(name: string): ModelManifest {
+    const path = join(this.#dir, name, "manifest.json");
+    try {
+      return JSON.parse(readFileSync(path, "utf8")) as ModelManifest;
+    } catch (error) {
+      throw new InputError(`${path}: is no manifest: ${(error as Error).message}`);
+    }
+  }
+}
+
+const ID = /^[0-9a-f]{12}$/;
+
+/** That a model is what its manifest says, and takes the rows of this build. @throws InputError */
+function checkModel(manifest: ModelManifest, artefact: Uint8Array, where: string): void {
+  const { columns } = manifest;
+  if (columns.length !== MODEL_COLUMNS.length || columns.some((name, i) => name !== MODEL_COLUMNS[i])) {
+    const missing = MODEL_COLUMNS.filter((name) => !columns.includes(name));
+    const detail = missing.length === 0 ? "" : `; missing: ${missing.join(", ")}`;
+    throw new InputError(
+      `${where}: takes ${columns.length} columns that are not the ${MODEL_COLUMNS.length} of this build${detail}`,
+    );
+  }
+  const sha256 = createHash("sha256").update(artefact).digest("hex");
+  if (sha256 !== manifest.artefact.sha256) {
+    throw new InputError(
+      `${where}: its content is not what was registered (SHA-256 ${sha256.slice(0, 12)}, ${manifest.artefact.sha256.slice(0, 12)} expected)`,
+    );
+  }
+  const hash = hashModel(manifest);
+  if (hash !== manifest.modelHash || !hash.startsWith(manifest.id)) {
+    throw new InputError(`${where}: the manifest was changed: it hashes to ${hash.slice(0, 12)}`);
+  }
+}

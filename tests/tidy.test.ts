@@ -39,6 +39,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   indicators: ["core", "market"],
   structure: ["core", "market", "indicators"],
   features: ["core", "market", "indicators", "structure"],
+  models: ["core", "market"],
   exchange: ["core", "market"],
   config: ["native"],
   journal: ["core", "exchange"],
@@ -80,7 +81,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "native",
   ],
   main: ["command-line", "store"],
-  native: ["indicators", "market"],
+  native: ["indicators", "market", "models"],
 };
 
 /** The part of the house a file belongs to: its folder under src, or its name there. */
@@ -113,7 +114,7 @@ function lineAt(text: string, index: number): number {
   return text.slice(0, index).split("\n").length;
 }
 
-const EXACT = /^src\/(core|market|indicators|structure|features|strategies|guards|exchange\/simulated)\//;
+const EXACT = /^src\/(core|market|indicators|structure|features|strategies|guards|models\/trees|exchange\/simulated)\//;
 
 const RULES: readonly Rule[] = [
   {
@@ -242,7 +243,13 @@ describe("every file is reached from an entry point", () => {
   /** Programs of their own: processes and workers that the main one starts. */
   const STARTED = ["src/analysis/worker.ts", "src/store/embedded/make-template.ts"];
   /** Parts that are complete and tested before the first that uses them is there. To be empty in the end. */
-  const AWAITED = ["src/market/ring.ts", "src/memory-limit.ts", "src/store/lease.ts", "src/store/writer.ts"];
+  const AWAITED = [
+    "src/market/ring.ts",
+    "src/memory-limit.ts",
+    "src/models/trees/train.ts",
+    "src/store/lease.ts",
+    "src/store/writer.ts",
+  ];
   const isEntryPoint = (path: string) =>
     /^(src\/main|tools\/.*)\.ts$/.test(path) || STARTED.includes(path) || AWAITED.includes(path);
 

@@ -5,6 +5,7 @@ import { inspectCommand } from "./command-line/inspect.ts";
 import { createProgram, runProgram } from "./command-line/program.ts";
 import { replayCommand } from "./command-line/replay.ts";
 import { runCommand } from "./command-line/run.ts";
+import { trainCommand } from "./command-line/train.ts";
 import { EMBEDDED_ARGUMENT } from "./store/embedded/protocol.ts";
 
 // The program is its own embedded database: the service starts itself again with this argument.
@@ -23,6 +24,7 @@ async function main(): Promise<void> {
   inspectCommand(program);
   replayCommand(program);
   runCommand(program);
+  trainCommand(program);
 
   await runProgram(program, process.argv);
 }

@@ -33,6 +33,7 @@ const COMMON = ["src/input-error.ts", "src/nearest-name.ts"];
 /** What each part may import besides itself and packages. A part that is absent here may not import any other. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
+  learning: ["core", "market", "features", "models"],
   guards: ["core"],
   strategies: ["core", "structure"],
   market: ["core"],
@@ -44,10 +45,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ["native"],
   journal: ["core", "exchange"],
   store: ["core", "native"],
-  report: ["core", "market", "structure", "exchange", "config"],
+  report: ["core", "market", "structure", "exchange", "config", "learning"],
   inspect: ["core", "market", "indicators", "structure", "features", "analysis"],
   analysis: ["core", "market", "indicators", "structure", "features", "strategies", "config", "native"],
   service: [
+    "learning",
+    "inspect",
+    "models",
     "core",
     "guards",
     "strategies",
@@ -64,6 +68,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "native",
   ],
   "command-line": [
+    "learning",
     "core",
     "guards",
     "strategies",

@@ -20,6 +20,8 @@ interface BacktestCommandOptions extends MarketOptions {
   readonly set: readonly string[];
   readonly json?: JsonTarget;
   readonly html?: string;
+  readonly model?: string;
+  readonly unpromoted?: boolean;
 }
 
 /** `penstock backtest`: trades recorded bars and reports, with costs and a hash that anyone can reproduce. */
@@ -29,6 +31,8 @@ export function backtestCommand(program: Command): void {
     .description("trade recorded bars from end to end and report")
     .requiredOption("--data <dir>", "folder of <anything->SYMBOL-<timeframe>[-dates].csv[.gz]");
   addMarketOptions(command)
+    .option("--model <id>", "let this model decide; without it the rules do")
+    .option("--unpromoted", "allow a model that did not pass the gate; the report is stamped")
     .addOption(setOption())
     .addOption(jsonOption("the report"))
     .addOption(htmlOption())
@@ -40,6 +44,8 @@ export function backtestCommand(program: Command): void {
       const { report, scenes, journal } = await backtest(settings, {
         ...recordedChoice(dir, options),
         without: options.without,
+        model: options.model,
+        unpromoted: options.unpromoted === true,
         onProgress: (phase, share) => progress.show(phase, share),
         onFault: (text) => {
           progress.end();

@@ -5,7 +5,7 @@ import { reportPage } from "../report/html/report-page.ts";
 import { printReport } from "../report/print.ts";
 import { GENERATED_START, type LiveMarket, runLive } from "../service/live.ts";
 import { type Display, LineDisplay, SILENT, TerminalDisplay } from "./live-view.ts";
-import { addMarketOptions, type MarketOptions, recordedChoice } from "./market-options.ts";
+import { addMarketOptions, type MarketOptions, recordedChoice, wholeNumber } from "./market-options.ts";
 import {
   htmlOption,
   type JsonTarget,
@@ -51,12 +51,12 @@ export function runCommand(program: Command): void {
     )
     .addOption(
       new Option("--seed <number>", "seed of the generated market")
-        .argParser(whole("--seed", 0, Number.MAX_SAFE_INTEGER))
+        .argParser(wholeNumber("--seed", 0, Number.MAX_SAFE_INTEGER))
         .default(1),
     )
     .addOption(
       new Option("--generated <count>", "symbols of the generated market")
-        .argParser(whole("--generated", 1, 48))
+        .argParser(wholeNumber("--generated", 1, 48))
         .default(24),
     )
     .addOption(setOption())
@@ -156,14 +156,4 @@ function speedOf(text: string): number {
   const speed = Number(factor);
   if (!(speed > 0)) throw new InputError(`--speed ${text}: write 60x, max or real`, 2);
   return speed;
-}
-
-function whole(option: string, least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!(Number.isInteger(value) && value >= least && value <= most && text.trim() !== "")) {
-      throw new InputError(`${option} ${text}: a whole number from ${least} to ${most}`, 2);
-    }
-    return value;
-  };
 }

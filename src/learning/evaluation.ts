@@ -121,17 +121,17 @@ export const PERIODS_PER_YEAR = (365 * 24 * 3_600_000) / PERIOD;
 
 /**
  * Returns per period of trading these samples with these bets, each booked when its outcome was known, over the whole
- * span of the samples: periods without a trade count as zero.
+ * span (by default that of the samples): periods without a trade count as zero.
  */
 export function periodReturns(
   dataset: Pick<Dataset, "time" | "labelTime">,
   net: ArrayLike<number>,
   samples: ArrayLike<number>,
   bet: (k: number) => number,
+  { from, to }: { readonly from: number; readonly to: number } = spanOf(dataset, samples),
 ): Float64Array {
-  const { from, to } = spanOf(dataset, samples);
   const first = Math.floor(from / PERIOD);
-  const returns = new Float64Array(samples.length === 0 ? 0 : Math.floor(to / PERIOD) - first + 1);
+  const returns = new Float64Array(to >= from ? Math.floor(to / PERIOD) - first + 1 : 0);
   for (let k = 0; k < samples.length; k++) {
     const i = samples[k]!;
     const result = net[i]!;

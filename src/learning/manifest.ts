@@ -63,11 +63,12 @@ export interface ModelManifest {
   readonly artefact: { readonly file: string; readonly sha256: string };
 }
 
-/** Everything of a model that can change what it decides. */
+/** Everything of a model that can change what it decides, and whether it may. */
 export type ModelContent = Pick<
   ModelManifest,
   | "kind"
   | "strategy"
+  | "passed"
   | "columns"
   | "calibration"
   | "threshold"
@@ -80,7 +81,7 @@ export type ModelContent = Pick<
 
 /** SHA-256, hex, over what decides: two models of one hash judge alike. */
 export function hashModel(content: ModelContent): string {
-  const { kind, strategy, columns, calibration, threshold, sizeScale, conformal, alpha, domain, artefact } = content;
-  const decides = [kind, strategy, columns, calibration, threshold, sizeScale, conformal, alpha, domain, artefact];
+  const { kind, strategy, passed, columns, calibration, threshold, sizeScale, conformal, alpha, domain, artefact } = content;
+  const decides = [kind, strategy, passed, columns, calibration, threshold, sizeScale, conformal, alpha, domain, artefact];
   return createHash("sha256").update(JSON.stringify(decides)).digest("hex");
 }

@@ -18,6 +18,8 @@ export interface BacktestReport {
   readonly virtualTradesHash: string;
   readonly dataHash: string;
   readonly settingsHash: string;
+  /** Of the model that decided; null where the rules did. */
+  readonly modelHash: string | null;
   /** Of the run, by name. */
   readonly symbols: readonly string[];
   /** Base timeframe, ms. */
@@ -153,6 +155,7 @@ export interface ReportInput {
   readonly mode: Venue;
   readonly dataHash: string;
   readonly settingsHash: string;
+  readonly modelHash?: string | undefined;
   /** Base timeframe, ms. */
   readonly timeframe: number;
   readonly assumptions: readonly string[];
@@ -175,6 +178,7 @@ export function backtestReport(input: ReportInput): BacktestReport {
     virtualTradesHash: collector.virtual.hash,
     dataHash: input.dataHash,
     settingsHash: input.settingsHash,
+    modelHash: input.modelHash ?? null,
     symbols: instruments.map((instrument) => instrument.symbol),
     timeframe: input.timeframe,
     from: equity.start.time,

@@ -220,6 +220,7 @@ function footer(report: BacktestReport, width: number, ink: Ink): string[] {
     hash("virtual", report.virtualTradesHash),
     hash("data", report.dataHash),
     hash("settings", report.settingsHash),
+    ...(report.modelHash === null ? [] : [hash("model", report.modelHash)]),
   ];
 }
 

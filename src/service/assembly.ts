@@ -108,9 +108,17 @@ export function newState(settings: Settings, instruments: readonly Instrument[],
   return createState(coreConfig(settings, instruments, tradeFrom));
 }
 
-/** The settings as analysis wants them. @throws InputError when the strategy cannot work on the base timeframe. */
-export function analysisOptions(settings: Settings, source: BarSource): AnalysisOptions {
-  const { strategy, also } = proposersOf(settings);
+/**
+ * The settings as analysis wants them.
+ * @param mode what must be able to decide; without a model that is `ict`, whatever STRATEGY_MODE says
+ * @throws InputError when the strategy cannot work on the base timeframe.
+ */
+export function analysisOptions(
+  settings: Settings,
+  source: BarSource,
+  mode: Settings["STRATEGY_MODE"] = settings.STRATEGY_MODE,
+): AnalysisOptions {
+  const { strategy, also } = proposersOf({ STRATEGY_MODE: mode });
   const strategyOptions = strategyOptionsOf(settings);
   const { maxBaseTimeframe } = createStrategy(strategy, strategyOptions);
   if (source.timeframe > maxBaseTimeframe) {
@@ -235,6 +243,8 @@ export function runHash(
     readonly source: BarSource;
     readonly from: number | undefined;
     readonly without: readonly Cost[];
+    /** Hash of the model that decides from the start. */
+    readonly model?: string | undefined;
   },
 ): string {
   // What was given, inferred or assumed of the contracts and of funding decides as much as any setting.
@@ -242,7 +252,9 @@ export function runHash(
   const rules = JSON.stringify([instruments, contracts, assumptions], (_, value) =>
     typeof value === "bigint" ? String(value) : value,
   );
-  return settingsHash(settings, [rules, String(timeframe), String(run.from ?? ""), [...run.without].sort().join()]);
+  const model = run.model === undefined ? [] : [run.model];
+  const from = String(run.from ?? "");
+  return settingsHash(settings, [rules, String(timeframe), from, [...run.without].sort().join(), ...model]);
 }
 
 /** Opens the journal of a run: DATA_DIR/journal/<time>-<pid>-<command>.journal */

@@ -8,6 +8,7 @@ import type { State } from "../core/state.ts";
 import { positionValue, symbolOf } from "../core/state.ts";
 import { ANALYSIS_TIMEFRAMES } from "../core/strategy.ts";
 import { marketHistory } from "../features/market-returns.ts";
+import { Judge } from "../learning/judge.ts";
 import {
   barsOf,
   loadRecordedMarket,
@@ -31,6 +32,7 @@ import {
   takerCosts,
   warmUpSteps,
 } from "./assembly.ts";
+import { chooseModel } from "./models.ts";
 import { runToEnd, Trader } from "./trader.ts";
 
 /** Which recorded bars to run on. Times in ms UTC. */
@@ -48,6 +50,10 @@ export interface MarketChoice {
 
 export interface BacktestOptions extends MarketChoice {
   readonly without: readonly Cost[];
+  /** A registered model that decides; without one the rules do, whatever the mode. */
+  readonly model?: string | undefined;
+  /** Allows a model that is no champion and no shadow, and stamps the report. */
+  readonly unpromoted?: boolean;
   /** Told now and then how far it is: 0 to 1. */
   readonly onProgress?: (phase: "loading" | "trading", share: number) => void;
   readonly onNotice?: (level: "info" | "warning" | "alarm", text: string) => void;
@@ -112,7 +118,8 @@ async function trade(settings: Settings, options: BacktestOptions, pool: Analysi
     },
     (path, timeframe) => pool.parse(path, timeframe),
   );
-  const analysis = analysisOptions(settings, source);
+  const chosen = chooseModel(settings, options);
+  const analysis = analysisOptions(settings, source, chosen.model?.manifest.strategy ?? "ict");
   const symbols = source.instruments.map((instrument) => instrument.symbol);
   const { start, timeframe } = source;
   const warmUp = warmUpSteps(source, options.from);
@@ -144,7 +151,8 @@ async function trade(settings: Settings, options: BacktestOptions, pool: Analysi
   const tradeFrom = options.from ?? source.start;
   const state = newState(settings, source.instruments, tradeFrom);
   const exchange = newExchange(settings, source, without);
-  const settingsHash = runHash(settings, { source, from: options.from, without });
+  const modelHash = chosen.model?.manifest.modelHash;
+  const settingsHash = runHash(settings, { source, from: options.from, without, model: modelHash });
   const journal = openJournal(settings, {
     command: "backtest",
     kernel: analysis.kernel,
@@ -162,8 +170,13 @@ async function trade(settings: Settings, options: BacktestOptions, pool: Analysi
       onRecord: (record) => collector.add(record),
       onNotice,
     });
+    if (chosen.model !== undefined) {
+      const { id } = chosen.model.manifest;
+      const time = start + warmUp * timeframe;
+      trader.admit({ kind: "model", time, symbol: -1, model: id, reason: "chosen with --model" });
+    }
     let events = 0;
-    await runToEnd(trader, ahead, (event) => {
+    await runToEnd(trader, ahead, new Judge(chosen.model), (event) => {
       collector.event(event);
       events += 1;
       if (events % PROGRESS_EVERY !== 0) return;
@@ -178,8 +191,9 @@ async function trade(settings: Settings, options: BacktestOptions, pool: Analysi
       mode: exchange.venue,
       dataHash,
       settingsHash,
+      modelHash,
       timeframe: source.timeframe,
-      assumptions: assumptionsOf(source, exchange, without),
+      assumptions: [...chosen.assumptions, ...assumptionsOf(source, exchange, without)],
       timing: {
         bars: source.bars,
         loadSeconds: (loaded - begun) / 1000,

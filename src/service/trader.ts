@@ -5,6 +5,7 @@ import type { State } from "../core/state.ts";
 import { step } from "../core/step.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import type { JournalWriter } from "../journal/writer.ts";
+import type { Judge } from "../learning/judge.ts";
 import type { PanelFeed } from "../market/panel-feed.ts";
 
 /** A cycle that the core wants analysed. */
@@ -120,13 +121,14 @@ export class Trader {
 export async function runToEnd(
   trader: Trader,
   analysis: AnalysisAhead,
+  judge: Judge,
   onEvent?: (event: Event) => void,
 ): Promise<void> {
   for (;;) {
     const request = trader.awaited;
     if (request !== undefined) {
       if (!analysis.has(request.cycle)) await analysis.ready(request.cycle);
-      trader.admit(analysis.analyse(request.cycle, request.late));
+      trader.admit(judge.judge(analysis.analyse(request.cycle, request.late)));
       continue;
     }
     const event = trader.take(Number.POSITIVE_INFINITY);

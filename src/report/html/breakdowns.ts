@@ -218,6 +218,7 @@ export function provenance(report: BacktestReport): Markup {
     ["Trades", report.tradesHash],
     ["Data", report.dataHash],
     ["Settings", report.settingsHash],
+    ...(report.modelHash === null ? [] : [["Model", report.modelHash] as const]),
   ] as const;
   return html`<section id="assumptions" aria-labelledby="assumptions-title"><h2 id="assumptions-title">Assumptions and hashes</h2>
 <ul class="assumptions">${report.assumptions.map((text) => html`<li${text.startsWith("WITHOUT") ? html` class="alarm"` : ""}>${text}</li>`)}</ul>

@@ -1,0 +1,76 @@
+import { join } from "node:path";
+import type { Settings } from "../config/settings.ts";
+import { InputError } from "../input-error.ts";
+import type { ServedModel } from "../learning/judge.ts";
+import { ModelFolder, type ModelRegistry } from "../learning/registry.ts";
+import { loadTrees } from "../learning/trees.ts";
+
+export function modelRegistry(settings: Pick<Settings, "DATA_DIR">): ModelRegistry {
+  return new ModelFolder(join(settings.DATA_DIR, "models"));
+}
+
+/** A model with its trees, checked from end to end. @throws InputError for anything that is not what was registered */
+export function serveModel(registry: ModelRegistry, id: string): ServedModel {
+  const { manifest } = registry.get(id);
+  const scorer = loadTrees(registry.artefact(manifest.id), `model ${manifest.id}`);
+  const served: ServedModel = { manifest, score: (x, rows) => scorer.score(x, rows) };
+  proveModel(served);
+  return served;
+}
+
+/** Rows that every model must answer with probabilities: nothing known, and the middle of its training data. */
+function proveModel({ manifest, score }: ServedModel): void {
+  const width = manifest.columns.length;
+  const x = new Float32Array(2 * width).fill(Number.NaN, 0, width);
+  x.set(manifest.domain.centre, width);
+  const answers = score(x, 2);
+  if (answers.length !== 2 || answers.some((p) => !(p >= 0 && p <= 1))) {
+    throw new InputError(`model ${manifest.id} answers ${answers.join(", ")}; probabilities are from 0 to 1`);
+  }
+}
+
+export interface ChosenModel {
+  readonly model: ServedModel | undefined;
+  /** What a reader of the result must know of it. */
+  readonly assumptions: readonly string[];
+}
+
+/**
+ * The model that a backtest was asked to use. A backtest looks at the registry for nothing else, so that its result
+ * depends on what was asked and not on what was trained since.
+ *
+ * @throws InputError for a model that there is not, that is for another mode, or that was not let through the gate
+ */
+export function chooseModel(
+  settings: Pick<Settings, "DATA_DIR" | "STRATEGY_MODE">,
+  { model: id, unpromoted = false }: { readonly model?: string | undefined; readonly unpromoted?: boolean },
+): ChosenModel {
+  const mode = settings.STRATEGY_MODE;
+  if (id === undefined) {
+    if (unpromoted) throw new InputError("--unpromoted needs --model ID", 2);
+    if (mode === "ict") return { model: undefined, assumptions: [] };
+    return { model: undefined, assumptions: [`No model was chosen: ${mode} is ict.`] };
+  }
+  const registry = modelRegistry(settings);
+  const { manifest, state } = registry.get(id);
+  if (manifest.strategy !== mode) {
+    const { strategy } = manifest;
+    throw new InputError(
+      `model ${manifest.id} is one of ${strategy}; set STRATEGY_MODE=${strategy} instead of ${mode}`,
+      2,
+    );
+  }
+  const model = serveModel(registry, manifest.id);
+  if (manifest.passed) return { model, assumptions: [`Model ${manifest.id} (${state}) decides.`] };
+  const failed = manifest.gate.filter(({ passed }) => !passed).map(({ name }) => name);
+  if (!unpromoted) {
+    throw new InputError(
+      `model ${manifest.id} did not pass the gate (${failed.join(", ")}); --unpromoted allows it for research`,
+      2,
+    );
+  }
+  return {
+    model,
+    assumptions: [`UNPROMOTED: model ${manifest.id} did not pass the gate (${failed.join(", ")}). This is research.`],
+  };
+}

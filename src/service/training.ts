@@ -1,0 +1,257 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Settings } from "../config/settings.ts";
+import { InputError } from "../input-error.ts";
+import type { Check, GateLimits } from "../learning/gate.ts";
+import type { ModelMetrics, ModelStrategy } from "../learning/manifest.ts";
+import type { ModelRegistry, ModelState } from "../learning/registry.ts";
+import { type Checkpoint, FEWEST_SAMPLES, type TrainingResult, train } from "../learning/training.ts";
+import { treeLearner } from "../learning/trees.ts";
+import { TIMEFRAMES, timeframeName } from "../market/timeframe.ts";
+import { chooseKernel } from "../native.ts";
+import { readKlines, type SeriesStatus, seriesStatus } from "../store/klines.ts";
+import type { Store } from "../store/store.ts";
+import { indicatorOptions, strategyOptionsOf } from "./assembly.ts";
+import type { MarketChoice } from "./backtest.ts";
+import { storeOf } from "./data.ts";
+import { checkFeatures } from "./feature-checks.ts";
+import { type History, labelHistory } from "./history.ts";
+import { modelRegistry, serveModel } from "./models.ts";
+
+/** How a training ended; what `penstock train --json` prints. */
+export interface TrainingOutcome {
+  /** Absent where there was too little to train on. */
+  readonly model: string | null;
+  readonly modelHash: string | null;
+  readonly strategy: ModelStrategy;
+  /** Whether it passed the gate; it then predicts as `shadow`, or decides as `champion`. */
+  readonly promoted: boolean;
+  readonly state: ModelState | null;
+  /** Why not, one line per broken rule; or the rules it kept. */
+  readonly reasons: readonly string[];
+  readonly metrics: ModelMetrics | null;
+  readonly leakage: { readonly passed: boolean; readonly checks: readonly Check[] };
+  readonly samples: number;
+  readonly dataHash: string;
+  readonly datasetHash: string;
+  readonly ledgerHash: string;
+  readonly timing: { readonly labelSeconds: number; readonly trainSeconds: number; readonly wallSeconds: number };
+}
+
+export interface TrainOptions {
+  /** Recorded bars; those of the store when absent. */
+  readonly data: MarketChoice | undefined;
+  readonly seed: number;
+  readonly onProgress?: (what: string, share: number) => void;
+}
+
+export interface Trained {
+  readonly outcome: TrainingOutcome;
+  /** Absent where there was too little to train on. */
+  readonly result: TrainingResult | undefined;
+}
+
+/** The models of STRATEGY_MODE; `ict` needs none, and a model that is trained under it is one of `hybrid`. */
+export function modelStrategyOf({ STRATEGY_MODE: mode }: Pick<Settings, "STRATEGY_MODE">): ModelStrategy {
+  return mode === "self_learning" ? "self_learning" : "hybrid";
+}
+
+export function gateLimits(settings: Settings): GateLimits {
+  return {
+    minSamples: settings.ML_MIN_TRAINING_SAMPLES,
+    minDeflatedSharpe: settings.MODEL_MIN_DEFLATED_SHARPE,
+    maxOverfitting: settings.MODEL_MAX_OVERFITTING,
+    maxCalibrationError: settings.MODEL_MAX_CALIBRATION_ERROR,
+    minTrades: settings.MODEL_MIN_TRADES,
+  };
+}
+
+/** Labels bars, trains, evaluates, judges and registers. @throws InputError for whatever is wrong with the bars */
+export async function trainModel(settings: Settings, options: TrainOptions): Promise<Trained> {
+  const { onProgress = () => {}, seed } = options;
+  const begun = performance.now();
+  const history = await withBars(settings, options.data, (choice) => labelHistory(settings, choice, onProgress));
+  const labelled = performance.now();
+  const strategy = modelStrategyOf(settings);
+  const registry = modelRegistry(settings);
+  const dataset = strategy === "hybrid" ? history.ict : history.probes;
+  const least = Math.max(settings.ML_MIN_TRAINING_SAMPLES, FEWEST_SAMPLES);
+  const seconds = (from: number, to: number) => (to - from) / 1000;
+  if (dataset.rows < least) {
+    const reason = `samples: ${dataset.rows} samples, at least ${least}`;
+    return {
+      result: undefined,
+      outcome: {
+        model: null,
+        modelHash: null,
+        strategy,
+        promoted: false,
+        state: null,
+        reasons: [reason],
+        metrics: null,
+        leakage: { passed: true, checks: [] },
+        samples: dataset.rows,
+        dataHash: history.dataHash,
+        datasetHash: dataset.hash,
+        ledgerHash: registry.ledger.hash,
+        timing: {
+          labelSeconds: seconds(begun, labelled),
+          trainSeconds: 0,
+          wallSeconds: seconds(begun, performance.now()),
+        },
+      },
+    };
+  }
+  const champion = registry.champion(strategy);
+  const key = createHash("sha256")
+    .update(JSON.stringify([strategy, dataset.hash, seed]))
+    .digest("hex")
+    .slice(0, 16);
+  const checkpoint = new CheckpointFolder(join(settings.DATA_DIR, "training", key));
+  const result = train({
+    strategy,
+    dataset,
+    ict: history.ict,
+    minConfidence: settings.MIN_CONFIDENCE,
+    dataHash: history.dataHash,
+    learner: treeLearner(),
+    seed,
+    limits: gateLimits(settings),
+    ledger: registry.ledger,
+    champion: champion && serveModel(registry, champion.manifest.id),
+    featureChecks: featureChecks(settings, history),
+    now: Date.now(),
+    onProgress,
+    checkpoint,
+  });
+  const state = register(settings, registry, result);
+  checkpoint.clear();
+  const { manifest } = result;
+  const rules = manifest.gate.filter(({ passed }) => passed === manifest.passed);
+  const ended = performance.now();
+  return {
+    result,
+    outcome: {
+      model: manifest.id,
+      modelHash: manifest.modelHash,
+      strategy,
+      promoted: manifest.passed,
+      state,
+      reasons: rules.map(({ name, detail }) => `${name}: ${detail}`),
+      metrics: manifest.metrics,
+      leakage: { passed: manifest.leakage.every(({ passed }) => passed), checks: manifest.leakage },
+      samples: manifest.samples,
+      dataHash: manifest.dataHash,
+      datasetHash: manifest.datasetHash,
+      ledgerHash: manifest.ledgerHash,
+      timing: {
+        labelSeconds: seconds(begun, labelled),
+        trainSeconds: seconds(labelled, ended),
+        wallSeconds: seconds(begun, ended),
+      },
+    },
+  };
+}
+
+/** Takes the model in and gives it the place it has earned. One that is known already stays what it is. */
+function register(settings: Settings, registry: ModelRegistry, { manifest, artefact }: TrainingResult): ModelState {
+  const { id, passed, gate, createdAt } = manifest;
+  registry.add(manifest, artefact);
+  if (registry.get(id).state === "candidate") {
+    const failed = gate.filter((rule) => !rule.passed).map(({ name }) => name);
+    registry.move(id, passed ? "shadow" : "refused", passed ? "passed the gate" : failed.join(", "), createdAt);
+    if (passed && settings.MODEL_SHADOW_HOURS === 0) {
+      registry.move(id, "champion", "passed the gate, and MODEL_SHADOW_HOURS is 0", createdAt);
+    }
+  }
+  return registry.get(id).state;
+}
+
+/** On the bars of the first symbol: the code that computes features is the same for all. */
+function featureChecks(settings: Settings, { source }: History): Check[] {
+  const [bars] = source.share(0, 1).histories;
+  return checkFeatures(bars!, source.timeframe, {
+    kernel: chooseKernel(settings.PENSTOCK_KERNEL).name,
+    ...indicatorOptions(settings),
+    strategyOptions: strategyOptionsOf(settings),
+  });
+}
+
+/** Finished pieces as files in a folder that is removed when the training has ended. */
+class CheckpointFolder implements Checkpoint {
+  readonly #dir: string;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  get(name: string): unknown {
+    const path = this.#path(name);
+    if (!existsSync(path)) return undefined;
+    try {
+      return JSON.parse(readFileSync(path, "utf8"));
+    } catch {
+      // Cut off while it was written: that piece is worked out again.
+      return undefined;
+    }
+  }
+
+  put(name: string, value: unknown): void {
+    mkdirSync(this.#dir, { recursive: true });
+    writeFileSync(this.#path(name), JSON.stringify(value));
+  }
+
+  clear(): void {
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+
+  #path(name: string): string {
+    return join(this.#dir, `${name.replaceAll(" ", "-")}.json`);
+  }
+}
+
+async function withBars<Value>(
+  settings: Settings,
+  data: MarketChoice | undefined,
+  use: (choice: MarketChoice) => Promise<Value>,
+): Promise<Value> {
+  if (data !== undefined) return use(data);
+  const dir = join(settings.DATA_DIR, "training", `bars-${process.pid}`);
+  const store = await storeOf(settings);
+  try {
+    await writeBars(store, dir);
+  } finally {
+    await store.close();
+  }
+  try {
+    return await use({ dir });
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+/** Strategies need bars of at most 5m. */
+const COARSEST = TIMEFRAMES["5m"];
+
+/** The store's bars as files, so that training has one way to read them. Of the timeframe that has most series. */
+async function writeBars(store: Store, dir: string): Promise<void> {
+  const series = (await seriesStatus(store.sql)).filter(({ timeframe }) => timeframe <= COARSEST);
+  const counts = new Map<number, number>();
+  for (const { timeframe } of series) counts.set(timeframe, (counts.get(timeframe) ?? 0) + 1);
+  const [most] = [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
+  if (most === undefined) {
+    throw new InputError("the store holds no bars of 1m or 5m; penstock data import DIR, or give --data DIR");
+  }
+  mkdirSync(dir, { recursive: true });
+  for (const each of series) if (each.timeframe === most[0]) await writeSeries(store, dir, each);
+}
+
+async function writeSeries(store: Store, dir: string, { symbol, timeframe, bars }: SeriesStatus): Promise<void> {
+  const { openTime, open, high, low, close, volume } = await readKlines(store.sql, symbol, timeframe, bars);
+  const lines = ["open_time,open,high,low,close,volume"];
+  for (let i = 0; i < openTime.length; i++) {
+    lines.push([openTime[i], open[i], high[i], low[i], close[i], volume[i]].join(","));
+  }
+  writeFileSync(join(dir, `store-${symbol}-${timeframeName(timeframe)}.csv`), `${lines.join("\n")}\n`);
+}

@@ -2,6 +2,7 @@ import { backtestCommand } from "./command-line/backtest.ts";
 import { configCommand } from "./command-line/config.ts";
 import { dataCommand } from "./command-line/data.ts";
 import { inspectCommand } from "./command-line/inspect.ts";
+import { modelsCommand } from "./command-line/models.ts";
 import { createProgram, runProgram } from "./command-line/program.ts";
 import { replayCommand } from "./command-line/replay.ts";
 import { runCommand } from "./command-line/run.ts";
@@ -22,6 +23,7 @@ async function main(): Promise<void> {
   configCommand(program);
   dataCommand(program);
   inspectCommand(program);
+  modelsCommand(program);
   replayCommand(program);
   runCommand(program);
   trainCommand(program);

@@ -3,7 +3,8 @@ import { InputError } from "../input-error.ts";
 import { timeText } from "../market/timeframe.ts";
 import { reportPage } from "../report/html/report-page.ts";
 import { printReport } from "../report/print.ts";
-import { GENERATED_START, type LiveMarket, runLive } from "../service/live.ts";
+import { GENERATED_START } from "../service/generated.ts";
+import { type LiveMarket, runLive } from "../service/live.ts";
 import { type Display, LineDisplay, SILENT, TerminalDisplay } from "./live-view.ts";
 import { addMarketOptions, type MarketOptions, recordedChoice, wholeNumber } from "./market-options.ts";
 import {

@@ -1,6 +1,9 @@
 import { type Command, Option } from "commander";
+import { InputError } from "../input-error.ts";
+import { dieWithParent } from "../native.ts";
 import { trainingPage } from "../report/html/training-page.ts";
-import { type TrainingOutcome, trainModel } from "../service/training.ts";
+import { CHILD_VARIABLE } from "../service/retraining.ts";
+import { type TrainingBars, type TrainingOutcome, trainModel } from "../service/training.ts";
 import { addMarketOptions, type MarketOptions, recordedChoice, wholeNumber } from "./market-options.ts";
 import {
   htmlOption,
@@ -17,6 +20,8 @@ import { Progress } from "./progress.ts";
 interface TrainCommandOptions extends MarketOptions {
   readonly set: readonly string[];
   readonly seed: number;
+  readonly generated?: number;
+  readonly marketSeed: number;
   readonly json?: JsonTarget;
   readonly html?: string;
 }
@@ -33,16 +38,32 @@ export function trainCommand(program: Command): void {
         .argParser(wholeNumber("--seed", 0, 2 ** 32 - 1))
         .default(1),
     )
+    .addOption(
+      new Option("--generated <count>", "train on the generated market of so many symbols, up to --to")
+        .argParser(wholeNumber("--generated", 1, 48))
+        .conflicts("data"),
+    )
+    .addOption(
+      new Option("--market-seed <number>", "seed of the generated market")
+        .argParser(wholeNumber("--market-seed", 0, Number.MAX_SAFE_INTEGER))
+        .default(1),
+    )
     .addOption(setOption())
     .addOption(jsonOption("the result"))
     .addOption(htmlOption())
     .action(async (options: TrainCommandOptions) => {
       const { settings } = settingsFrom(options.set);
       const progress = new Progress();
+      // A training beside a run must not outlive it; SIGKILL, because it has nothing to put in order.
+      const isChild = process.env[CHILD_VARIABLE] !== undefined;
+      if (isChild) dieWithParent("SIGKILL");
       const { outcome, result } = await trainModel(settings, {
-        data: options.data === undefined ? undefined : recordedChoice(options.data, options),
+        data: barsFor(options),
         seed: options.seed,
-        onProgress: (what, share) => progress.show(what, share),
+        onProgress: (what, share) => {
+          if (isChild) process.stderr.write(`progress ${share.toFixed(3)}\n`);
+          else progress.show(what, share);
+        },
       });
       progress.end();
       if (options.html !== undefined && result !== undefined) {
@@ -53,7 +74,15 @@ export function trainCommand(program: Command): void {
     });
 }
 
-function outcomeText(outcome: TrainingOutcome): string {
+function barsFor(options: TrainCommandOptions): TrainingBars {
+  const { data, generated, marketSeed: seed, to } = options;
+  if (generated === undefined)
+    return data === undefined ? { kind: "store" } : { kind: "recorded", choice: recordedChoice(data, options) };
+  if (to === undefined) throw new InputError("--generated needs --to: the generated market has no end", 2);
+  return { kind: "generated", symbols: generated, seed, to };
+}
+
+export function outcomeText(outcome: TrainingOutcome): string {
   const { model, strategy, promoted, state, metrics, reasons, leakage, samples, timing } = outcome;
   const lines = [
     model === null

@@ -81,7 +81,20 @@ export type ModelContent = Pick<
 
 /** SHA-256, hex, over what decides: two models of one hash judge alike. */
 export function hashModel(content: ModelContent): string {
-  const { kind, strategy, passed, columns, calibration, threshold, sizeScale, conformal, alpha, domain, artefact } = content;
-  const decides = [kind, strategy, passed, columns, calibration, threshold, sizeScale, conformal, alpha, domain, artefact];
+  const { kind, strategy, passed, columns, calibration, threshold, sizeScale, conformal, alpha, domain, artefact } =
+    content;
+  const decides = [
+    kind,
+    strategy,
+    passed,
+    columns,
+    calibration,
+    threshold,
+    sizeScale,
+    conformal,
+    alpha,
+    domain,
+    artefact,
+  ];
   return createHash("sha256").update(JSON.stringify(decides)).digest("hex");
 }

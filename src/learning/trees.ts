@@ -1,7 +1,8 @@
 import { InputError } from "../input-error.ts";
-import { predictTrees, readEnsemble, type TreeEnsemble } from "../models/trees/ensemble.ts";
+import { PORTABLE_ENGINE, type TreeEngine } from "../models/trees/engine.ts";
+import { readEnsemble, type TreeEnsemble } from "../models/trees/ensemble.ts";
 import type { TreeDataset } from "../models/trees/objective.ts";
-import { TREE_DEFAULTS, type TrainingOptions, trainTrees } from "../models/trees/train.ts";
+import { TREE_DEFAULTS, trainTrees } from "../models/trees/train.ts";
 import { type Dataset, MODEL_COLUMNS, rowsAt, valuesAt } from "./dataset.ts";
 import type { Learner, Scorer, Variant } from "./learner.ts";
 
@@ -21,8 +22,8 @@ const PATIENCE = 15;
 /** Quantiles per feature: finer ones only find more of the noise. */
 const BINS = 64;
 
-/** @param grower who grows the trees; any gives the same model, see chooseTreeGrower of src/native.ts */
-export function treeLearner(grower?: NonNullable<TrainingOptions["grower"]>): Learner {
+/** @param engine grows and walks the trees; all give the same bits, see chooseTreeEngine of src/native.ts */
+export function treeLearner(engine: TreeEngine = PORTABLE_ENGINE): Learner {
   return {
     kind: "trees",
     variants: TREE_VARIANTS,
@@ -38,15 +39,20 @@ export function treeLearner(grower?: NonNullable<TrainingOptions["grower"]>): Le
       const { ensemble, history } = trainTrees(part(dataset, train), parameters, {
         validation: part(dataset, validation),
         trainingLoss: true,
-        ...(grower === undefined ? {} : { grower }),
+        grower: engine.grower,
       });
       const curve = history.map((round) => ({
         train: round.training ?? Number.NaN,
         validation: round.validation ?? Number.NaN,
       }));
-      return { ...scorerOf(ensemble), curve };
+      return { ...scorerOf(ensemble, engine), curve };
     },
   };
+}
+
+/** Trees that were fitted elsewhere, judged like any other: nothing is fitted but what calibrates them. */
+export function fixedLearner(scorer: Scorer): Learner {
+  return { kind: "trees", variants: [{ name: "imported", parameters: {} }], fit: () => scorer };
 }
 
 function part(dataset: Dataset, places: Int32Array): TreeDataset {
@@ -58,11 +64,12 @@ function part(dataset: Dataset, places: Int32Array): TreeDataset {
   };
 }
 
-function scorerOf(ensemble: TreeEnsemble): Scorer {
+function scorerOf(ensemble: TreeEnsemble, engine: TreeEngine): Scorer {
+  const predict = engine.prepare(ensemble);
   return {
     score(x, rows) {
       const out = new Float64Array(rows);
-      predictTrees(ensemble, x, out);
+      predict(x, out);
       return out;
     },
     save: () => new TextEncoder().encode(JSON.stringify(ensemble)),
@@ -71,7 +78,7 @@ function scorerOf(ensemble: TreeEnsemble): Scorer {
 }
 
 /** Trees from the bytes of an artefact. @throws InputError for anything that is not a classifier of this build's rows */
-export function loadTrees(artefact: Uint8Array, where: string): Scorer {
+export function loadTrees(artefact: Uint8Array, where: string, engine: TreeEngine = PORTABLE_ENGINE): Scorer {
   let json: unknown;
   try {
     json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(artefact));
@@ -89,5 +96,5 @@ export function loadTrees(artefact: Uint8Array, where: string): Scorer {
       `${where}: column ${at} is ${ensemble.features[at] ?? "missing"}; ${MODEL_COLUMNS[at] ?? "nothing"} is expected`,
     );
   }
-  return scorerOf(ensemble);
+  return scorerOf(ensemble, engine);
 }

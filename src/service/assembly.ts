@@ -15,6 +15,7 @@ import { createGuards } from "../guards/registry.ts";
 import { InputError } from "../input-error.ts";
 import type { JournalHeader } from "../journal/format.ts";
 import { JournalWriter } from "../journal/writer.ts";
+import type { TradingCosts } from "../learning/labels.ts";
 import type { BarSource } from "../market/bar-source.ts";
 import type { Panel } from "../market/panel.ts";
 import { hasTicks } from "../market/tick-source.ts";
@@ -214,6 +215,13 @@ export function takerCosts(settings: Settings, without: readonly Cost[]): TakerC
     spreadBps: charged("spread", settings.SIMULATED_SPREAD_BPS),
     slippageBps: charged("slippage", settings.SIMULATED_SLIPPAGE_BPS),
   };
+}
+
+/** What both orders of a trade cost, for the labels of models. */
+export function tradingCosts(settings: Settings, without: readonly Cost[]): TradingCosts {
+  const charged = charger(without);
+  const { spreadBps, slippageBps } = takerCosts(settings, without);
+  return { takerFee: charged("fees", settings.SIMULATED_TAKER_FEE), slippage: (spreadBps / 2 + slippageBps) / 10_000 };
 }
 
 function charger(without: readonly Cost[]) {

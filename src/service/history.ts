@@ -13,7 +13,7 @@ import { mirrored } from "../learning/judge.ts";
 import { type FundingSettlements, netReturn, type TradingCosts } from "../learning/labels.ts";
 import { ABSENT, type BarStep, barEvent } from "../market/bar-source.ts";
 import { barsOf, loadRecordedMarket, type RecordedMarket } from "../market/recorded-market.ts";
-import { analysisOptions, coreConfig, newPool, warmUpSteps } from "./assembly.ts";
+import { analysisOptions, coreConfig, newPool, tradingCosts, warmUpSteps } from "./assembly.ts";
 import type { MarketChoice } from "./backtest.ts";
 
 /** What history teaches. */
@@ -70,7 +70,10 @@ async function label(
   const ahead = new AnalysisAhead(pool, ranges, { first, last: start + steps * timeframe, timeframe, symbols });
 
   const config = coreConfig(settings, instruments, choice.from ?? start);
-  const recorder = new LabelRecorder(createState({ ...config, minConfidence: 0, maxPositions: 0 }), costsOf(settings));
+  const recorder = new LabelRecorder(
+    createState({ ...config, minConfidence: 0, maxPositions: 0 }),
+    tradingCosts(settings, []),
+  );
   for (let index = 0; ; index++) {
     const each = source.step();
     if (each === undefined) break;
@@ -88,13 +91,6 @@ async function label(
     probes: createDataset(samples.filter(({ probe }) => probe)),
     dataHash: source.dataHash,
     source,
-  };
-}
-
-function costsOf(settings: Settings): TradingCosts {
-  return {
-    takerFee: settings.SIMULATED_TAKER_FEE,
-    slippage: (settings.SIMULATED_SPREAD_BPS / 2 + settings.SIMULATED_SLIPPAGE_BPS) / 10_000,
   };
 }
 

@@ -1,12 +1,12 @@
 import { LiveAnalysis } from "../analysis/live-analysis.ts";
 import { type AnalysisPool, divideSymbols } from "../analysis/pool.ts";
-import type { Settings } from "../config/settings.ts";
+import { SETTING_NAMES, SETTINGS, type Settings } from "../config/settings.ts";
 import { checkBook } from "../core/check-book.ts";
 import type { CoreRecord } from "../core/effects.ts";
 import type { State } from "../core/state.ts";
 import type { DataReference } from "../journal/format.ts";
+import type { ModelRegistry } from "../learning/registry.ts";
 import type { BarSource } from "../market/bar-source.ts";
-import { generateMarket } from "../market/generated-market.ts";
 import { PanelFeed } from "../market/panel-feed.ts";
 import { type BacktestReport, backtestReport } from "../report/backtest-report.ts";
 import { Collector } from "../report/collector.ts";
@@ -22,10 +22,15 @@ import {
   openJournal,
   runHash,
   takerCosts,
+  tradingCosts,
   warmUpSteps,
 } from "./assembly.ts";
 import { type MarketChoice, openMarket, openPositions, recordedData } from "./backtest.ts";
+import { GENERATED_START, generatedSource } from "./generated.ts";
+import { LearningLoop, type LearningView } from "./learning-loop.ts";
+import { modelRegistry } from "./models.ts";
 import { PositionFeatures } from "./position-features.ts";
+import { type Retraining, startRetraining } from "./retraining.ts";
 import { Trader } from "./trader.ts";
 
 /** What a live run trades on: recorded bars, or a market generated from a seed. */
@@ -54,6 +59,9 @@ export interface LiveOptions {
   readonly onWarmUp?: (share: number) => void;
   /** The workers to use, closed at the end; one of its own when absent. */
   readonly pool?: AnalysisPool;
+  /** Where models are kept, and how a training begins; for tests. */
+  readonly registry?: ModelRegistry;
+  readonly startTraining?: (onProgress: (share: number) => void) => Retraining;
 }
 
 /** What a terminal may look at between events. */
@@ -64,6 +72,8 @@ export interface LiveView {
   /** How far the loop is behind its clock, market ms: 0 while it keeps up, and where it has no clock. */
   readonly behind: number;
   readonly source: BarSource;
+  /** Undefined in the mode `ict`, which asks no model. */
+  readonly learning: LearningView | undefined;
 }
 
 export interface LiveResult {
@@ -73,12 +83,7 @@ export interface LiveResult {
   readonly journal: string;
 }
 
-/** Where a generated market begins to trade: a fixed time, so that a seed gives the same run on every day. */
-export const GENERATED_START = Date.UTC(2026, 0, 5);
-/** History before it, enough for every 1h indicator. */
-const WARM_DAYS = 4;
 const MINUTE = 60_000;
-const DAY = 1440 * MINUTE;
 
 /** The analysis of a cycle takes one worker some milliseconds. */
 const LIVE_WORKERS = 1;
@@ -127,6 +132,8 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       data: dataReference(source, market),
     });
     const features = PositionFeatures.open(settings, [], options.onNotice);
+    let marketTime = tradeFrom;
+    const learning = learningOf(settings, options, () => marketTime);
     try {
       const collector = new Collector(
         source.instruments,
@@ -134,7 +141,6 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         state.config.balance,
         takerCosts(settings, without),
       );
-      let marketTime = tradeFrom;
       let behind = 0;
       let bars = 0;
       const view: LiveView = {
@@ -147,6 +153,9 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         get behind() {
           return behind;
         },
+        get learning() {
+          return learning?.view(marketTime);
+        },
       };
       const trader = new Trader({
         state,
@@ -156,11 +165,13 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         onRecord: (record) => {
           collector.add(record);
           features.add(record);
+          learning?.record(record);
           options.onRecord(record, view);
         },
         onNotice: options.onNotice,
       });
 
+      learning?.look(marketTime);
       const started = performance.now();
       let ticked = started;
       while (!signal.aborted) {
@@ -168,6 +179,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         if (now - begun >= options.duration) break;
         if (now - ticked >= TICK) {
           ticked = now;
+          learning?.tick(marketTime);
           options.onTick(view);
           // What has happened so far survives the death of this process.
           journal.flush();
@@ -176,8 +188,17 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         const request = trader.awaited;
         if (request !== undefined) {
           if (feed.isFull) analyst.follow(feed.grow());
-          trader.admit(await analyst.analyse(request.cycle, request.late));
+          const analysed = await analyst.analyse(request.cycle, request.late);
+          trader.admit(learning === undefined ? analysed : learning.judged(analysed));
           continue;
+        }
+        // Between two cycles, so that each is decided by one model.
+        const swap = learning?.takeSwap();
+        if (swap !== undefined) {
+          learning?.swapped(swap);
+          const model = swap.model?.manifest.id ?? "";
+          const time = state.now > marketTime ? state.now : marketTime;
+          trader.admit({ kind: "model", time, symbol: -1, model, reason: swap.reason });
         }
         const clock = speed === Number.POSITIVE_INFINITY ? speed : tradeFrom + (now - started) * speed;
         const due = clock < marketEnd ? clock : marketEnd;
@@ -219,6 +240,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         takeScenes(report, (named) => openSource(settings, recorded ? { ...market, symbols: named } : market));
       return { report, scenes, journal: journal.path };
     } finally {
+      learning?.close();
       features.close();
       journal.close();
     }
@@ -227,14 +249,58 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
   }
 }
 
+/** What learns beside the trading; undefined in the mode `ict`. */
+function learningOf(settings: Settings, options: LiveOptions, now: () => number): LearningLoop | undefined {
+  const { STRATEGY_MODE: strategy } = settings;
+  if (strategy === "ict") return undefined;
+  return new LearningLoop({
+    settings,
+    strategy,
+    registry: options.registry ?? modelRegistry(settings),
+    costs: tradingCosts(settings, options.without),
+    onNotice: options.onNotice,
+    startTraining: options.startTraining ?? ((onProgress) => trainBeside(settings, options.market, now(), onProgress)),
+  });
+}
+
+/** A training on the bars of this market up to now: what comes after does not exist yet. */
+function trainBeside(
+  settings: Settings,
+  market: LiveMarket,
+  now: number,
+  onProgress: (share: number) => void,
+): Retraining {
+  const args = ["--to", String(now)];
+  if (market.kind === "generated") {
+    args.push("--generated", String(market.symbols), "--market-seed", String(market.seed));
+  } else {
+    args.push("--data", market.dir);
+    if (market.symbols !== undefined) args.push("--symbols", market.symbols.join(","));
+    if (market.timeframe !== undefined) args.push("--timeframe", market.timeframe);
+    if (market.fundingFile !== undefined) args.push("--funding", market.fundingFile);
+    if (market.rulesFile !== undefined) args.push("--rules", market.rulesFile);
+  }
+  return startRetraining({
+    args: [...args, ...assignmentsOf(settings)],
+    env: process.env,
+    memoryLimitMb: settings.PROCESS_MEMORY_LIMIT_MB,
+    timeout: settings.TRAINING_TIMEOUT_MINUTES * MINUTE,
+    onProgress,
+  });
+}
+
+/** The settings that are not the defaults, for a child; secrets reach it by the environment or not at all. */
+function assignmentsOf(settings: Settings): string[] {
+  return SETTING_NAMES.flatMap((name) => {
+    const { type, default: usual } = SETTINGS[name];
+    const value = settings[name];
+    return type === "secret" || value === usual || name === "MAX_WORKERS" ? [] : ["--set", `${name}=${value}`];
+  });
+}
+
 function openSource(settings: Settings, market: LiveMarket): BarSource {
   if (market.kind === "recorded") return openMarket(settings, market);
-  return generateMarket({
-    seed: market.seed,
-    symbols: market.symbols,
-    start: GENERATED_START,
-    historySteps: (WARM_DAYS * DAY) / MINUTE,
-  });
+  return generatedSource(market.seed, market.symbols);
 }
 
 /** Bars between two signs that the warm-up comes on. */

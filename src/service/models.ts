@@ -4,6 +4,7 @@ import { InputError } from "../input-error.ts";
 import type { ServedModel } from "../learning/judge.ts";
 import { ModelFolder, type ModelRegistry } from "../learning/registry.ts";
 import { loadTrees } from "../learning/trees.ts";
+import { chooseTreeEngine } from "../native.ts";
 
 export function modelRegistry(settings: Pick<Settings, "DATA_DIR">): ModelRegistry {
   return new ModelFolder(join(settings.DATA_DIR, "models"));
@@ -12,7 +13,7 @@ export function modelRegistry(settings: Pick<Settings, "DATA_DIR">): ModelRegist
 /** A model with its trees, checked from end to end. @throws InputError for anything that is not what was registered */
 export function serveModel(registry: ModelRegistry, id: string): ServedModel {
   const { manifest } = registry.get(id);
-  const scorer = loadTrees(registry.artefact(manifest.id), `model ${manifest.id}`);
+  const scorer = loadTrees(registry.artefact(manifest.id), `model ${manifest.id}`, chooseTreeEngine("auto"));
   const served: ServedModel = { manifest, score: (x, rows) => scorer.score(x, rows) };
   proveModel(served);
   return served;

@@ -2,20 +2,24 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Settings } from "../config/settings.ts";
+import { priceOf } from "../core/instrument.ts";
 import { InputError } from "../input-error.ts";
 import type { Check, GateLimits } from "../learning/gate.ts";
+import type { Learner } from "../learning/learner.ts";
 import type { ModelMetrics, ModelStrategy } from "../learning/manifest.ts";
 import type { ModelRegistry, ModelState } from "../learning/registry.ts";
 import { type Checkpoint, FEWEST_SAMPLES, type TrainingResult, train } from "../learning/training.ts";
 import { treeLearner } from "../learning/trees.ts";
+import { REAL } from "../market/bar-source.ts";
 import { TIMEFRAMES, timeframeName } from "../market/timeframe.ts";
-import { chooseKernel } from "../native.ts";
+import { chooseKernel, chooseTreeEngine } from "../native.ts";
 import { readKlines, type SeriesStatus, seriesStatus } from "../store/klines.ts";
 import type { Store } from "../store/store.ts";
 import { indicatorOptions, strategyOptionsOf } from "./assembly.ts";
 import type { MarketChoice } from "./backtest.ts";
 import { storeOf } from "./data.ts";
 import { checkFeatures } from "./feature-checks.ts";
+import { GENERATED_START, generatedSource } from "./generated.ts";
 import { type History, labelHistory } from "./history.ts";
 import { modelRegistry, serveModel } from "./models.ts";
 
@@ -39,10 +43,18 @@ export interface TrainingOutcome {
   readonly timing: { readonly labelSeconds: number; readonly trainSeconds: number; readonly wallSeconds: number };
 }
 
+/** Where the bars come from that are learned from. */
+export type TrainingBars =
+  | { readonly kind: "recorded"; readonly choice: MarketChoice }
+  | { readonly kind: "store" }
+  /** The market of `penstock run` up to a time. */
+  | { readonly kind: "generated"; readonly symbols: number; readonly seed: number; readonly to: number };
+
 export interface TrainOptions {
-  /** Recorded bars; those of the store when absent. */
-  readonly data: MarketChoice | undefined;
+  readonly data: TrainingBars;
   readonly seed: number;
+  /** Who is fitted; the trees of this build when absent. */
+  readonly learner?: Learner;
   readonly onProgress?: (what: string, share: number) => void;
 }
 
@@ -115,7 +127,7 @@ export async function trainModel(settings: Settings, options: TrainOptions): Pro
     ict: history.ict,
     minConfidence: settings.MIN_CONFIDENCE,
     dataHash: history.dataHash,
-    learner: treeLearner(),
+    learner: options.learner ?? treeLearner(chooseTreeEngine(settings.PENSTOCK_KERNEL)),
     seed,
     limits: gateLimits(settings),
     ledger: registry.ledger,
@@ -123,7 +135,7 @@ export async function trainModel(settings: Settings, options: TrainOptions): Pro
     featureChecks: featureChecks(settings, history),
     now: Date.now(),
     onProgress,
-    checkpoint,
+    ...(options.learner === undefined ? { checkpoint } : {}),
   });
   const state = register(settings, registry, result);
   checkpoint.clear();
@@ -213,23 +225,53 @@ class CheckpointFolder implements Checkpoint {
 
 async function withBars<Value>(
   settings: Settings,
-  data: MarketChoice | undefined,
+  data: TrainingBars,
   use: (choice: MarketChoice) => Promise<Value>,
 ): Promise<Value> {
-  if (data !== undefined) return use(data);
+  if (data.kind === "recorded") return use(data.choice);
   const dir = join(settings.DATA_DIR, "training", `bars-${process.pid}`);
+  try {
+    if (data.kind === "store") {
+      await writeStored(settings, dir);
+      return await use({ dir });
+    }
+    writeGenerated(data, dir);
+    return await use({ dir, from: GENERATED_START });
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function writeStored(settings: Settings, dir: string): Promise<void> {
   const store = await storeOf(settings);
   try {
     await writeBars(store, dir);
   } finally {
     await store.close();
   }
-  try {
-    return await use({ dir });
-  } finally {
-    rmSync(dir, { recursive: true });
+}
+
+/** The generated market as files. Its warm-up is in them. */
+function writeGenerated({ seed, symbols, to }: { seed: number; symbols: number; to: number }, dir: string): void {
+  const source = generatedSource(seed, symbols);
+  const lines = source.instruments.map(() => [HEADER]);
+  for (let step = source.step(); step !== undefined && step.openTime < to; step = source.step()) {
+    for (const [symbol, instrument] of source.instruments.entries()) {
+      if (step.status[symbol] !== REAL) continue;
+      const prices = [step.open, step.high, step.low, step.close].map((column) =>
+        priceOf(instrument, column[symbol]!).toFixed(instrument.priceDecimals),
+      );
+      lines[symbol]!.push([step.openTime, ...prices, step.volume[symbol]].join(","));
+    }
+  }
+  mkdirSync(dir, { recursive: true });
+  for (const [symbol, { symbol: name }] of source.instruments.entries()) {
+    const file = join(dir, `generated-${name}-${timeframeName(source.timeframe)}.csv`);
+    writeFileSync(file, `${lines[symbol]!.join("\n")}\n`);
   }
 }
+
+const HEADER = "open_time,open,high,low,close,volume";
 
 /** Strategies need bars of at most 5m. */
 const COARSEST = TIMEFRAMES["5m"];
@@ -249,7 +291,7 @@ async function writeBars(store: Store, dir: string): Promise<void> {
 
 async function writeSeries(store: Store, dir: string, { symbol, timeframe, bars }: SeriesStatus): Promise<void> {
   const { openTime, open, high, low, close, volume } = await readKlines(store.sql, symbol, timeframe, bars);
-  const lines = ["open_time,open,high,low,close,volume"];
+  const lines = [HEADER];
   for (let i = 0; i < openTime.length; i++) {
     lines.push([openTime[i], open[i], high[i], low[i], close[i], volume[i]].join(","));
   }

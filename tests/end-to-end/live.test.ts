@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { GENERATED_START } from "../../src/service/live.ts";
+import { GENERATED_START } from "../../src/service/generated.ts";
 import { MAIN, penstock, temporaryFolder } from "./penstock.ts";
 
 describe("penstock run", () => {

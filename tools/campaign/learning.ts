@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { TrialLedger } from "../../src/learning/ledger.ts";
 import { type TrainingResult, train } from "../../src/learning/training.ts";
 import { treeLearner } from "../../src/learning/trees.ts";
+import { chooseTreeEngine } from "../../src/native.ts";
 import { LIMITS, type Planted, plantedDataset } from "../../tests/learning/planted.ts";
 import type { Campaign } from "./campaign.ts";
 
@@ -45,7 +46,7 @@ export function trainPlanted(what: Planted, seed: number, rows = 1500): Training
       ict: dataset,
       minConfidence: 0.35,
       dataHash: dataset.hash,
-      learner: treeLearner(),
+      learner: treeLearner(chooseTreeEngine("auto")),
       seed,
       limits: LIMITS,
       ledger: new TrialLedger(join(dir, "trials.jsonl")),

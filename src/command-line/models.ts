@@ -1,0 +1,156 @@
+import { type Command, Option } from "commander";
+import { InputError } from "../input-error.ts";
+import { MODEL_STRATEGIES, type ModelStrategy } from "../learning/manifest.ts";
+import type { RegisteredModel } from "../learning/registry.ts";
+import { timeText } from "../market/timeframe.ts";
+import { evaluateModel } from "../service/model-evaluation.ts";
+import { importModel } from "../service/model-import.ts";
+import { modelRegistry, serveModel } from "../service/models.ts";
+import { modelStrategyOf } from "../service/training.ts";
+import { addMarketOptions, type MarketOptions, recordedChoice } from "./market-options.ts";
+import { type JsonTarget, jsonOption, print, setOption, settingsFrom, writeJson } from "./options.ts";
+import { Progress } from "./progress.ts";
+import { outcomeText } from "./train.ts";
+
+interface ModelsOptions {
+  readonly set: readonly string[];
+  readonly json?: JsonTarget;
+}
+
+/** `penstock models …`: what was trained, what of it decides, and who decides instead. */
+export function modelsCommand(program: Command): void {
+  const models = program
+    .command("models")
+    .description("trained models: list, show, promote, rollback, import, evaluate");
+  const subcommand = (name: string, what: string) =>
+    models.command(name).description(what).addOption(setOption()).addOption(jsonOption("the result"));
+
+  subcommand("list", "every model with its state").action(async (options: ModelsOptions) => {
+    const { settings } = settingsFrom(options.set);
+    const all = modelRegistry(settings).list();
+    if (options.json !== undefined) return writeJson(options.json, all.map(brief));
+    if (all.length === 0) return print("no model was trained yet; penstock train --data DIR\n");
+    await print(`${all.map(line).join("\n")}\n`);
+  });
+
+  subcommand("show", "one model: manifest, gate, life")
+    .argument("<id>", "its id, or the beginning of it")
+    .action(async (id: string, options: ModelsOptions) => {
+      const { settings } = settingsFrom(options.set);
+      const registry = modelRegistry(settings);
+      const model = registry.get(id);
+      const life = registry.steps.filter(({ model: of }) => of === model.manifest.id);
+      if (options.json !== undefined) return writeJson(options.json, { ...model, life });
+      const { gate, leakage } = model.manifest;
+      const rules = [...gate, ...leakage].map(
+        ({ name, passed, detail }) => `  ${passed ? "yes" : "NO "} ${name}: ${detail}`,
+      );
+      const steps = life.map(({ at, to, reason }) => `  ${timeText(at)} ${to}: ${reason}`);
+      await print(`${[line(model), "gate and checks", ...rules, "life", ...steps].join("\n")}\n`);
+    });
+
+  subcommand("promote", "let a model that passed the gate decide from now on")
+    .argument("<id>", "its id, or the beginning of it")
+    .action(async (id: string, options: ModelsOptions) => {
+      const { settings } = settingsFrom(options.set);
+      const registry = modelRegistry(settings);
+      const { manifest, state } = registry.get(id);
+      // What cannot be served must not be asked to decide.
+      serveModel(registry, manifest.id);
+      if (state !== "champion") registry.move(manifest.id, "champion", "promoted by the operator", Date.now());
+      await told(options, registry.get(manifest.id));
+    });
+
+  subcommand("rollback", "let the champion before this one decide again; without one the rules")
+    .addOption(
+      new Option("--strategy <name>", "whose models; that of STRATEGY_MODE without it").choices([...MODEL_STRATEGIES]),
+    )
+    .action(async (options: ModelsOptions & { readonly strategy?: ModelStrategy }) => {
+      const { settings } = settingsFrom(options.set);
+      const registry = modelRegistry(settings);
+      const strategy = options.strategy ?? modelStrategyOf(settings);
+      const champion = registry.champion(strategy);
+      const [former] = registry.formerChampions(strategy);
+      if (champion === undefined && former === undefined) {
+        throw new InputError(`no model of ${strategy} ever decided; there is nothing to go back to`);
+      }
+      const reason = "rolled back by the operator";
+      if (former !== undefined) {
+        serveModel(registry, former.manifest.id);
+        registry.move(former.manifest.id, "champion", reason, Date.now());
+        return told(options, registry.get(former.manifest.id));
+      }
+      registry.move(champion!.manifest.id, "retired", reason, Date.now());
+      await told(options, registry.get(champion!.manifest.id));
+    });
+
+  addMarketOptions(
+    subcommand("import", "take in trees that were trained elsewhere; they pass the same gate")
+      .argument("<file>", "a model of XGBoost (JSON), LightGBM (text) or ONNX over the columns of this build")
+      .requiredOption("--data <dir>", "folder of recorded bars to judge it on; it must not have been trained on them"),
+  ).action(async (file: string, options: ModelsOptions & MarketOptions) => {
+    const { settings } = settingsFrom(options.set);
+    const progress = new Progress();
+    const { outcome } = await importModel(settings, file, recordedChoice(options.data ?? "", options), (what, share) =>
+      progress.show(what, share),
+    );
+    progress.end();
+    if (options.json !== undefined) return writeJson(options.json, outcome);
+    await print(outcomeText(outcome));
+  });
+
+  addMarketOptions(
+    subcommand("evaluate", "how a model does on bars; changes nothing")
+      .argument("<id>", "its id, or the beginning of it")
+      .requiredOption("--data <dir>", "folder of recorded bars"),
+  ).action(async (id: string, options: ModelsOptions & MarketOptions) => {
+    const { settings } = settingsFrom(options.set);
+    const progress = new Progress();
+    const found = await evaluateModel(settings, id, recordedChoice(options.data ?? "", options), (what, share) =>
+      progress.show(what, share),
+    );
+    progress.end();
+    if (options.json !== undefined) return writeJson(options.json, found);
+    const seen = found.overlapsTraining
+      ? "\nthese bars overlap the ones it was trained on: the figures are too good\n"
+      : "\n";
+    await print(
+      `model ${found.model} on ${found.samples} samples, ${found.trades} trades\n` +
+        `auc ${found.auc.toFixed(3)}  log loss ${found.logloss.toFixed(4)}  brier ${found.brier.toFixed(4)}  ece ${found.ece.toFixed(3)}\n` +
+        `sharpe ${found.sharpe.toFixed(2)} a year, ict ${found.ictSharpe.toFixed(2)}, no trade 0.00${seen}`,
+    );
+  });
+}
+
+async function told(options: ModelsOptions, model: RegisteredModel): Promise<void> {
+  if (options.json !== undefined) return writeJson(options.json, brief(model));
+  await print(`${line(model)}\n`);
+}
+
+function brief({ manifest, state, since }: RegisteredModel) {
+  const { id, modelHash, strategy, kind, variant, createdAt, samples, trainedFrom, trainedTo, passed, metrics } =
+    manifest;
+  return {
+    id,
+    modelHash,
+    strategy,
+    state,
+    since,
+    kind,
+    variant,
+    createdAt,
+    samples,
+    trainedFrom,
+    trainedTo,
+    passed,
+    metrics,
+  };
+}
+
+function line({ manifest, state }: RegisteredModel): string {
+  const { id, strategy, createdAt, samples, metrics } = manifest;
+  return (
+    `${id}  ${state.padEnd(9)} ${strategy.padEnd(13)} ${timeText(createdAt)}  ${samples} samples  ` +
+    `auc ${metrics.auc.toFixed(3)}  sharpe ${metrics.walkForwardSharpe.toFixed(2)}  deflated ${metrics.deflatedSharpe.toFixed(3)}  pbo ${metrics.pbo.toFixed(2)}`
+  );
+}

@@ -1,4 +1,4 @@
-import { momentsOf, normalCdf, normalInverse, sharpeOf } from "./statistics.ts";
+import { type Moments, momentsOf, normalCdf, normalInverse, sharpeOf } from "./statistics.ts";
 
 /**
  * How much of a Sharpe ratio is left when luck, the shape of the returns and the number of attempts are counted. All
@@ -18,7 +18,15 @@ export function probabilisticSharpe(returns: ArrayLike<number>, benchmark: numbe
   const { count, deviation, skewness, kurtosis, mean } = momentsOf(returns);
   // Returns that never vary prove nothing in either direction.
   if (!(count > 1 && deviation > 0)) return 0;
-  const sharpe = mean / deviation;
+  return sharpeProbability(mean / deviation, { count, skewness, kurtosis }, benchmark);
+}
+
+/** The same from what is known of the returns. */
+export function sharpeProbability(
+  sharpe: number,
+  { count, skewness, kurtosis }: Pick<Moments, "count" | "skewness" | "kurtosis">,
+  benchmark: number,
+): number {
   const variance = sharpeVariance(sharpe, skewness, kurtosis);
   return normalCdf(((sharpe - benchmark) * Math.sqrt(count - 1)) / Math.sqrt(variance));
 }

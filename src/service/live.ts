@@ -27,7 +27,7 @@ import {
 } from "./assembly.ts";
 import { type MarketChoice, openMarket, openPositions, recordedData } from "./backtest.ts";
 import { GENERATED_START, generatedSource } from "./generated.ts";
-import { LearningLoop, type LearningView } from "./learning-loop.ts";
+import { LearningLoop, type LearningView, type Swap } from "./learning-loop.ts";
 import { modelRegistry } from "./models.ts";
 import { PositionFeatures } from "./position-features.ts";
 import { type Retraining, startRetraining } from "./retraining.ts";
@@ -62,6 +62,8 @@ export interface LiveOptions {
   /** Where models are kept, and how a training begins; for tests. */
   readonly registry?: ModelRegistry;
   readonly startTraining?: (onProgress: (share: number) => void) => Retraining;
+  /** Asked between events whether another model is to decide; for tests. */
+  readonly nextSwap?: () => Swap | undefined;
 }
 
 /** What a terminal may look at between events. */
@@ -193,7 +195,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           continue;
         }
         // Between two cycles, so that each is decided by one model.
-        const swap = learning?.takeSwap();
+        const swap = options.nextSwap?.() ?? learning?.takeSwap();
         if (swap !== undefined) {
           learning?.swapped(swap);
           const model = swap.model?.manifest.id ?? "";

@@ -38,15 +38,19 @@ const PSI_LIMIT = 0.25;
 const PSI_SHARE = 0.2;
 /** ADWIN wants values within 0 and 1; a loss of 3 is a chance of 5 % given to what happened. */
 const LARGEST_LOSS = 3;
-/** Outcomes from which on the coverage is judged, and how far below its target it may fall. */
+/** Outcomes from which on the coverage is judged. */
 const COVERAGE_FROM = 50;
-const COVERAGE_SLACK = 0.15;
+/**
+ * So low a share of misses, where a tenth is wanted, rules out next to nothing: the only honest answer of the model would
+ * be that it does not know. In a world as in training it would be four standard deviations away.
+ */
+const LOWEST_ALPHA = 0.01;
 const CAREFUL = 0.5;
 
 /**
  * Watches whether the world is still the one that the model was trained on. Drift of the columns only makes sets wider;
- * what counts is the loss on outcomes: a change halves bets and asks for training, and where outcomes lie outside of
- * their sets far more often than they may, the rules take over.
+ * what counts is the loss on outcomes: a change halves bets and asks for training, and where sets have to be so wide that
+ * they rule out nothing, the rules take over.
  */
 export class DriftMonitor {
   readonly #manifest: ModelManifest;
@@ -121,9 +125,8 @@ export class DriftMonitor {
         findings.push({ consequence: "de-risk", reason }, { consequence: "retrain", reason });
       }
     }
-    const least = 1 - this.#manifest.alpha - COVERAGE_SLACK;
-    if (this.#outcomes >= COVERAGE_FROM && this.#alpha.coverage < least) {
-      const reason = `only ${(this.#alpha.coverage * 100).toFixed(0)} % of ${this.#outcomes} outcomes were within their sets`;
+    if (this.#outcomes >= COVERAGE_FROM && this.#alpha.alpha <= LOWEST_ALPHA) {
+      const reason = `its sets had to be widened until they rule out nothing; ${(this.#alpha.coverage * 100).toFixed(0)} % of ${this.#outcomes} outcomes were within them`;
       findings.push({ consequence: "fall-back", reason });
     }
     return findings;

@@ -16,7 +16,7 @@ export const LIMITS: GateLimits = {
 };
 
 /** Many weak columns, because one that tells the label by itself counts as a leak. */
-const SIGNAL_COLUMNS = [0, 5, 7, 12, 20, 26];
+const SIGNAL_COLUMNS = [0, 5, 7, 12, 18, 20, 24, 26, 28];
 
 const HOUR = 3_600_000;
 export const START = Date.UTC(2025, 0, 1);
@@ -30,7 +30,7 @@ export function plantedSamples(what: Planted, seed: number, rows: number): Sampl
   return Array.from({ length: rows }, (_, i): Sample => {
     const features = Float32Array.from(FEATURE_NAMES, () => (random.chance(0.01) ? Number.NaN : random.normal()));
     const at = (column: number) => features[column]! || 0;
-    const sum = SIGNAL_COLUMNS.reduce((total, column) => total + 0.45 * at(column), 0);
+    const sum = SIGNAL_COLUMNS.reduce((total, column) => total + 0.36 * at(column), 0);
     const signal = sum + (at(3) > 0 === at(8) > 0 ? 0.4 : -0.4);
     const logit = Math.log(0.5) + (what === "noise" ? 0 : signal);
     const won = random.chance(1 / (1 + Math.exp(-logit)));

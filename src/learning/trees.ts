@@ -64,7 +64,8 @@ function part(dataset: Dataset, places: Int32Array): TreeDataset {
   };
 }
 
-function scorerOf(ensemble: TreeEnsemble, engine: TreeEngine): Scorer {
+/** A scorer of trees. */
+export function scorerOf(ensemble: TreeEnsemble, engine: TreeEngine): Scorer {
   const predict = engine.prepare(ensemble);
   return {
     score(x, rows) {

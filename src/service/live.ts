@@ -217,6 +217,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         behind = 0;
         await Bun.sleep(IDLE);
       }
+      learning?.tick(marketTime);
       options.onTick(view);
 
       const ended = performance.now();

@@ -55,6 +55,12 @@ export function recordedChoice(dir: string, options: MarketOptions): MarketChoic
   };
 }
 
+/** The same for the judgement of models. @throws InputError for costs that are left out */
+export function judgedChoice(dir: string, options: MarketOptions): MarketChoice {
+  if (options.without.length > 0) throw new InputError("--without: models are judged after all costs", 2);
+  return recordedChoice(dir, options);
+}
+
 /** A time as people write it, such as 2025-10-10, 2025-10-10T12:30 or milliseconds; UTC where no zone is given. */
 export function time(option: string): (text: string) => number {
   return (text) => {

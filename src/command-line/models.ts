@@ -7,7 +7,7 @@ import { evaluateModel } from "../service/model-evaluation.ts";
 import { importModel } from "../service/model-import.ts";
 import { modelRegistry, serveModel } from "../service/models.ts";
 import { modelStrategyOf } from "../service/training.ts";
-import { addMarketOptions, type MarketOptions, recordedChoice } from "./market-options.ts";
+import { addMarketOptions, judgedChoice, type MarketOptions } from "./market-options.ts";
 import { type JsonTarget, jsonOption, print, setOption, settingsFrom, writeJson } from "./options.ts";
 import { Progress } from "./progress.ts";
 import { outcomeText } from "./train.ts";
@@ -91,7 +91,7 @@ export function modelsCommand(program: Command): void {
   ).action(async (file: string, options: ModelsOptions & MarketOptions) => {
     const { settings } = settingsFrom(options.set);
     const progress = new Progress();
-    const { outcome } = await importModel(settings, file, recordedChoice(options.data ?? "", options), (what, share) =>
+    const { outcome } = await importModel(settings, file, judgedChoice(options.data ?? "", options), (what, share) =>
       progress.show(what, share),
     );
     progress.end();
@@ -106,7 +106,7 @@ export function modelsCommand(program: Command): void {
   ).action(async (id: string, options: ModelsOptions & MarketOptions) => {
     const { settings } = settingsFrom(options.set);
     const progress = new Progress();
-    const found = await evaluateModel(settings, id, recordedChoice(options.data ?? "", options), (what, share) =>
+    const found = await evaluateModel(settings, id, judgedChoice(options.data ?? "", options), (what, share) =>
       progress.show(what, share),
     );
     progress.end();

@@ -4,7 +4,7 @@ import { dieWithParent } from "../native.ts";
 import { trainingPage } from "../report/html/training-page.ts";
 import { CHILD_VARIABLE } from "../service/retraining.ts";
 import { type TrainingBars, type TrainingOutcome, trainModel } from "../service/training.ts";
-import { addMarketOptions, type MarketOptions, recordedChoice, wholeNumber } from "./market-options.ts";
+import { addMarketOptions, judgedChoice, type MarketOptions, wholeNumber } from "./market-options.ts";
 import {
   htmlOption,
   type JsonTarget,
@@ -76,8 +76,10 @@ export function trainCommand(program: Command): void {
 
 function barsFor(options: TrainCommandOptions): TrainingBars {
   const { data, generated, marketSeed: seed, to } = options;
-  if (generated === undefined)
-    return data === undefined ? { kind: "store" } : { kind: "recorded", choice: recordedChoice(data, options) };
+  const choice = judgedChoice(data ?? "", options);
+  if (generated === undefined) {
+    return data === undefined ? { kind: "store", choice } : { kind: "recorded", choice };
+  }
   if (to === undefined) throw new InputError("--generated needs --to: the generated market has no end", 2);
   return { kind: "generated", symbols: generated, seed, to };
 }

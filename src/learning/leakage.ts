@@ -22,7 +22,10 @@ export interface Bars {
   readonly volume: Float64Array;
 }
 
-/** Computes feature rows of bars: a row per bar of a grid that depends on the bars' times only. */
+/**
+ * Computes feature rows of bars, at places that depend on the bars' times only. `time` is the open time of the bar at
+ * whose close the row is known.
+ */
 export type FeatureComputation = (bars: Bars) => readonly { readonly time: number; readonly row: Float32Array }[];
 
 export function barsBetween(bars: Bars, from: number, to: number): Bars {

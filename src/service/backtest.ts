@@ -110,6 +110,7 @@ function analysedBars(source: RecordedMarket): number {
 async function trade(settings: Settings, options: BacktestOptions, pool: AnalysisPool): Promise<BacktestResult> {
   const { without, onProgress, onNotice = () => {} } = options;
   const begun = performance.now();
+  const chosen = chooseModel(settings, options);
   const source = await loadRecordedMarket(
     {
       ...options,
@@ -118,7 +119,6 @@ async function trade(settings: Settings, options: BacktestOptions, pool: Analysi
     },
     (path, timeframe) => pool.parse(path, timeframe),
   );
-  const chosen = chooseModel(settings, options);
   const analysis = analysisOptions(settings, source, chosen.model?.manifest.strategy ?? "ict");
   const symbols = source.instruments.map((instrument) => instrument.symbol);
   const { start, timeframe } = source;

@@ -9,7 +9,7 @@ import {
   checkWarmUp,
   type FeatureComputation,
 } from "../learning/leakage.ts";
-import { timeframeName } from "../market/timeframe.ts";
+import { TIMEFRAMES, timeframeName } from "../market/timeframe.ts";
 
 /** Time that is looked at, the newest: more would take long and show the same. */
 const MOST_TIME = 31 * 86_400_000;
@@ -28,9 +28,11 @@ const REMEMBERS: readonly FeatureName[] = [
 
 /** The features as trading computes them, from bars of one symbol. */
 export function featuresOf(timeframe: number, settings: FeatureSettings): FeatureComputation {
+  // Shorter bars make a row per 5m, which is known with the last bar in it.
+  const within = timeframe < TIMEFRAMES["5m"] ? TIMEFRAMES["5m"] - timeframe : 0;
   return (bars) =>
     featureLines({ timeframe: timeframeName(timeframe), ...bars }, FEATURE_NAMES, settings).map((line) => ({
-      time: line.openTime,
+      time: line.openTime + within,
       row: Float32Array.from(FEATURE_NAMES, (name) => line[name] ?? Number.NaN),
     }));
 }

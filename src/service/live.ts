@@ -143,6 +143,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         state.config.balance,
         takerCosts(settings, without),
       );
+      const deciders = new Set<string>();
       let behind = 0;
       let bars = 0;
       const view: LiveView = {
@@ -201,6 +202,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           const model = swap.model?.manifest.id ?? "";
           const time = state.now > marketTime ? state.now : marketTime;
           trader.admit({ kind: "model", time, symbol: -1, model, reason: swap.reason });
+          if (model !== "") deciders.add(model);
         }
         const clock = speed === Number.POSITIVE_INFINITY ? speed : tradeFrom + (now - started) * speed;
         const due = clock < marketEnd ? clock : marketEnd;
@@ -230,7 +232,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         dataHash: source.dataHash,
         settingsHash,
         timeframe: source.timeframe,
-        assumptions: assumptionsOf(source, exchange, without),
+        assumptions: [...learningAssumption(settings, deciders), ...assumptionsOf(source, exchange, without)],
         timing: {
           bars,
           loadSeconds: (loaded - begun) / 1000,
@@ -250,6 +252,14 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
   } finally {
     pool.close();
   }
+}
+
+/** Who decided, where models might have. */
+function learningAssumption({ STRATEGY_MODE: mode }: Settings, deciders: ReadonlySet<string>): string[] {
+  if (mode === "ict") return [];
+  return deciders.size === 0
+    ? [`No model passed its gate: ${mode} was ict.`]
+    : [`Models that decided: ${[...deciders].join(", ")}.`];
 }
 
 /** What learns beside the trading; undefined in the mode `ict`. */

@@ -35,6 +35,8 @@ export interface TrainingOutcome {
   /** Why not, one line per broken rule; or the rules it kept. */
   readonly reasons: readonly string[];
   readonly metrics: ModelMetrics | null;
+  /** The deflated Sharpe ratio that counts this run's trials alone, which anyone can reproduce. */
+  readonly deflatedSharpeRun: number | null;
   readonly leakage: { readonly passed: boolean; readonly checks: readonly Check[] };
   readonly samples: number;
   readonly dataHash: string;
@@ -46,7 +48,7 @@ export interface TrainingOutcome {
 /** Where the bars come from that are learned from. */
 export type TrainingBars =
   | { readonly kind: "recorded"; readonly choice: MarketChoice }
-  | { readonly kind: "store" }
+  | { readonly kind: "store"; readonly choice: Omit<MarketChoice, "dir"> }
   /** The market of `penstock run` up to a time. */
   | { readonly kind: "generated"; readonly symbols: number; readonly seed: number; readonly to: number };
 
@@ -102,6 +104,7 @@ export async function trainModel(settings: Settings, options: TrainOptions): Pro
         state: null,
         reasons: [reason],
         metrics: null,
+        deflatedSharpeRun: null,
         leakage: { passed: true, checks: [] },
         samples: dataset.rows,
         dataHash: history.dataHash,
@@ -152,6 +155,7 @@ export async function trainModel(settings: Settings, options: TrainOptions): Pro
       state,
       reasons: rules.map(({ name, detail }) => `${name}: ${detail}`),
       metrics: manifest.metrics,
+      deflatedSharpeRun: result.details.deflatedSharpeRun,
       leakage: { passed: manifest.leakage.every(({ passed }) => passed), checks: manifest.leakage },
       samples: manifest.samples,
       dataHash: manifest.dataHash,
@@ -233,7 +237,7 @@ async function withBars<Value>(
   try {
     if (data.kind === "store") {
       await writeStored(settings, dir);
-      return await use({ dir });
+      return await use({ ...data.choice, dir });
     }
     writeGenerated(data, dir);
     return await use({ dir, from: GENERATED_START });

@@ -107,7 +107,10 @@ test("the features of trading know nothing of the future", () => {
       ageing: { maxTests: 3, decayEnabled: true, decayHours: 48, decayRate: 0.1 },
     },
   } as const;
-  for (const check of checkFeatures(walk(2, 1500), MINUTES_5, settings)) expect(check).toMatchObject({ passed: true });
+  const bars = walk(2, 1500);
+  for (const check of checkFeatures(bars, MINUTES_5, settings)) expect(check).toMatchObject({ passed: true });
+  const minutes = { ...bars, openTime: bars.openTime.map((_, i) => bars.openTime[0]! + i * 60_000) };
+  for (const check of checkFeatures(minutes, 60_000, settings)) expect(check).toMatchObject({ passed: true });
 });
 
 describe("datasets and evaluation that know the future", () => {

@@ -72,11 +72,20 @@ const proposals: fc.Arbitrary<Proposal> = fc
     marginFraction: fc.double({ min: 0.001, max: 1, noNaN: true }),
     leverage: fc.integer({ min: 1, max: 50 }),
     lots: fc.integer({ min: 0, max: 2_000_000 }),
+    prediction: fc.option(
+      fc.record({
+        model: fc.constant("a model"),
+        probability: fc.double({ min: 0, max: 1, noNaN: true }),
+        size: fc.oneof(fc.constant(0), fc.double({ min: 0, max: 1, noNaN: true })),
+      }),
+      { nil: undefined },
+    ),
   })
-  .map(({ stopDistance, direction, marginFraction, leverage, lots }) => {
+  .map(({ stopDistance, direction, marginFraction, leverage, lots, prediction }) => {
     const notional = lots * 10_000 * 10_000;
     const stop = 10_000 - direction * stopDistance;
-    const planned = candidate({ direction, stop, target: 10_000 + direction * 100 });
+    const plan = { direction, stop, target: 10_000 + direction * 100 };
+    const planned = candidate(prediction === undefined ? plan : { ...plan, prediction });
     return {
       candidate: planned,
       instrument: instrument("AAAUSDT"),
@@ -317,6 +326,24 @@ describe("laws of single guards", () => {
         const { entry, stop, direction } = proposal.candidate;
         const liquidation = (1 / leverage - maintenance) / (1 + maintenance);
         expect((direction * (entry - stop)) / entry).toBeLessThanOrEqual(0.8 * liquidation * (1 + 1e-12));
+      }),
+    );
+  });
+
+  test("model: no bet, no trade; a larger bet never gets less; without a model it has no say", () => {
+    const guard = named("model");
+    fc.assert(
+      fc.property(proposals, books, fc.double({ min: 0, max: 1, noNaN: true }), (proposal, book, larger) => {
+        const verdict = guard.judge(proposal, book);
+        const { prediction } = proposal.candidate;
+        if (prediction === undefined) return expect(verdict).toEqual({ kind: "allow" });
+        if (prediction.size === 0) return expect(verdict.kind).toBe("veto");
+        const size = prediction.size > larger ? prediction.size : larger;
+        const more = { ...proposal, candidate: { ...proposal.candidate, prediction: { ...prediction, size } } };
+        const bolder = guard.judge(more, book);
+        if (verdict.kind !== "scale" || bolder.kind !== "scale") throw new Error("a bet is scaled");
+        expect(bolder.factor).toBeGreaterThanOrEqual(verdict.factor);
+        expect(verdict.factor).toBeWithin(0.5, 1.5 + Number.EPSILON);
       }),
     );
   });

@@ -1,12 +1,18 @@
+import packageJson from "../../package.json" with { type: "json" };
+import { type AdminAddress, AdminThread } from "../admin/admin-thread.ts";
+import type { RunDescription } from "../admin/protocol.ts";
 import { LiveAnalysis } from "../analysis/live-analysis.ts";
 import { type AnalysisPool, divideSymbols } from "../analysis/pool.ts";
-import type { Settings } from "../config/settings.ts";
+import type { LoadedSettings } from "../config/load.ts";
+import { effectiveStrategy, type Settings } from "../config/settings.ts";
 import { checkBook } from "../core/check-book.ts";
 import type { CoreRecord } from "../core/effects.ts";
+import { USDT } from "../core/instrument.ts";
 import type { State } from "../core/state.ts";
 import type { DataReference } from "../journal/format.ts";
 import type { BarSource } from "../market/bar-source.ts";
 import { generateMarket } from "../market/generated-market.ts";
+import type { Panel } from "../market/panel.ts";
 import { PanelFeed } from "../market/panel-feed.ts";
 import { type BacktestReport, backtestReport } from "../report/backtest-report.ts";
 import { Collector } from "../report/collector.ts";
@@ -25,6 +31,7 @@ import {
   warmUpSteps,
 } from "./assembly.ts";
 import { type MarketChoice, openMarket, openPositions, recordedData } from "./backtest.ts";
+import { Operator } from "./operator.ts";
 import { PositionFeatures } from "./position-features.ts";
 import { Trader } from "./trader.ts";
 
@@ -52,6 +59,11 @@ export interface LiveOptions {
   /** Called several times a second, to draw. */
   readonly onTick: (live: LiveView) => void;
   readonly onWarmUp?: (share: number) => void;
+  /** Serves operators while the run lasts; nobody when absent. */
+  readonly admin?: {
+    readonly loaded: LoadedSettings;
+    readonly onAddress: (address: AdminAddress) => void;
+  };
   /** The workers to use, closed at the end; one of its own when absent. */
   readonly pool?: AnalysisPool;
 }
@@ -127,6 +139,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       data: dataReference(source, market),
     });
     const features = PositionFeatures.open(settings, [], options.onNotice);
+    let admin: AdminThread | undefined;
     try {
       const collector = new Collector(
         source.instruments,
@@ -134,6 +147,20 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         state.config.balance,
         takerCosts(settings, without),
       );
+      admin = await startAdmin(options, panel, {
+        version: packageJson.version,
+        venue: exchange.venue,
+        market: describeMarket(market),
+        speed: speed === Number.POSITIVE_INFINITY ? "max" : speed,
+        strategy: effectiveStrategy(settings).strategy,
+        instruments: source.instruments,
+        tradeFrom,
+        balance: state.config.balance / USDT,
+        startedAt: Date.now(),
+        journal: journal.path,
+        settingsHash,
+        dataHash: source.dataHash,
+      });
       let marketTime = tradeFrom;
       let behind = 0;
       let bars = 0;
@@ -156,10 +183,15 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         onRecord: (record) => {
           collector.add(record);
           features.add(record);
+          admin?.record(record);
           options.onRecord(record, view);
         },
-        onNotice: options.onNotice,
+        onNotice: (level, text) => {
+          admin?.notice(state.now, level, text);
+          options.onNotice(level, text);
+        },
       });
+      const operator = admin && options.admin ? new Operator(admin, trader, state, options.admin.loaded) : undefined;
 
       const started = performance.now();
       let ticked = started;
@@ -171,11 +203,18 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           options.onTick(view);
           // What has happened so far survives the death of this process.
           journal.flush();
+          admin?.update(state, behind, now);
         }
+        operator?.attend(marketTime);
+        if (operator?.isDone) break;
         // A cycle is decided before anything later is looked at, so that the speed cannot change a decision.
         const request = trader.awaited;
         if (request !== undefined) {
-          if (feed.isFull) analyst.follow(feed.grow());
+          if (feed.isFull) {
+            const grown = feed.grow();
+            analyst.follow(grown);
+            admin?.panel(grown.buffer);
+          }
           trader.admit(await analyst.analyse(request.cycle, request.late));
           continue;
         }
@@ -186,6 +225,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           marketTime = event.time;
           behind = due === Number.POSITIVE_INFINITY || speed === Number.POSITIVE_INFINITY ? 0 : due - event.time;
           collector.event(event);
+          if (event.kind === "fill") admin?.fill(state, event);
           if (event.kind === "bar" && !event.flat) bars += 1;
           continue;
         }
@@ -219,12 +259,29 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         takeScenes(report, (named) => openSource(settings, recorded ? { ...market, symbols: named } : market));
       return { report, scenes, journal: journal.path };
     } finally {
+      await admin?.stop();
       features.close();
       journal.close();
     }
   } finally {
     pool.close();
   }
+}
+
+/** The admin worker, where one is wanted. @throws InputError where it must not or cannot listen */
+async function startAdmin(
+  { admin, onNotice }: LiveOptions,
+  panel: Panel,
+  run: RunDescription,
+): Promise<AdminThread | undefined> {
+  if (admin === undefined || !admin.loaded.settings.ADMIN_ENABLED) return undefined;
+  const thread = await AdminThread.start(admin.loaded, run, panel.buffer, (reason) => onNotice("alarm", reason));
+  admin.onAddress(thread.address);
+  return thread;
+}
+
+function describeMarket(market: LiveMarket): string {
+  return market.kind === "recorded" ? `recorded bars of ${market.dir}` : `generated market, seed ${market.seed}`;
 }
 
 function openSource(settings: Settings, market: LiveMarket): BarSource {

@@ -45,7 +45,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   store: ["core", "native"],
   report: ["core", "market", "structure", "exchange", "config"],
   inspect: ["core", "market", "indicators", "structure", "features", "analysis"],
+  telemetry: ["core"],
   admin: [
+    "telemetry",
     "core",
     "market",
     "indicators",
@@ -61,6 +63,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   analysis: ["core", "market", "indicators", "structure", "features", "strategies", "config", "native"],
   service: [
     "admin",
+    "telemetry",
     "core",
     "guards",
     "strategies",

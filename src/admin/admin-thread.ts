@@ -3,8 +3,8 @@ import { isIP } from "node:net";
 import { settingRows } from "../config/document.ts";
 import type { LoadedSettings } from "../config/load.ts";
 import { type Definition, SETTINGS, type SettingName, type Settings } from "../config/settings.ts";
-import type { CoreRecord } from "../core/effects.ts";
-import type { FillEvent } from "../core/events.ts";
+import type { CoreRecord, Effect } from "../core/effects.ts";
+import type { Event, FillEvent } from "../core/events.ts";
 import type { State } from "../core/state.ts";
 import { InputError } from "../input-error.ts";
 import type {
@@ -83,6 +83,7 @@ export class AdminThread {
     loaded: LoadedSettings,
     run: RunDescription,
     panel: SharedArrayBuffer | undefined,
+    counters: SharedArrayBuffer,
     onLost: (reason: string) => void,
   ): Promise<AdminThread> {
     const { settings, sources } = loaded;
@@ -122,7 +123,7 @@ export class AdminThread {
       run,
       settings: settingSections(loaded, new Map()),
       ...(panel === undefined ? {} : { panel }),
-      counters: new SharedArrayBuffer(8),
+      counters,
     } satisfies ToAdmin);
     const answer = await listening.promise;
     if (answer.kind === "refused") {
@@ -138,11 +139,16 @@ export class AdminThread {
     return new AdminThread(worker, address, onLost);
   }
 
-  record(record: CoreRecord): void {
-    this.#records.push(record);
+  /** Notes what people want to see of a step. */
+  stepped(event: Event, effects: readonly Effect[], state: State): void {
+    if (event.kind === "fill") this.#fill(event, state);
+    for (const effect of effects) {
+      if (effect.kind === "record") this.#records.push(effect.record);
+      else if (effect.kind === "notice") this.notice(state.now, effect.level, effect.text);
+    }
   }
 
-  fill(state: State, event: FillEvent): void {
+  #fill(event: FillEvent, state: State): void {
     const request = (state.orders.get(event.order) ?? state.ended.get(event.order))?.request;
     this.#fills.push({
       time: event.time,
@@ -157,6 +163,7 @@ export class AdminThread {
     });
   }
 
+  /** Something that the shell has to say, rather than the core. */
   notice(time: number, level: Notice["level"], text: string): void {
     this.#notices.push({ time, at: Date.now(), level, text });
   }

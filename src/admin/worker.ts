@@ -1,3 +1,5 @@
+import { Counters } from "../telemetry/counters.ts";
+import { createRegistry } from "../telemetry/exposition.ts";
 import type { Answer } from "./api.ts";
 import { Mirror } from "./mirror.ts";
 import type { AdminRequest, AdminStart, FromAdmin, ToAdmin } from "./protocol.ts";
@@ -37,8 +39,9 @@ self.onmessage = async ({ data }: MessageEvent<ToAdmin>) => {
 
 function begin(start: AdminStart): void {
   mirror = new Mirror(start);
+  const registry = createRegistry(new Counters(start.counters));
   try {
-    server = serveAdmin({ start, mirror, ask, metrics: async () => "" });
+    server = serveAdmin({ start, mirror, ask, metrics: () => registry.metrics() });
   } catch (error) {
     return tell({ kind: "refused", message: (error as Error).message });
   }

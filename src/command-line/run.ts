@@ -85,7 +85,7 @@ export function runCommand(program: Command): void {
           progress.end();
           display.tick(live);
         },
-        admin: { loaded, onAddress: (address) => sayAddress(address, display) },
+        admin: settings.ADMIN_ENABLED ? { loaded, onAddress: (address) => sayAddress(address, display) } : undefined,
         onWarmUp: (share) => progress.show("warm-up", share),
       });
       display.end();

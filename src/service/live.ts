@@ -1,9 +1,7 @@
 import packageJson from "../../package.json" with { type: "json" };
-import { type AdminAddress, AdminThread } from "../admin/admin-thread.ts";
 import type { RunDescription } from "../admin/protocol.ts";
 import { LiveAnalysis } from "../analysis/live-analysis.ts";
 import { type AnalysisPool, divideSymbols } from "../analysis/pool.ts";
-import type { LoadedSettings } from "../config/load.ts";
 import { effectiveStrategy, type Settings } from "../config/settings.ts";
 import { checkBook } from "../core/check-book.ts";
 import type { CoreRecord } from "../core/effects.ts";
@@ -12,11 +10,11 @@ import type { State } from "../core/state.ts";
 import type { DataReference } from "../journal/format.ts";
 import type { BarSource } from "../market/bar-source.ts";
 import { generateMarket } from "../market/generated-market.ts";
-import type { Panel } from "../market/panel.ts";
 import { PanelFeed } from "../market/panel-feed.ts";
 import { type BacktestReport, backtestReport } from "../report/backtest-report.ts";
 import { Collector } from "../report/collector.ts";
 import { type Scene, takeScenes } from "../report/scenes.ts";
+import { Administration, type AdministrationOptions } from "./administration.ts";
 import {
   analysisOptions,
   assumptionsOf,
@@ -31,7 +29,6 @@ import {
   warmUpSteps,
 } from "./assembly.ts";
 import { type MarketChoice, openMarket, openPositions, recordedData } from "./backtest.ts";
-import { Operator } from "./operator.ts";
 import { PositionFeatures } from "./position-features.ts";
 import { Trader } from "./trader.ts";
 
@@ -60,10 +57,7 @@ export interface LiveOptions {
   readonly onTick: (live: LiveView) => void;
   readonly onWarmUp?: (share: number) => void;
   /** Serves operators while the run lasts; nobody when absent. */
-  readonly admin?: {
-    readonly loaded: LoadedSettings;
-    readonly onAddress: (address: AdminAddress) => void;
-  };
+  readonly admin?: AdministrationOptions | undefined;
   /** The workers to use, closed at the end; one of its own when absent. */
   readonly pool?: AnalysisPool;
 }
@@ -105,19 +99,25 @@ const TICK = 100;
  */
 export async function runLive(settings: Settings, options: LiveOptions): Promise<LiveResult> {
   const { market, without, speed, signal } = options;
+  let admin: Administration | undefined;
+  // What the shell has to say; the core's own notices reach the dashboard with its effects.
+  const onNotice: LiveOptions["onNotice"] = (level, text) => {
+    admin?.notice(level, text);
+    options.onNotice(level, text);
+  };
   const begun = performance.now();
   const source = openSource(settings, market);
   const from = market.kind === "recorded" ? market.from : GENERATED_START;
   const analysis = analysisOptions(settings, source);
   const panel = newPanel(source);
   const feed = new PanelFeed(panel, source.instruments, source.timeframe);
-  const pool = options.pool ?? newPool(settings, LIVE_WORKERS, options.onNotice);
+  const pool = options.pool ?? newPool(settings, LIVE_WORKERS, onNotice);
   try {
     const analyst = new LiveAnalysis(pool, panel, {
       analysis,
       timeframe: source.timeframe,
       ranges: divideSymbols(source.instruments.length, settings.BATCH_SIZE, pool.workers),
-      onNotice: options.onNotice,
+      onNotice,
     });
     await warmUp(source, feed, analyst, warmUpSteps(source, from), signal, options.onWarmUp);
     // What loading has left behind would stay for as long as a quiet run makes no garbage of its own.
@@ -138,8 +138,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       bars: recorded ? "referenced" : "stored",
       data: dataReference(source, market),
     });
-    const features = PositionFeatures.open(settings, [], options.onNotice);
-    let admin: AdminThread | undefined;
+    const features = PositionFeatures.open(settings, [], onNotice);
     try {
       const collector = new Collector(
         source.instruments,
@@ -147,20 +146,23 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         state.config.balance,
         takerCosts(settings, without),
       );
-      admin = await startAdmin(options, panel, {
-        version: packageJson.version,
-        venue: exchange.venue,
-        market: describeMarket(market),
-        speed: speed === Number.POSITIVE_INFINITY ? "max" : speed,
-        strategy: effectiveStrategy(settings).strategy,
-        instruments: source.instruments,
-        tradeFrom,
-        balance: state.config.balance / USDT,
-        startedAt: Date.now(),
-        journal: journal.path,
-        settingsHash,
-        dataHash: source.dataHash,
-      });
+      if (options.admin !== undefined) {
+        const run: RunDescription = {
+          version: packageJson.version,
+          venue: exchange.venue,
+          market: describeMarket(market),
+          speed: speed === Number.POSITIVE_INFINITY ? "max" : speed,
+          strategy: effectiveStrategy(settings).strategy,
+          instruments: source.instruments,
+          tradeFrom,
+          balance: state.config.balance / USDT,
+          startedAt: Date.now(),
+          journal: journal.path,
+          settingsHash,
+          dataHash: source.dataHash,
+        };
+        admin = await Administration.start(options.admin, run, state, panel, onNotice);
+      }
       let marketTime = tradeFrom;
       let behind = 0;
       let bars = 0;
@@ -183,15 +185,12 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         onRecord: (record) => {
           collector.add(record);
           features.add(record);
-          admin?.record(record);
           options.onRecord(record, view);
         },
-        onNotice: (level, text) => {
-          admin?.notice(state.now, level, text);
-          options.onNotice(level, text);
-        },
+        onNotice: options.onNotice,
+        ...(admin === undefined ? {} : { watchers: admin.watchers }),
       });
-      const operator = admin && options.admin ? new Operator(admin, trader, state, options.admin.loaded) : undefined;
+      admin?.operate(trader);
 
       const started = performance.now();
       let ticked = started;
@@ -203,19 +202,20 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           options.onTick(view);
           // What has happened so far survives the death of this process.
           journal.flush();
-          admin?.update(state, behind, now);
+          admin?.tick(behind, now, TICK);
         }
-        operator?.attend(marketTime);
-        if (operator?.isDone) break;
+        if (admin?.attend(marketTime)) break;
         // A cycle is decided before anything later is looked at, so that the speed cannot change a decision.
         const request = trader.awaited;
         if (request !== undefined) {
           if (feed.isFull) {
             const grown = feed.grow();
             analyst.follow(grown);
-            admin?.panel(grown.buffer);
+            admin?.panelMoved(grown);
           }
+          admin?.cycleAsked(now, request.late.length);
           trader.admit(await analyst.analyse(request.cycle, request.late));
+          admin?.cycleDecided(performance.now());
           continue;
         }
         const clock = speed === Number.POSITIVE_INFINITY ? speed : tradeFrom + (now - started) * speed;
@@ -225,7 +225,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           marketTime = event.time;
           behind = due === Number.POSITIVE_INFINITY || speed === Number.POSITIVE_INFINITY ? 0 : due - event.time;
           collector.event(event);
-          if (event.kind === "fill") admin?.fill(state, event);
+          admin?.telemetry.took((performance.now() - now) / 1000);
           if (event.kind === "bar" && !event.flat) bars += 1;
           continue;
         }
@@ -266,18 +266,6 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
   } finally {
     pool.close();
   }
-}
-
-/** The admin worker, where one is wanted. @throws InputError where it must not or cannot listen */
-async function startAdmin(
-  { admin, onNotice }: LiveOptions,
-  panel: Panel,
-  run: RunDescription,
-): Promise<AdminThread | undefined> {
-  if (admin === undefined || !admin.loaded.settings.ADMIN_ENABLED) return undefined;
-  const thread = await AdminThread.start(admin.loaded, run, panel.buffer, (reason) => onNotice("alarm", reason));
-  admin.onAddress(thread.address);
-  return thread;
 }
 
 function describeMarket(market: LiveMarket): string {

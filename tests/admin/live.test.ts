@@ -104,6 +104,25 @@ describe("a run with its admin worker", () => {
     expect((await ask("/api/openapi.json")).body.paths["/api/commands"].post).toBeDefined();
   });
 
+  test("gives Prometheus its figures, to those who may see them", async () => {
+    expect((await fetch(`${base}/metrics`)).status).toBe(401);
+    const response = await fetch(`${base}/metrics`, { headers: { authorization: `Bearer ${VIEWER}` } });
+    expect(response.headers.get("content-type")).toStartWith("text/plain; version=0.0.4");
+    const text = await response.text();
+    const value = (series: string) =>
+      Number(
+        text
+          .split("\n")
+          .find((line) => line.startsWith(`${series} `))
+          ?.split(" ")[1],
+      );
+    expect(value("penstock_equity_usdt")).toBeGreaterThan(9000);
+    expect(value("penstock_symbols")).toBe(24);
+    expect(value('penstock_trading_state{state="normal"}')).toBe(1);
+    expect(value("penstock_step_seconds_count")).toBeGreaterThan(0);
+    expect(value('penstock_memory_bytes{kind="resident"}')).toBeGreaterThan(1e7);
+  });
+
   test("signs in with a cookie that scripts cannot read, and out again", async () => {
     const signIn = await fetch(`${base}/api/session`, {
       method: "POST",

@@ -1,3 +1,4 @@
+import type { AnalysisOptions } from "../analysis/engine.ts";
 import type { CoreRecord } from "../core/effects.ts";
 import { priceOf, quantityOf, USDT } from "../core/instrument.ts";
 import { virtualResult } from "../core/virtual-book.ts";
@@ -143,6 +144,7 @@ export class Mirror {
   readonly run: RunDescription;
   settings: SettingSections;
   snapshot: Snapshot | undefined;
+  readonly analysis: AnalysisOptions | undefined;
   /** The bars, in memory that the trading thread writes. */
   panel: Panel | undefined;
   /** When the last update came, ms of the monotonic clock. */
@@ -161,8 +163,9 @@ export class Mirror {
   #equityStride = 1;
   #equitySeen = 0;
 
-  constructor(start: Pick<AdminStart, "run" | "settings" | "panel">) {
+  constructor(start: Pick<AdminStart, "run" | "settings" | "panel" | "analysis">) {
     this.run = start.run;
+    this.analysis = start.analysis;
     this.panel = start.panel && Panel.attach(start.panel);
     this.settings = start.settings;
   }

@@ -86,6 +86,40 @@ export async function showWhy(symbol, at) {
       h("h3", null, say("scores")),
       Object.entries(signal.scores).map(([name, value]) => meter(name, Number(value))),
     ]),
+    why.checks.length === 0
+      ? null
+      : [
+          h(
+            "h3",
+            null,
+            say("asked"),
+            why.regime === null ? null : h("span.quiet", null, ` · ${say("regime")}: ${why.regime}`),
+          ),
+          h(
+            "ol.checks",
+            null,
+            why.checks.map((/** @type {any} */ check) =>
+              h(
+                check.passed ? "li.passed" : "li.failed",
+                null,
+                h("span", null, check.asked),
+                h("span.quiet", null, check.found),
+              ),
+            ),
+          ),
+        ],
+    h(
+      "details",
+      null,
+      h("summary", null, say("features")),
+      h(
+        "dl.features",
+        null,
+        Object.entries(why.features).map(([name, value]) =>
+          h("div", null, h("dt", null, name), h("dd", null, value === null ? "–" : String(value))),
+        ),
+      ),
+    ),
     h(".buttons", null, h("button", { type: "button", onclick: () => dialog.close() }, say("close"))),
   );
 }

@@ -113,6 +113,7 @@ const TEXTS = /** @type {const} */ ({
   opened: ["Opened", "開倉", "开仓"],
   why: ["Why", "為什麼", "为什么"],
   whyTitle: ["Why: {symbol} at {time}", "為什麼：{symbol}，{time}", "为什么：{symbol}，{time}"],
+  asked: ["What the strategy asked", "策略的檢查", "策略的检查"],
   scores: ["Scores", "分數", "分数"],
   refusedBy: ["Refused by {guard}", "被 {guard} 拒絕", "被 {guard} 拒绝"],
   refused: ["refused", "已拒絕", "已拒绝"],

@@ -71,7 +71,8 @@ function summaryOf(
   const [signal] = signals;
   if (signal === undefined && refusal === undefined) {
     const failed = checks.find(({ passed }) => !passed);
-    if (failed !== undefined) return `Nothing was proposed, because this did not hold: ${failed.asked} (${failed.found}).`;
+    if (failed !== undefined)
+      return `Nothing was proposed, because this did not hold: ${failed.asked} (${failed.found}).`;
     return position === null
       ? "The strategy proposed nothing at this bar."
       : `The strategy proposed nothing new; a ${position.direction} position is ${position.phase}.`;

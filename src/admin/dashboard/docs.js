@@ -54,7 +54,7 @@ function parameters(route) {
       { title: "Parameter", of: (/** @type {any} */ row) => h("code", null, row.name) },
       { title: "In", of: (row) => row.in },
       { title: "Type", of: (row) => typeOf(row.schema) },
-      { title: "", of: (row) => (row.required ? "required" : "optional") },
+      { title: "Needed", of: (row) => (row.required ? "required" : "optional") },
       { title: "Meaning", of: (row) => row.schema?.description ?? row.description ?? "", wide: true },
     ],
     route.parameters,
@@ -71,7 +71,7 @@ function body(route) {
     [
       { title: "Body", of: (/** @type {any} */ row) => h("code", null, row.name) },
       { title: "Type", of: (row) => typeOf(row.property) },
-      { title: "", of: (row) => (schema.required?.includes(row.name) ? "required" : "optional") },
+      { title: "Needed", of: (row) => (schema.required?.includes(row.name) ? "required" : "optional") },
       { title: "Meaning", of: (row) => row.property.description ?? "", wide: true },
     ],
     rows,

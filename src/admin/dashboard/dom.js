@@ -44,7 +44,7 @@ export function table(columns, rows, { empty, caption, onRow }) {
   if (rows.length === 0) return h("p.empty", null, empty);
   return h(
     ".scroll",
-    { tabindex: "0", role: "region", "aria-label": caption },
+    { tabindex: "0", role: "group", "aria-label": caption },
     h(
       "table",
       null,

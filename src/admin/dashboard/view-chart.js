@@ -8,7 +8,7 @@ import { StructureBands } from "./structure-bands.js";
 import { say } from "./text.js";
 import { card } from "./view-overview.js";
 
-const TIMEFRAMES = ["1m", "5m", "15m", "1h"];
+const TIMEFRAMES = ["5m", "15m", "1h"];
 
 /** @type {(context: import("./app.js").Context) => Promise<import("./app.js").View>} */
 export async function chartView({ argument, snapshot, go }) {
@@ -165,7 +165,7 @@ function newest(structure, layers) {
 
 /** @param {string} timeframe */
 function msOf(timeframe) {
-  return { "1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000 }[timeframe] ?? 60_000;
+  return { "5m": 300_000, "15m": 900_000, "1h": 3_600_000 }[timeframe] ?? 300_000;
 }
 
 /** @param {any[]} signals @param {any[]} trades @param {any} chart @param {Record<string, string>} colour */

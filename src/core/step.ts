@@ -13,6 +13,7 @@ import type {
   LiquidationEvent,
   ListingEvent,
   ModelEvent,
+  SettingEvent,
   TickEvent,
   TimerEvent,
 } from "./events.ts";
@@ -94,6 +95,8 @@ export function step(state: State, event: Event, out: Effect[]): void {
       return timer(state, event, out);
     case "model":
       return swapModel(state, event, out);
+    case "setting":
+      return setting(state, event, out);
     case "breaker":
       state.risk.breaker = event.level;
       return assess(state, out);
@@ -129,6 +132,15 @@ function swapModel(state: State, { model, reason }: ModelEvent, out: Effect[]): 
   state.model = model;
   const who = model === "" ? "the rules decide" : `model ${model} decides`;
   out.push({ kind: "notice", level: "info", text: `${who}: ${reason}` });
+}
+
+/** From the next decision on the new rules hold; what was decided before stays as it was decided. */
+function setting(state: State, event: SettingEvent, out: Effect[]): void {
+  assert(state.configure !== undefined, "settings change only where the core was told what they mean");
+  state.changed.set(event.name, event.value);
+  state.config = state.configure(state.changed);
+  state.virtual.rules = state.config.life;
+  assess(state, out);
 }
 
 function flatten(state: State, out: Effect[]): void {

@@ -117,6 +117,12 @@ export function encodeEvent(out: ByteWriter, event: Event): void {
       out.text(event.model);
       out.text(event.reason);
       return;
+    case "setting":
+      eventHead(out, 16, event);
+      out.text(event.name);
+      out.text(event.value);
+      out.text(event.actor);
+      return;
     default:
       unencodable(event);
   }
@@ -191,6 +197,8 @@ export function decodeEvent(input: ByteReader): Event {
       return { kind: "breaker", time, symbol, level: input.choice(BREAKER_LEVELS) };
     case 15:
       return { kind: "model", time, symbol, model: input.text(), reason: input.text() };
+    case 16:
+      return { kind: "setting", time, symbol, name: input.text(), value: input.text(), actor: input.text() };
     default:
       throw new InputError(`event kind ${tag} is unknown to this build`);
   }

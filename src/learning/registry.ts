@@ -45,8 +45,11 @@ export interface ModelRegistry {
   get(id: string): RegisteredModel;
   /** Manifest and artefact, checked. @throws InputError for anything that is not what was registered */
   artefact(id: string): Uint8Array;
-  /** Takes in a model as `candidate`. Taking in the same one again changes nothing. */
-  add(manifest: ModelManifest, artefact: Uint8Array): void;
+  /**
+   * Takes in a model as `candidate`. Taking in the same one again changes nothing.
+   * @param onnx the same trees for other programs; this one never reads it
+   */
+  add(manifest: ModelManifest, artefact: Uint8Array, onnx?: Uint8Array): void;
   champion(strategy: ModelStrategy): RegisteredModel | undefined;
   /** The champion that was before this one retires it; shadows stay. @throws InputError where the life has no such step */
   move(id: string, to: ModelState, reason: string, at: number): void;
@@ -129,7 +132,7 @@ export class ModelFolder implements ModelRegistry {
     return bytes;
   }
 
-  add(manifest: ModelManifest, artefact: Uint8Array): void {
+  add(manifest: ModelManifest, artefact: Uint8Array, onnx?: Uint8Array): void {
     checkModel(manifest, artefact, `model ${manifest.id}`);
     const target = join(this.#dir, manifest.id);
     if (existsSync(target)) return;
@@ -137,6 +140,7 @@ export class ModelFolder implements ModelRegistry {
     mkdirSync(draft, { recursive: true });
     try {
       writeFileSync(join(draft, manifest.artefact.file), artefact);
+      if (onnx !== undefined) writeFileSync(join(draft, "model.onnx"), onnx);
       writeFileSync(join(draft, "manifest.json"), `${JSON.stringify(manifest)}\n`);
       renameSync(draft, target);
     } catch (error) {

@@ -12,6 +12,10 @@ import { type Checkpoint, FEWEST_SAMPLES, type TrainingResult, train } from "../
 import { treeLearner } from "../learning/trees.ts";
 import { REAL } from "../market/bar-source.ts";
 import { TIMEFRAMES, timeframeName } from "../market/timeframe.ts";
+import { writeTreesOnnx } from "../models/onnx/write-trees.ts";
+import { ModelProcess, ModelProcessLost } from "../models/process/model-process.ts";
+import { readEnsemble } from "../models/trees/ensemble.ts";
+import { agreeWithOnnxRuntime, treesModel } from "../models/trees-model.ts";
 import { chooseKernel, chooseTreeEngine } from "../native.ts";
 import { readKlines, type SeriesStatus, seriesStatus } from "../store/klines.ts";
 import type { Store } from "../store/store.ts";
@@ -140,7 +144,8 @@ export async function trainModel(settings: Settings, options: TrainOptions): Pro
     onProgress,
     ...(options.learner === undefined ? { checkpoint } : {}),
   });
-  const state = register(settings, registry, result);
+  const onnx = await checkedOnnx(settings, result);
+  const state = register(settings, registry, result, onnx);
   checkpoint.clear();
   const { manifest } = result;
   const rules = manifest.gate.filter(({ passed }) => passed === manifest.passed);
@@ -170,10 +175,44 @@ export async function trainModel(settings: Settings, options: TrainOptions): Pro
   };
 }
 
+/** Time for ONNX Runtime to start and to answer, ms. */
+const RUNTIME_DEADLINE = 60_000;
+
+/**
+ * The model as ONNX. One that may come to decide must predict in ONNX Runtime what our walker predicts, to 1e-6; its
+ * artefact is known by its hash from then on.
+ */
+async function checkedOnnx(settings: Settings, { manifest, artefact }: TrainingResult): Promise<Uint8Array> {
+  const where = `model ${manifest.id}`;
+  const ensemble = readEnsemble(JSON.parse(new TextDecoder().decode(artefact)), where);
+  if (manifest.passed) {
+    const runtime = new ModelProcess({
+      memoryLimit: settings.PROCESS_MEMORY_LIMIT_MB,
+      deadline: RUNTIME_DEADLINE,
+      loadDeadline: RUNTIME_DEADLINE,
+    });
+    const walker = treesModel(ensemble, chooseTreeEngine(settings.PENSTOCK_KERNEL));
+    try {
+      await agreeWithOnnxRuntime(ensemble, walker, runtime, where);
+    } catch (error) {
+      if (!(error instanceof ModelProcessLost)) throw error;
+      throw new InputError(`${where} could not be compared with ONNX Runtime: ${error.message}`);
+    } finally {
+      runtime.close();
+    }
+  }
+  return writeTreesOnnx(ensemble);
+}
+
 /** Takes the model in and gives it the place it has earned. One that is known already stays what it is. */
-function register(settings: Settings, registry: ModelRegistry, { manifest, artefact }: TrainingResult): ModelState {
+function register(
+  settings: Settings,
+  registry: ModelRegistry,
+  { manifest, artefact }: TrainingResult,
+  onnx: Uint8Array,
+): ModelState {
   const { id, passed, gate, createdAt } = manifest;
-  registry.add(manifest, artefact);
+  registry.add(manifest, artefact, onnx);
   if (registry.get(id).state === "candidate") {
     const failed = gate.filter((rule) => !rule.passed).map(({ name }) => name);
     registry.move(id, passed ? "shadow" : "refused", passed ? "passed the gate" : failed.join(", "), createdAt);

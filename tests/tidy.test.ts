@@ -66,6 +66,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   service: [
     "learning",
     "inspect",
+    "memory-limit",
     "models",
     "admin",
     "telemetry",
@@ -267,10 +268,9 @@ describe("every file is reached from an entry point", () => {
   const STARTED = ["src/admin/worker.ts", "src/analysis/worker.ts", "src/store/embedded/make-template.ts"];
   /** Parts that are complete and tested before the first that uses them is there. To be empty in the end. */
   const AWAITED = [
+    "src/learning/as-of.ts",
     "src/market/ring.ts",
-    "src/memory-limit.ts",
     "src/models/registry.ts",
-    "src/models/trees/train.ts",
     "src/store/lease.ts",
     "src/store/writer.ts",
   ];

@@ -254,7 +254,7 @@ export function runHash(
     readonly source: BarSource;
     readonly from: number | undefined;
     readonly without: readonly Cost[];
-    /** Hash of the model that decides from the start. */
+    /** Hash of the model that decides, or who else may choose one; without any, every mode is `ict`. */
     readonly model?: string | undefined;
   },
 ): string {
@@ -265,7 +265,8 @@ export function runHash(
   );
   const model = run.model === undefined ? [] : [run.model];
   const from = String(run.from ?? "");
-  return settingsHash(settings, [rules, String(timeframe), from, [...run.without].sort().join(), ...model]);
+  const decided: Settings = run.model === undefined ? { ...settings, STRATEGY_MODE: "ict" } : settings;
+  return settingsHash(decided, [rules, String(timeframe), from, [...run.without].sort().join(), ...model]);
 }
 
 /** Opens the journal of a run: DATA_DIR/journal/<time>-<pid>-<command>.journal */

@@ -134,7 +134,8 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
     const tradeFrom = from ?? source.start;
     const state = newState(settings, source.instruments, tradeFrom);
     const exchange = newExchange(settings, feed.noteFunding(source), without);
-    const settingsHash = runHash(settings, { source, from, without });
+    const model = settings.STRATEGY_MODE === "ict" ? undefined : "the registry's";
+    const settingsHash = runHash(settings, { source, from, without, model });
     const recorded = market.kind === "recorded";
     const marketEnd = (recorded ? undefined : market.to) ?? Number.POSITIVE_INFINITY;
     const journal = openJournal(settings, {
@@ -324,7 +325,7 @@ function trainBeside(
   now: number,
   onProgress: (share: number) => void,
 ): Retraining {
-  const args = ["--to", String(now)];
+  const args = ["--to", String(Math.floor(now))];
   if (market.kind === "generated") {
     args.push("--generated", String(market.symbols), "--market-seed", String(market.seed));
   } else {

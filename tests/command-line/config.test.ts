@@ -29,8 +29,9 @@ describe("penstock config", () => {
     expect(rows.map((row) => row.name).sort()).toEqual([...SETTING_NAMES].sort());
     const row = (name: string) => rows.find((candidate) => candidate.name === name);
     expect(row("MAX_SIGNALS")).toMatchObject({ value: 4, source: "environment", default: 10, unit: "signals" });
-    expect(row("ENABLE_SELF_LEARNING")).toMatchObject({ available: false, note: "not available yet: awaits learning" });
-    expect(row("STRATEGY_MODE")?.note).toBe("not available yet: self_learning, hybrid; runs as ict");
+    const note = "not available yet: awaits evolved features";
+    expect(row("ENABLE_DYNAMIC_FEATURES")).toMatchObject({ available: false, note });
+    expect(row("STRATEGY_MODE")?.note).toBeUndefined();
   });
 
   test("--json FILE writes the same, whole, and prints nothing", () => {
@@ -56,7 +57,6 @@ describe("penstock config", () => {
     const line = (name: string) => out.split("\n").find((candidate) => candidate.startsWith(`  ${name} `));
     expect(line("MAX_LEVERAGE")).toMatch(/^ {2}MAX_LEVERAGE +7 × +command line +Highest leverage.*\[default: 20 ×\]$/);
     expect(line("RATE_LIMIT_REQUESTS")).toEndWith("[not available yet: awaits the exchange client]");
-    expect(out).toContain("STRATEGY_MODE=hybrid is not available yet and runs as ict");
   });
 
   test("a secret appears in no output", () => {

@@ -117,9 +117,9 @@ describe("features of a candidate", () => {
 
   test("a byte that a newer build may give a meaning is refused", () => {
     const bytes = encoded(candidate);
-    bytes[DIRECTION] = 4;
+    bytes[DIRECTION] = 8;
     expect(() => decodeCandidates(bytes)).toThrow(
-      new InputError("direction 4 of a candidate is unknown to this build"),
+      new InputError("direction 8 of a candidate is unknown to this build"),
     );
   });
 

@@ -28,6 +28,9 @@ export interface LearningOptions {
   readonly registry: ModelRegistry;
   readonly costs: TradingCosts;
   readonly onNotice: (level: "info" | "warning" | "alarm", text: string) => void;
+  /** Told of each batch of predictions and of each training's end, for metrics. */
+  readonly onPredicted?: (rows: number, seconds: number) => void;
+  readonly onTrained?: (outcome: "promoted" | "refused" | "failed") => void;
   /** Begins a training on what is known now; undefined where a run cannot train. */
   readonly startTraining?: ((onProgress: (share: number) => void) => Retraining) | undefined;
 }
@@ -169,7 +172,11 @@ export class LearningLoop {
     const shadow = this.#shadow;
     if (shadow !== undefined)
       for (const candidate of event.candidates) this.#shadowPredicts(shadow, candidate, event.cycle);
-    return this.judge.judge(event);
+    const begun = performance.now();
+    const judged = this.judge.judge(event);
+    const predicted = judged.candidates.filter(({ prediction }) => prediction !== undefined).length;
+    if (predicted > 0) this.#options.onPredicted?.(predicted, (performance.now() - begun) / 1000);
+    return judged;
   }
 
   #shadowPredicts({ model, predictions }: Shadow, candidate: Candidate, time: number): void {
@@ -299,6 +306,7 @@ export class LearningLoop {
       this.#training = undefined;
       this.#progress = Number.NaN;
       if (this.#closed) return;
+      this.#options.onTrained?.(end.kind === "failed" ? "failed" : end.promoted ? "promoted" : "refused");
       if (end.kind === "failed") {
         this.#failures++;
         onNotice("warning", `training came to nothing, the model in charge stays: ${end.reason}`);

@@ -35,6 +35,7 @@ import { LearningLoop, type LearningView, type Swap } from "./learning-loop.ts";
 import { modelRegistry } from "./models.ts";
 import { PositionFeatures } from "./position-features.ts";
 import { type Retraining, startRetraining } from "./retraining.ts";
+import type { RunTelemetry } from "./run-telemetry.ts";
 import { Trader } from "./trader.ts";
 
 /** What a live run trades on: recorded bars, or a market generated from a seed. */
@@ -148,7 +149,12 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
     });
     const features = PositionFeatures.open(settings, [], onNotice);
     let marketTime = tradeFrom;
-    const learning = learningOf(settings, { ...options, onNotice }, () => marketTime);
+    const learning = learningOf(
+      settings,
+      { ...options, onNotice },
+      () => marketTime,
+      () => admin?.telemetry,
+    );
     try {
       const collector = new Collector(
         source.instruments,
@@ -215,6 +221,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         if (now - ticked >= TICK) {
           ticked = now;
           learning?.tick(marketTime);
+          if (learning !== undefined) admin?.telemetry.learning(learning.view(marketTime));
           options.onTick(view);
           // What has happened so far survives the death of this process.
           journal.flush();
@@ -305,7 +312,12 @@ function learningAssumption({ STRATEGY_MODE: mode }: Settings, deciders: Readonl
 }
 
 /** What learns beside the trading; undefined in the mode `ict`. */
-function learningOf(settings: Settings, options: LiveOptions, now: () => number): LearningLoop | undefined {
+function learningOf(
+  settings: Settings,
+  options: LiveOptions,
+  now: () => number,
+  telemetry: () => RunTelemetry | undefined,
+): LearningLoop | undefined {
   const { STRATEGY_MODE: strategy } = settings;
   if (strategy === "ict") return undefined;
   return new LearningLoop({
@@ -314,6 +326,8 @@ function learningOf(settings: Settings, options: LiveOptions, now: () => number)
     registry: options.registry ?? modelRegistry(settings),
     costs: tradingCosts(settings, options.without),
     onNotice: options.onNotice,
+    onPredicted: (rows, seconds) => telemetry()?.predicted(rows, seconds),
+    onTrained: (outcome) => telemetry()?.trained(outcome),
     startTraining: options.startTraining ?? ((onProgress) => trainBeside(settings, options.market, now(), onProgress)),
   });
 }

@@ -7,6 +7,7 @@ import { drawdownOf } from "../core/risk.ts";
 import { equityOf, type State } from "../core/state.ts";
 import { COUNTED_EVENTS } from "../telemetry/catalogue.ts";
 import type { Counters } from "../telemetry/counters.ts";
+import type { LearningView } from "./learning-loop.ts";
 import type { Watcher } from "./trader.ts";
 
 type Counted = (typeof COUNTED_EVENTS)[number];
@@ -26,6 +27,29 @@ export class RunTelemetry implements Watcher {
   /** How long an event took from the exchange's hands through the core to the last of its effects, seconds. */
   took(seconds: number): void {
     this.#counters.observe("penstock_step_seconds", undefined, seconds);
+  }
+
+  /** What the models of the run have come to; gauges stay 0 while nothing is known. */
+  learning({ modelAge, drift }: LearningView): void {
+    const counters = this.#counters;
+    const known = (value: number | undefined) => (value === undefined || Number.isNaN(value) ? 0 : value);
+    counters.set("penstock_model_age_seconds", undefined, known(modelAge) / 1000);
+    counters.set("penstock_model_drift", undefined, known(drift?.psiLargest));
+    counters.set("penstock_model_drift_columns", undefined, known(drift?.psiColumns));
+    counters.set("penstock_model_loss", undefined, known(drift?.loss));
+    counters.set("penstock_model_coverage_ratio", undefined, known(drift?.coverage));
+    counters.set("penstock_model_outside_ratio", undefined, known(drift?.outside));
+    counters.set("penstock_model_size_factor", undefined, known(drift?.sizeFactor));
+  }
+
+  /** A batch of predictions, and how long it took. */
+  predicted(rows: number, seconds: number): void {
+    this.#counters.add("penstock_predictions_total", undefined, rows);
+    this.#counters.observe("penstock_inference_seconds", undefined, seconds);
+  }
+
+  trained(outcome: "promoted" | "refused" | "failed"): void {
+    this.#counters.add("penstock_retraining_total", { outcome });
   }
 
   stepped(event: Event, effects: readonly Effect[]): void {

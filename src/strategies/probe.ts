@@ -41,7 +41,8 @@ function propose(view: SymbolView, { riskRewardRatio }: ProbeOptions): Candidate
     stop: entry - risk,
     target: entry + reward,
     confidence: 0,
-    scores: {},
+    // Not why, but how much: the share of the price that is risked.
+    scores: { risk: risk < entry ? risk / entry : 1 },
     reasons: [`stop ${STOP_ATR} ATR of 1h away`],
   };
 }

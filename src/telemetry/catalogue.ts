@@ -152,6 +152,11 @@ const EXCHANGE = {
 const LEARNING = {
   penstock_model_age_seconds: { type: "gauge", help: "Age of the model that decides, seconds; 0 while rules decide." },
   penstock_model_drift: { type: "gauge", help: "Largest population stability index of any feature." },
+  penstock_model_drift_columns: { type: "gauge", help: "Features whose distribution has moved beyond chance." },
+  penstock_model_loss: { type: "gauge", help: "Mean log loss on outcomes since it last changed." },
+  penstock_model_coverage_ratio: { type: "gauge", help: "Share of outcomes within their conformal sets." },
+  penstock_model_outside_ratio: { type: "gauge", help: "Share of rows unlike the training data." },
+  penstock_model_size_factor: { type: "gauge", help: "What bets are multiplied by because of drift." },
   penstock_inference_seconds: { type: "histogram", help: "Time of one batch of predictions, seconds.", buckets: MICRO },
   penstock_predictions_total: { type: "counter", help: "Rows that a model has judged." },
   penstock_retraining_total: {

@@ -13,6 +13,44 @@ export interface Kline {
   readonly volume: number;
 }
 
+/** Bars of one series as columns of equal length, oldest first, in the units of `Kline`. */
+export interface KlineArrays {
+  readonly openTime: Float64Array;
+  readonly open: Float64Array;
+  readonly high: Float64Array;
+  readonly low: Float64Array;
+  readonly close: Float64Array;
+  readonly volume: Float64Array;
+}
+
+/** The names of the columns, in the order in which files have them. */
+export const KLINE_COLUMNS = ["openTime", "open", "high", "low", "close", "volume"] as const;
+
+/** Bars one by one as columns. */
+export function klineArrays(bars: readonly Kline[]): KlineArrays {
+  const column = (name: (typeof KLINE_COLUMNS)[number]) => Float64Array.from(bars, (bar) => bar[name]);
+  return {
+    openTime: column("openTime"),
+    open: column("open"),
+    high: column("high"),
+    low: column("low"),
+    close: column("close"),
+    volume: column("volume"),
+  };
+}
+
+/** One bar of columns. */
+export function klineAt(bars: KlineArrays, index: number): Kline {
+  return {
+    openTime: bars.openTime[index]!,
+    open: bars.open[index]!,
+    high: bars.high[index]!,
+    low: bars.low[index]!,
+    close: bars.close[index]!,
+    volume: bars.volume[index]!,
+  };
+}
+
 /** Years 1973 to 2286 in ms: an `open_time` outside of it is in other units. */
 export const EARLIEST = 1e11;
 export const LATEST = 1e13;

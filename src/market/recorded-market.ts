@@ -244,10 +244,7 @@ function chooseFiles(options: RecordedMarketOptions): FileChoice {
 /** The files of bars in a folder, by name. @throws InputError for a folder that is missing or holds none. */
 export function listBarFiles(dir: string): BarFile[] {
   const names = listFolder(dir);
-  const found = names.flatMap((name): BarFile[] => {
-    const parts = FILE_NAME.exec(name);
-    return parts === null ? [] : [{ name, symbol: parts[1]!, timeframe: parts[2] as TimeframeName }];
-  });
+  const found = names.flatMap((name) => barFileOf(name) ?? []);
   if (found.length > 0) return found;
   const what = names.length === 0 ? "the folder holds no files" : "no file there holds bars";
   throw new InputError(
@@ -255,7 +252,14 @@ export function listBarFiles(dir: string): BarFile[] {
   );
 }
 
-function listFolder(dir: string): string[] {
+/** What the name of a csv file says of its bars, or undefined when it does not look like a file of bars. */
+export function barFileOf(name: string): BarFile | undefined {
+  const parts = FILE_NAME.exec(name);
+  return parts === null ? undefined : { name, symbol: parts[1]!, timeframe: parts[2] as TimeframeName };
+}
+
+/** Names of the files of a folder, sorted. @throws InputError for a folder that cannot be read. */
+export function listFolder(dir: string): string[] {
   try {
     return readdirSync(dir, { withFileTypes: true })
       .filter((entry) => !entry.isDirectory())

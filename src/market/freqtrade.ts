@@ -1,7 +1,7 @@
 import { CompressionType, setCompressionCodec, type Table, tableFromIPC } from "@uwdata/flechette";
 import { InputError } from "../input-error.ts";
 import { readInputFile } from "./input-file.ts";
-import { brokenRule, type KlineArrays, klineAt } from "./kline-rules.ts";
+import { brokenRule, type KlineArrays, klineAt, mapColumns } from "./kline-rules.ts";
 import { unpackLz4Frame } from "./lz4-frame.ts";
 import type { BarFile } from "./recorded-market.ts";
 import { TIMEFRAMES, type TimeframeName } from "./timeframe.ts";
@@ -62,19 +62,14 @@ function parseFeather(bytes: Uint8Array, path: string): KlineArrays {
     }
     try {
       // Times are ms whatever the unit of the file; what is missing is no number, which is refused below.
-      return Float64Array.from(found.toArray() as ArrayLike<unknown>, (value) => (value === null ? NaN : Number(value)));
+      return Float64Array.from(found.toArray() as ArrayLike<unknown>, (value) =>
+        value === null ? Number.NaN : Number(value),
+      );
     } catch (error) {
       throw new InputError(`${path}: the column ${name} is damaged (${(error as Error).message})`);
     }
   };
-  return {
-    openTime: column("date"),
-    open: column("open"),
-    high: column("high"),
-    low: column("low"),
-    close: column("close"),
-    volume: column("volume"),
-  };
+  return mapColumns((name) => column(name === "openTime" ? "date" : name));
 }
 
 function parseJson(bytes: Uint8Array, path: string): KlineArrays {
@@ -89,14 +84,11 @@ function parseJson(bytes: Uint8Array, path: string): KlineArrays {
   if (wrong !== -1) {
     throw new InputError(`${path}: row ${wrong + 1}: [time, open, high, low, close, volume] is expected`);
   }
-  const column = (index: number) =>
-    Float64Array.from(rows as unknown[][], (row) => (typeof row[index] === "number" ? row[index] : NaN));
-  return {
-    openTime: column(0),
-    open: column(1),
-    high: column(2),
-    low: column(3),
-    close: column(4),
-    volume: column(5),
-  };
+  const places = { openTime: 0, open: 1, high: 2, low: 3, close: 4, volume: 5 };
+  return mapColumns((name) =>
+    Float64Array.from(rows as unknown[][], (row) => {
+      const value = row[places[name]];
+      return typeof value === "number" ? value : Number.NaN;
+    }),
+  );
 }

@@ -23,20 +23,21 @@ export interface KlineArrays {
   readonly volume: Float64Array;
 }
 
-/** The names of the columns, in the order in which files have them. */
-export const KLINE_COLUMNS = ["openTime", "open", "high", "low", "close", "volume"] as const;
+/** Columns made one by one. */
+export function mapColumns(make: (name: keyof KlineArrays) => Float64Array): KlineArrays {
+  return {
+    openTime: make("openTime"),
+    open: make("open"),
+    high: make("high"),
+    low: make("low"),
+    close: make("close"),
+    volume: make("volume"),
+  };
+}
 
 /** Bars one by one as columns. */
 export function klineArrays(bars: readonly Kline[]): KlineArrays {
-  const column = (name: (typeof KLINE_COLUMNS)[number]) => Float64Array.from(bars, (bar) => bar[name]);
-  return {
-    openTime: column("openTime"),
-    open: column("open"),
-    high: column("high"),
-    low: column("low"),
-    close: column("close"),
-    volume: column("volume"),
-  };
+  return mapColumns((name) => Float64Array.from(bars, (bar) => bar[name]));
 }
 
 /** One bar of columns. */

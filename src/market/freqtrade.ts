@@ -48,7 +48,15 @@ setCompressionCodec(CompressionType.ZSTD, {
   decode: (bytes) => new Uint8Array(Bun.zstdDecompressSync(bytes)),
 });
 
+/** How a feather file (Arrow IPC) begins and ends. */
+const MAGIC = Buffer.from("ARROW1");
+
 function parseFeather(bytes: Uint8Array, path: string): KlineArrays {
+  // The library takes a file that is cut short for a stream, and can count for minutes in a damaged one.
+  const [head, tail] = [bytes.subarray(0, MAGIC.length), bytes.subarray(-MAGIC.length)];
+  if (bytes.length < 2 * MAGIC.length || !MAGIC.equals(head) || !MAGIC.equals(tail)) {
+    throw new InputError(`${path}: is no feather file (version 2), or is cut short`);
+  }
   let table: Table;
   try {
     table = tableFromIPC(bytes);

@@ -1,5 +1,5 @@
 import { type BarFetcher, fetchBars } from "./bar-fetcher.ts";
-import type { Kline } from "./kline-rules.ts";
+import { brokenRule, type Kline } from "./kline-rules.ts";
 
 /** Bars kept per timeframe (ms): the windows that analysis asks for. */
 export const WINDOWS: Readonly<Record<number, number>> = { 3600000: 100, 900000: 100, 300000: 200 };
@@ -69,7 +69,7 @@ interface Series {
   readonly size: number;
   /** Rising. */
   readonly bars: Kline[];
-  /** Open times that the exchange has been asked for: how often, and whether it is believed to have no such bar. */
+  /** Open times before a known bar that the exchange was asked for in vain: while how many newest bars. */
   readonly asks: Map<number, number>;
   loaded: boolean;
   /** Being completed; whether the exchange is asked for it. */
@@ -82,7 +82,7 @@ interface Series {
 
 const GRACE = 2000;
 const STREAM_GRACE = 30_000;
-/** After so many answers without it, a bar that has later ones after it is taken for one that never was. */
+/** A bar that was not there while so many later ones came is taken for one that never was. */
 const GAP_ASKS = 3;
 /** Batches that wait for an archive which is away; the exchange still has what is dropped. */
 const MOST_UNWRITTEN = 10_000;
@@ -160,11 +160,16 @@ export class KlineCache {
   }
 
   /**
-   * Takes a bar from a stream. One that is not final is of no use here. A final one that was known otherwise is a
-   * correction. @returns whether it was taken
+   * Takes a bar from a stream. One that is not final is of no use here, nor is one that opens in the future. A final
+   * one that was known otherwise is a correction.
+   *
+   * @returns whether it was taken
+   * @throws RangeError for a bar that breaks the rules of a series
    */
   offer(symbol: string, timeframe: number, bar: Kline, final: boolean): boolean {
-    if (!final) return false;
+    if (!final || bar.openTime > this.#options.now()) return false;
+    const broken = brokenRule(bar, Number.NEGATIVE_INFINITY, timeframe);
+    if (broken !== undefined) throw new RangeError(`${symbol} ${timeframe}: ${broken}`);
     this.counters.barsStreamed++;
     this.#merge(this.#of(symbol, timeframe), [bar]);
     return true;
@@ -248,6 +253,11 @@ export class KlineCache {
       this.counters.barsFetched += page.length;
       this.#merge(series, page);
     }
+    // What an answer has left out before its last bar, the exchange does not have: before a listing, or in a halt.
+    const last = pages.at(-1)?.at(-1)?.openTime ?? Number.NEGATIVE_INFINITY;
+    for (let slot = from; slot < last; slot += series.timeframe) {
+      if (!has(series, slot)) series.asks.set(slot, GAP_ASKS);
+    }
     return true;
   }
 
@@ -260,7 +270,8 @@ export class KlineCache {
       return;
     }
     const newest = series.bars.at(-1)?.openTime ?? Number.NEGATIVE_INFINITY;
-    if (answered) {
+    // An empty answer may only mean that the exchange is late.
+    if (answered && series.fruitless === 0) {
       for (const slot of missing) if (slot < newest) series.asks.set(slot, (series.asks.get(slot) ?? 0) + 1);
     }
     let pause = this.#options.grace ?? GRACE;
@@ -276,8 +287,7 @@ export class KlineCache {
       if (outcome === "corrected") this.counters.corrected++;
       return outcome !== "same";
     });
-    // Streams bring bars whether or not anybody asks for the window.
-    if (series.bars.length > 2 * series.size) series.bars.splice(0, series.bars.length - series.size);
+    trim(series);
     if (changed.length === 0 || this.#options.archive === undefined) return;
     if (this.#unwritten.length === MOST_UNWRITTEN) {
       this.#unwritten.shift();
@@ -315,19 +325,16 @@ export class KlineCache {
   }
 
   #read(series: Series, at: number): KlineWindow {
-    const { bars, timeframe, asks } = series;
+    const { bars, timeframe } = series;
     const due = this.#due(series, at);
     const closed = lastClosed(at, timeframe);
     let end = bars.length;
     while (end > 0 && bars[end - 1]!.openTime > closed) end--;
     const newest = end > 0 ? bars[end - 1]!.openTime : due;
     const first = firstOf(series, newest > due ? newest : due);
-    // Older ones are never asked for again.
-    let begin = 0;
-    while (begin < end && bars[begin]!.openTime < first) begin++;
-    bars.splice(0, begin);
-    for (const slot of asks.keys()) if (slot < first) asks.delete(slot);
-    const shown = bars.slice(0, end - begin);
+    let begin = end;
+    while (begin > 0 && bars[begin - 1]!.openTime >= first) begin--;
+    const shown = bars.slice(begin, end);
     this.counters.barsServed += shown.length;
     return { bars: shown, missing: missingSlots(series, due).length };
   }
@@ -377,6 +384,20 @@ function missingSlots(series: Series, due: number): number[] {
     else if ((asks.get(slot) ?? 0) < GAP_ASKS) missing.push(slot);
   }
   return missing.reverse();
+}
+
+function has({ bars }: Series, openTime: number): boolean {
+  let at = bars.length;
+  while (at > 0 && bars[at - 1]!.openTime > openTime) at--;
+  return bars[at - 1]?.openTime === openTime;
+}
+
+/** Drops what no window shows any more, now and then: streams bring bars whether or not anybody asks for them. */
+function trim({ bars, size, asks }: Series): void {
+  if (bars.length <= 2 * size) return;
+  bars.splice(0, bars.length - size);
+  const oldest = bars[0]!.openTime;
+  for (const slot of asks.keys()) if (slot < oldest) asks.delete(slot);
 }
 
 /** Neighbouring open times as ranges, both ends inclusive. */

@@ -102,8 +102,7 @@ describe("a window", () => {
       exchange.now = BEGIN + bar * M5 + GRACE;
       expect((await cache.window("NEWUSDT", M5)).bars).toHaveLength(bar);
     }
-    // One for each bar, and two more for what lay before.
-    expect(exchange.requests).toBe(18 + 2);
+    expect(exchange.requests).toBe(18);
     expect((await cache.window("NEWUSDT", M5)).missing).toBe(0);
   });
 
@@ -117,6 +116,9 @@ describe("a window", () => {
     expect((await cache.window("AUSDT", M5)).bars.at(-1)!.openTime).toBe(open - M5);
     exchange.now += 1;
     expect((await cache.window("AUSDT", M5)).bars.at(-1)).toEqual(exchange.bar("AUSDT", M5, open));
+    expect(cache.offer("AUSDT", M5, exchange.bar("AUSDT", M5, open + 2 * M5), true)).toBe(false);
+    const crooked = { ...exchange.bar("AUSDT", M5, open), openTime: open + 1 };
+    expect(() => cache.offer("AUSDT", M5, crooked, true)).toThrow("is not a multiple of the timeframe 5m");
   });
 
   test("of another timeframe is refused", () => {
@@ -138,25 +140,48 @@ describe("what the exchange does not have", () => {
       if (exchange.requests > before) asked.push((exchange.now - BEGIN - 251 * M5) / 1000);
     }
     // Every bar that becomes due begins anew.
-    expect(asked.slice(0, 9)).toEqual([2, 4, 8, 16, 32, 64, 128, 256, 302]);
+    expect(asked.slice(0, 12)).toEqual([2, 4, 8, 16, 32, 64, 128, 256, 302, 304, 308, 316]);
     expect((await cache.window("AUSDT", M5)).missing).toBeGreaterThan(0);
     exchange.late = 0;
     exchange.now += 300_000;
-    expect(await cache.window("AUSDT", M5)).toMatchObject({ missing: 0 });
+    const { bars, missing } = await cache.window("AUSDT", M5);
+    expect(missing).toBe(0);
+    expect(bars).toEqual(exchange.truth("AUSDT", M5, 200, GRACE));
   });
 
-  test("a bar that never was is given up after three answers without it", async () => {
+  test("a bar that an answer leaves out is not asked for again", async () => {
     const { exchange, cache } = setUp();
     exchange.hole("AUSDT", M5, BEGIN + 200 * M5);
-    exchange.now = BEGIN + 250 * M5 + GRACE;
-    expect(await cache.window("AUSDT", M5)).toMatchObject({ missing: 1 });
-    for (let second = 0; second < 280; second++) {
-      exchange.now += 1000;
-      await cache.window("AUSDT", M5);
+    for (let bar = 250; bar < 260; bar++) {
+      exchange.now = BEGIN + bar * M5 + GRACE;
+      const { bars, missing } = await cache.window("AUSDT", M5);
+      expect([bars.length, missing]).toEqual([199, 0]);
+      expect(bars).toEqual(exchange.truth("AUSDT", M5, 200, GRACE));
     }
-    expect(exchange.requests).toBe(3);
-    const { bars, missing } = await cache.window("AUSDT", M5);
-    expect([bars.length, missing]).toEqual([199, 0]);
+    expect(exchange.requests).toBe(10);
+  });
+
+  test("a bar with nothing but a stream's bars after it is given up only while three of them come", async () => {
+    const { exchange, cache } = setUp();
+    exchange.now = BEGIN + 250 * M5 + GRACE;
+    await cache.window("AUSDT", M5);
+    exchange.hole("AUSDT", M5, BEGIN + 250 * M5);
+    const missing: number[] = [];
+    for (let bar = 251; bar < 256; bar++) {
+      exchange.now = BEGIN + (bar + 1) * M5 + GRACE;
+      cache.offer("AUSDT", M5, exchange.bar("AUSDT", M5, BEGIN + bar * M5), true);
+      for (let second = 0; second < 200; second += 10) {
+        exchange.now += 10_000;
+        missing.push((await cache.window("AUSDT", M5)).missing);
+      }
+    }
+    expect([missing.filter((count) => count === 1).length, missing.at(-1)]).toEqual([2 * 20, 0]);
+    const asked = exchange.requests;
+    await cache.window("AUSDT", M5);
+    expect(exchange.requests).toBe(asked);
+    // It came after all.
+    cache.offer("AUSDT", M5, exchange.bar("AUSDT", M5, BEGIN + 250 * M5), true);
+    expect((await cache.window("AUSDT", M5)).bars).toHaveLength(200);
   });
 
   test("a failure leaves the window incomplete, says so, and is tried again", async () => {
@@ -209,7 +234,12 @@ test("healthy streams leave the exchange only the gaps", async () => {
     exchange.now = BEGIN + (bar + 1) * M5 + 300;
     const lost = bar >= 300 && bar < 303;
     if (!lost) cache.offer("AUSDT", M5, exchange.bar("AUSDT", M5, BEGIN + bar * M5), true);
-    exchange.now += 40_000;
+    // A stream may be late, and nobody asks for what it may still bring.
+    exchange.now += 20_000;
+    const before = exchange.requests;
+    await cache.window("AUSDT", M5);
+    expect(exchange.requests).toBe(before);
+    exchange.now += 20_000;
     expect((await cache.window("AUSDT", M5)).bars).toEqual(exchange.truth("AUSDT", M5, 200, GRACE));
   }
   expect([exchange.requests, exchange.bars]).toEqual([1 + 3, 200 + 3]);
@@ -230,6 +260,16 @@ describe("the archive", () => {
       seen,
       exchange.bar("AUSDT", M5, openTime),
     ]);
+
+    // What a stream has brought before the archive was read is newer than what it holds.
+    const early = newCache();
+    exchange.correct("AUSDT", M5, openTime);
+    archive.down = true;
+    early.offer("AUSDT", M5, exchange.bar("AUSDT", M5, openTime), true);
+    expect(await early.flush()).toBe(1);
+    archive.down = false;
+    expect((await early.window("AUSDT", M5)).bars).toEqual(exchange.truth("AUSDT", M5, 200, GRACE));
+    expect(await early.flush()).toBe(0);
 
     archive.versions.delete(`AUSDT ${M5} ${BEGIN + 245 * M5}`);
     exchange.now += 2 * M5;

@@ -33,7 +33,7 @@ const DEFAULT_DAYS = 30;
 export function downloadCommand(data: Command): void {
   addDataCommand(data, "download", "download the exchange's bars as csv files; can be interrupted and repeated")
     .argument("<symbols...>", "such as BTCUSDT ETHUSDT")
-    .addOption(timeframesOption("timeframes").default(["5m"]))
+    .addOption(timeframesOption("timeframes").default(["5m"], "5m"))
     .addOption(
       new Option("--from <time>", `first open time (UTC; default ${DEFAULT_DAYS} days ago)`).argParser(time("--from")),
     )

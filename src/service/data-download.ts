@@ -69,8 +69,10 @@ export async function download(options: DownloadOptions): Promise<Downloaded> {
   const missing: Downloaded["missing"][number][] = [];
   let done = 0;
   const queue = jobs.values();
+  let failed = false;
   const work = async () => {
     for (const job of queue) {
+      if (failed) return;
       const { added, lacking, archiveFiles } = await completeMonth(job, options);
       totals.archiveFiles += archiveFiles;
       totals.bars += added;
@@ -81,7 +83,13 @@ export async function download(options: DownloadOptions): Promise<Downloaded> {
       options.onProgress?.(++done / jobs.length, `${symbol} ${timeframe} ${month.name}`);
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  const stop = (error: unknown) => {
+    failed = true;
+    throw error;
+  };
+  // Who fails lets the others finish their files, so that nothing is written after the answer.
+  const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, () => work().catch(stop)));
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
   const order = (each: (typeof missing)[number]) => `${each.symbol} ${each.timeframe} ${each.month}`;
   missing.sort((a, b) => (order(a) < order(b) ? -1 : 1));
   return { ...totals, missing, seconds: (performance.now() - begun) / 1000 };

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import type { Settings } from "../config/settings.ts";
 import { type KlineArrays, mapColumns } from "../market/kline-rules.ts";
 import { TIMEFRAMES } from "../market/timeframe.ts";
@@ -38,7 +39,7 @@ export async function importFolder(
   let added = 0;
   let corrected = 0;
   for (const [index, { path, symbol, timeframe, read }] of files.entries()) {
-    onProgress?.(index / files.length, path);
+    onProgress?.(index / files.length, basename(path));
     const klines = read();
     for (let from = 0; from < klines.openTime.length; from += PIECE) {
       const piece: KlineArrays = mapColumns((name) => klines[name].subarray(from, from + PIECE));

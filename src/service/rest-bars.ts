@@ -49,7 +49,8 @@ export class RestBars implements BarFetcher {
       this.#used = Number(answer.headers.get("x-mbx-used-weight-1m") ?? this.#used + weight);
       if (answer.status === 200) return answer;
       if (answer.status !== 429 || refusals === MOST_REFUSALS) throw refusal(url, answer);
-      await this.#sleep(1000 * Number(answer.headers.get("retry-after") ?? 60));
+      const seconds = Number(answer.headers.get("retry-after"));
+      await this.#sleep(seconds > 0 ? 1000 * seconds : MINUTE);
     }
   }
 

@@ -77,7 +77,7 @@ describe("penstock data download", () => {
     const exported = await penstock(folder, ["data", "export", "out", "--symbols", "BUSDT", "--json"], environment);
     expect(JSON.parse(exported.out)).toMatchObject({ files: 3, bars: hours });
     expect(barsOf(join(folder, "out"))).toEqual(bars.slice(hours));
-  }, 30_000);
+  }, 90_000);
 
   test.each([
     [["data", "download", "btcusdt"], 2, '"btcusdt" is no symbol; write BTCUSDT'],

@@ -10,7 +10,11 @@ import { ALL_KINDS } from "../../tests/indicators/series.ts";
 const calls = Number(process.argv[2] ?? 1e7);
 const plan = planIndicators(ALL_KINDS.slice(0, 7));
 const doubles = (length: number) => new Float64Array(new SharedArrayBuffer(length * 8));
-const arrays = [doubles(BAR).fill(100), doubles(lengthOf(plan.stateRows, 1)), doubles(lengthOf(plan.outputRows, 1))] as const;
+const arrays = [
+  doubles(BAR).fill(100),
+  doubles(lengthOf(plan.stateRows, 1)),
+  doubles(lengthOf(plan.outputRows, 1)),
+] as const;
 const [bars, state, out] = arrays;
 const kernels = availableKernels();
 const kernel = kernels.at(-1)!;

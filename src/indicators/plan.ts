@@ -138,7 +138,14 @@ function ladderRows(source: WindowSource, longest: number): number {
 function ladderOf(source: WindowSource, windows: readonly Window[], longest: number, first: number): Ladder {
   const last = LAST_OF[source];
   const rings = last === undefined ? first : first - 1;
-  return { source, windows, longest, rings, last: last ?? first, beside: source === "close" ? ringRows(longest) - 1 : 0 };
+  return {
+    source,
+    windows,
+    longest,
+    rings,
+    last: last ?? first,
+    beside: source === "close" ? ringRows(longest) - 1 : 0,
+  };
 }
 
 /** One request with its places: `state` and `output` are its first rows. What a kind does not have is 0. */
@@ -250,7 +257,9 @@ export function planIndicators(requests: readonly IndicatorRequest[]): Indicator
       smoothing: kind === "stochastic" ? [smoother(second, state), smoother(third, state + ringRows(second))] : [],
     };
   });
-  const layout = { requests, ladders, windows, steps, stateRows: rows, outputRows, resultRows };
+  // An odd number of rows, so that the same rows of neighbouring blocks do not fall into the same sets of the cache.
+  const stateRows = rows % 2 === 0 ? rows + 1 : rows;
+  const layout = { requests, ladders, windows, steps, stateRows, outputRows, resultRows };
   return { ...layout, ...tablesOf(layout) };
 }
 

@@ -3,10 +3,10 @@ import type { Kernel } from "./kernel.ts";
 import {
   type IndicatorKind,
   type IndicatorPlan,
-  type Ladder,
   LAST_CLOSE,
   LAST_HIGH,
   LAST_LOW,
+  type Ladder,
   lengthOf,
   type PlanStep,
   placeOf,
@@ -259,7 +259,8 @@ function highest(ladder: Ladder, state: Float64Array, first: number, age: number
     for (const { period, result } of windows) {
       const lag = period - size;
       if (lag < 0 || lag >= size) continue;
-      results[result * LANES + lane] = lag === 0 ? x : above(state[first + (ring + ((age - lag) & (length - 1))) * ROW]!, x);
+      results[result * LANES + lane] =
+        lag === 0 ? x : above(state[first + (ring + ((age - lag) & (length - 1))) * ROW]!, x);
     }
     const at = first + (size === 1 ? last : ring + (age & (length - 1))) * ROW;
     if (largest) {
@@ -282,7 +283,8 @@ function lowest(ladder: Ladder, state: Float64Array, first: number, age: number,
     for (const { period, result } of windows) {
       const lag = period - size;
       if (lag < 0 || lag >= size) continue;
-      results[result * LANES + lane] = lag === 0 ? x : below(state[first + (ring + ((age - lag) & (length - 1))) * ROW]!, x);
+      results[result * LANES + lane] =
+        lag === 0 ? x : below(state[first + (ring + ((age - lag) & (length - 1))) * ROW]!, x);
     }
     const at = first + (size === 1 ? last : ring + (age & (length - 1))) * ROW;
     if (largest) {

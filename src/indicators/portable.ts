@@ -205,7 +205,8 @@ function average(ladder: Ladder, state: Float64Array, first: number, age: number
     const largest = size > longest - size;
     const length = largest ? ringLength(longest - size) : size;
     const ring = rings + size - 1;
-    for (const { period, result } of windows) {
+    for (let i = 0; i < windows.length; i++) {
+      const { period, result } = windows[i]!;
       if ((period & size) === 0) continue;
       const to = result * LANES + lane;
       const taken = period & (size - 1);
@@ -256,7 +257,8 @@ function highest(ladder: Ladder, state: Float64Array, first: number, age: number
     const largest = size > longest - size;
     const length = largest ? ringLength(longest - size) : size;
     const ring = rings + size - 1;
-    for (const { period, result } of windows) {
+    for (let i = 0; i < windows.length; i++) {
+      const { period, result } = windows[i]!;
       const lag = period - size;
       if (lag < 0 || lag >= size) continue;
       results[result * LANES + lane] =
@@ -280,7 +282,8 @@ function lowest(ladder: Ladder, state: Float64Array, first: number, age: number,
     const largest = size > longest - size;
     const length = largest ? ringLength(longest - size) : size;
     const ring = rings + size - 1;
-    for (const { period, result } of windows) {
+    for (let i = 0; i < windows.length; i++) {
+      const { period, result } = windows[i]!;
       const lag = period - size;
       if (lag < 0 || lag >= size) continue;
       results[result * LANES + lane] =

@@ -107,6 +107,8 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
   };
   const begun = performance.now();
   const source = openSource(settings, market);
+  // Files as they were read, which nothing else of the loading would make room of.
+  Bun.gc(true);
   const from = market.kind === "recorded" ? market.from : GENERATED_START;
   const analysis = analysisOptions(settings, source);
   const panel = newPanel(source);
@@ -273,7 +275,7 @@ function describeMarket(market: LiveMarket): string {
 }
 
 function openSource(settings: Settings, market: LiveMarket): BarSource {
-  if (market.kind === "recorded") return openMarket(settings, market);
+  if (market.kind === "recorded") return openMarket(settings, { ...market, once: true });
   return generateMarket({
     seed: market.seed,
     symbols: market.symbols,

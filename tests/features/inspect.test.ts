@@ -28,7 +28,7 @@ const rounded = (bars: StructureInput): StructureInput => {
 };
 
 const bars = rounded(wander(800, 21));
-const all = (input: StructureInput, until?: number) => featureLines(input, FEATURE_NAMES, SETTINGS, until);
+const all = (input: StructureInput, until?: number) => featureLines("x.csv", input, FEATURE_NAMES, SETTINGS, until);
 
 /** Bars of the same market n times as long. */
 function merged(n: number, timeframe: string): StructureInput {
@@ -114,10 +114,12 @@ describe("lines", () => {
 
   test("need bars of a known length on their grid", () => {
     expect(() => all({ ...bars, timeframe: "4h" })).toThrow(
-      "features are defined on bars of 1m, 5m, 15m, 1h; these are 4h",
+      "x.csv: features are defined on bars of 1m, 5m, 15m, 1h; these are 4h",
     );
+    const one = { ...bars, openTime: bars.openTime.slice(0, 1), timeframe: timeframeText(0) };
+    expect(() => all(one)).toThrow("one bar alone does not tell its timeframe");
     const late = { ...bars, openTime: bars.openTime.map((time) => time + 1000) };
-    expect(() => all(late)).toThrow("the bar of 1970-01-01T00:00:01Z does not open at a full 5m");
+    expect(() => all(late)).toThrow("x.csv: the bar of 1970-01-01T00:00:01Z does not open at a full 5m");
   });
 });
 

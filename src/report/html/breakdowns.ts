@@ -173,7 +173,7 @@ export function virtualResults({ virtual }: BacktestReport): Markup {
   if (trades === 0) return html``;
   const multiple = (value: number) => html`${result(value)} R`;
   return html`<section id="virtual" aria-labelledby="virtual-title"><h2 id="virtual-title">Every signal, virtually</h2>
-<p class="flow"><span><b>${number(trades, 0)}</b> closed</span><span><b>${number(outcomes["target-hit"], 0)}</b> at the target</span><span><b>${number(outcomes["stop-hit"], 0)}</b> at the stop</span><span><b>${number(outcomes.expired, 0)}</b> expired</span></p>
+<p class="flow parts"><span><b>${number(trades, 0)}</b> closed</span><span><b>${number(outcomes["target-hit"], 0)}</b> at the target</span><span><b>${number(outcomes["stop-hit"], 0)}</b> at the stop</span><span><b>${number(outcomes.expired, 0)}</b> expired</span></p>
 <div class="scroll"><table class="spread"><caption class="unseen">Virtual positions by setup, and how many ended in each range of results in R</caption>
 <thead><tr><th scope="col">Setup</th><th scope="col">Closed</th><th scope="col">Won</th><th scope="col">Average R</th>${RANGES.map((range) => html`<th scope="col">${range}</th>`)}</tr></thead>
 <tbody>${setups.map((setup) => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { timeframeText } from "../../src/command-line/inspect.ts";
 import { loadSettings } from "../../src/config/load.ts";
 import { FEATURE_LIST, FEATURE_NAMES } from "../../src/features/registry.ts";
 import { FEATURE_COUNT } from "../../src/features/rows.ts";

@@ -200,14 +200,17 @@ function look(ladder: Ladder, bars: Float64Array, bar: number, state: Float64Arr
  */
 function average(ladder: Ladder, state: Float64Array, first: number, age: number, x: number, lane: number): void {
   const { windows, longest, rings, last, beside } = ladder;
+  const count = windows.length;
   let squares = 0;
   for (let size = 1; ; size *= 2) {
     const largest = size > longest - size;
     const length = largest ? ringLength(longest - size) : size;
     const ring = rings + size - 1;
-    for (let i = 0; i < windows.length; i++) {
-      const { period, result } = windows[i]!;
+    for (let i = 0; i < count; i++) {
+      const window = windows[i]!;
+      const period = window.period;
       if ((period & size) === 0) continue;
+      const result = window.result;
       const to = result * LANES + lane;
       const taken = period & (size - 1);
       if (taken === 0) {
@@ -253,14 +256,16 @@ function average(ladder: Ladder, state: Float64Array, first: number, age: number
 /** Takes x into the rings of a lane and gives the largest of the last values to each window's result. */
 function highest(ladder: Ladder, state: Float64Array, first: number, age: number, x: number, lane: number): void {
   const { windows, longest, rings, last } = ladder;
+  const count = windows.length;
   for (let size = 1; ; size *= 2) {
     const largest = size > longest - size;
     const length = largest ? ringLength(longest - size) : size;
     const ring = rings + size - 1;
-    for (let i = 0; i < windows.length; i++) {
-      const { period, result } = windows[i]!;
-      const lag = period - size;
+    for (let i = 0; i < count; i++) {
+      const window = windows[i]!;
+      const lag = window.period - size;
       if (lag < 0 || lag >= size) continue;
+      const result = window.result;
       results[result * LANES + lane] =
         lag === 0 ? x : above(state[first + (ring + ((age - lag) & (length - 1))) * ROW]!, x);
     }
@@ -278,14 +283,16 @@ function highest(ladder: Ladder, state: Float64Array, first: number, age: number
 /** Takes x into the rings of a lane and gives the smallest of the last values to each window's result. */
 function lowest(ladder: Ladder, state: Float64Array, first: number, age: number, x: number, lane: number): void {
   const { windows, longest, rings, last } = ladder;
+  const count = windows.length;
   for (let size = 1; ; size *= 2) {
     const largest = size > longest - size;
     const length = largest ? ringLength(longest - size) : size;
     const ring = rings + size - 1;
-    for (let i = 0; i < windows.length; i++) {
-      const { period, result } = windows[i]!;
-      const lag = period - size;
+    for (let i = 0; i < count; i++) {
+      const window = windows[i]!;
+      const lag = window.period - size;
       if (lag < 0 || lag >= size) continue;
+      const result = window.result;
       results[result * LANES + lane] =
         lag === 0 ? x : below(state[first + (ring + ((age - lag) & (length - 1))) * ROW]!, x);
     }

@@ -1,39 +1,33 @@
 import type { Command } from "commander";
 import { timeframeName, timeText } from "../market/timeframe.ts";
-import { importFolder, storeOf } from "../service/data.ts";
-import { findGaps, seriesStatus } from "../store/klines.ts";
-import type { Store } from "../store/store.ts";
-import { type JsonTarget, jsonOption, print, setOption, settingsFrom, writeJson } from "./options.ts";
-import { Progress } from "./progress.ts";
+import { importFolder } from "../service/data.ts";
+import { repairGaps } from "../service/data-repair.ts";
+import { findGaps, type Gap, seriesStatus } from "../store/klines.ts";
+import { downloadCommand } from "./data-download.ts";
+import { exportCommand } from "./data-export.ts";
+import { addDataCommand, type DataOptions, imported, restBars, withProgress, withStore } from "./data-options.ts";
+import { print, settingsFrom, writeJson } from "./options.ts";
 
-interface DataOptions {
-  readonly set: readonly string[];
-  readonly json?: JsonTarget;
-}
-
-/** `penstock data …`: what the store has, and how it gets there. */
+/** `penstock data …`: what the store has, how it gets there, and how it leaves. */
 export function dataCommand(program: Command): void {
-  const data = program.command("data").description("bars in the store: import, status, gaps");
-  const subcommand = (name: string, what: string) =>
-    data.command(name).description(what).addOption(setOption()).addOption(jsonOption("the result"));
+  const data = program
+    .command("data")
+    .description("bars in files and in the store: download, import, export, status, gaps");
+  downloadCommand(data);
 
-  subcommand("import", "store all bars of a folder; can be repeated")
-    .argument("<dir>", "folder of <anything->SYMBOL-<timeframe>[-dates].csv[.gz]")
+  addDataCommand(data, "import", "store all bars of a folder; can be repeated")
+    .argument("<dir>", "folder of <anything->SYMBOL-<timeframe>[-dates].csv[.gz], or of freqtrade's futures files")
     .action(async (dir: string, options: DataOptions) => {
-      const progress = new Progress();
       const result = await withStore(options, (store) =>
-        importFolder(store, dir, (share, file) => progress.show(file, share)),
+        withProgress((show) => importFolder(store, dir, (share, file) => show(file, share))),
       );
-      progress.end();
       if (options.json !== undefined) return writeJson(options.json, result);
-      const { files, bars, added, corrected, seconds } = result;
-      const rate = Math.round(bars / seconds).toLocaleString("en");
-      await print(
-        `${files} files, ${bars} bars: ${added} added, ${corrected} corrected, ${seconds.toFixed(1)} s (${rate} bars/s)\n`,
-      );
+      await print(imported(result));
     });
 
-  subcommand("status", "what there is of each series").action(async (options: DataOptions) => {
+  exportCommand(data);
+
+  addDataCommand(data, "status", "what there is of each series").action(async (options: DataOptions) => {
     const series = await withStore(options, (store) => seriesStatus(store.sql));
     const shown = series.map((each) => ({ ...each, timeframe: timeframeName(each.timeframe) }));
     if (options.json !== undefined) return writeJson(options.json, shown);
@@ -46,25 +40,24 @@ export function dataCommand(program: Command): void {
     await print(`${lines.join("\n")}\n`);
   });
 
-  subcommand("gaps", "every place where bars are missing").action(async (options: DataOptions) => {
-    const gaps = await withStore(options, (store) => findGaps(store.sql));
-    const shown = gaps.map((gap) => ({ ...gap, timeframe: timeframeName(gap.timeframe) }));
-    if (options.json !== undefined) return writeJson(options.json, shown);
-    if (shown.length === 0) return print("no gaps\n");
-    const lines = shown.map(
-      ({ symbol, timeframe, from, to, missing }) =>
-        `${symbol.padEnd(16)} ${timeframe.padEnd(4)} ${timeText(from)} to ${timeText(to)}: ${missing} bars`,
-    );
-    await print(`${lines.join("\n")}\n`);
-  });
-}
-
-async function withStore<T>(options: DataOptions, use: (store: Store) => Promise<T>): Promise<T> {
-  const { settings } = settingsFrom(options.set);
-  const store = await storeOf(settings);
-  try {
-    return await use(store);
-  } finally {
-    await store.close();
-  }
+  addDataCommand(data, "gaps", "every place where bars are missing")
+    .option("--repair", "ask the exchange for them; what it does not have stays a gap")
+    .action(async (options: DataOptions & { readonly repair?: true }) => {
+      const gaps: readonly (Gap & { readonly repaired?: number })[] = await withStore(options, (store) =>
+        options.repair === undefined
+          ? findGaps(store.sql)
+          : withProgress((show) =>
+              repairGaps(store, restBars(settingsFrom(options.set).settings), (share, symbol) => show(symbol, share)),
+            ),
+      );
+      const shown = gaps.map((gap) => ({ ...gap, timeframe: timeframeName(gap.timeframe) }));
+      if (options.json !== undefined) return writeJson(options.json, shown);
+      if (shown.length === 0) return print("no gaps\n");
+      const lines = shown.map(
+        ({ symbol, timeframe, from, to, missing, repaired }) =>
+          `${symbol.padEnd(16)} ${timeframe.padEnd(4)} ${timeText(from)} to ${timeText(to)}: ${missing} bars` +
+          (repaired === undefined ? "" : `, ${repaired} repaired`),
+      );
+      await print(`${lines.join("\n")}\n`);
+    });
 }

@@ -1,11 +1,10 @@
-import { join } from "node:path";
+import { basename } from "node:path";
 import type { Settings } from "../config/settings.ts";
-import { readInputFile } from "../market/input-file.ts";
-import { parseKlines } from "../market/kline-csv.ts";
-import { listBarFiles } from "../market/recorded-market.ts";
+import { type KlineArrays, mapColumns } from "../market/kline-rules.ts";
 import { TIMEFRAMES } from "../market/timeframe.ts";
 import { storeKlines } from "../store/klines.ts";
 import { openStore, type Store } from "../store/store.ts";
+import { openBarFolder } from "./bar-folder.ts";
 
 /** The store that the settings choose. */
 export function storeOf(settings: Settings): Promise<Store> {
@@ -17,6 +16,8 @@ export interface Imported {
   readonly bars: number;
   readonly added: number;
   readonly corrected: number;
+  /** Names of files that hold bars of something else, such as spot or mark prices. */
+  readonly passedOver: readonly string[];
   readonly seconds: number;
 }
 
@@ -33,35 +34,20 @@ export async function importFolder(
   onProgress?: (share: number, file: string) => void,
 ): Promise<Imported> {
   const begun = performance.now();
-  const files = listBarFiles(dir);
+  const { files, passedOver } = openBarFolder(dir);
   let bars = 0;
   let added = 0;
   let corrected = 0;
-  for (const [index, { name, symbol, timeframe }] of files.entries()) {
-    onProgress?.(index / files.length, name);
-    const path = join(dir, name);
-    const klines = parseKlines(readInputFile(path), path, TIMEFRAMES[timeframe]);
-    const rows = klines.openTime.length;
-    for (let from = 0; from < rows; from += PIECE) {
-      const piece = (column: Float64Array) => column.subarray(from, from + PIECE);
-      const stored = await storeKlines(
-        store.sql,
-        {
-          symbol,
-          timeframe: TIMEFRAMES[timeframe],
-          openTime: piece(klines.openTime),
-          open: piece(klines.open),
-          high: piece(klines.high),
-          low: piece(klines.low),
-          close: piece(klines.close),
-          volume: piece(klines.volume),
-        },
-        Date.now(),
-      );
+  for (const [index, { path, symbol, timeframe, read }] of files.entries()) {
+    onProgress?.(index / files.length, basename(path));
+    const klines = read();
+    for (let from = 0; from < klines.openTime.length; from += PIECE) {
+      const piece: KlineArrays = mapColumns((name) => klines[name].subarray(from, from + PIECE));
+      const stored = await storeKlines(store.sql, { symbol, timeframe: TIMEFRAMES[timeframe], ...piece }, Date.now());
       added += stored.added;
       corrected += stored.corrected;
     }
-    bars += rows;
+    bars += klines.openTime.length;
   }
-  return { files: files.length, bars, added, corrected, seconds: (performance.now() - begun) / 1000 };
+  return { files: files.length, bars, added, corrected, passedOver, seconds: (performance.now() - begun) / 1000 };
 }

@@ -31,7 +31,7 @@ export function featuresOf(timeframe: number, settings: FeatureSettings): Featur
   // Shorter bars make a row per 5m, which is known with the last bar in it.
   const within = timeframe < TIMEFRAMES["5m"] ? TIMEFRAMES["5m"] - timeframe : 0;
   return (bars) =>
-    featureLines({ timeframe: timeframeName(timeframe), ...bars }, FEATURE_NAMES, settings).map((line) => ({
+    featureLines("the bars", { timeframe: timeframeName(timeframe), ...bars }, FEATURE_NAMES, settings).map((line) => ({
       time: line.openTime + within,
       row: Float32Array.from(FEATURE_NAMES, (name) => line[name] ?? Number.NaN),
     }));

@@ -70,7 +70,7 @@ export interface LiveOptions {
   /** Where models are kept, and how a training begins; for tests. */
   readonly registry?: ModelRegistry;
   readonly startTraining?: (onProgress: (share: number) => void) => Retraining;
-  /** Asked between events whether another model is to decide; for tests. */
+  /** Asked between events, instead of the registry, whether another model is to decide; for tests. */
   readonly nextSwap?: () => Swap | undefined;
 }
 
@@ -244,7 +244,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           continue;
         }
         // Between two cycles, so that each is decided by one model.
-        const swap = options.nextSwap?.() ?? learning?.takeSwap();
+        const swap = options.nextSwap === undefined ? learning?.takeSwap() : options.nextSwap();
         if (swap !== undefined) {
           learning?.swapped(swap);
           const model = swap.model?.manifest.id ?? "";

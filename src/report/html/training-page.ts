@@ -81,7 +81,7 @@ function tiles({ metrics, threshold }: ModelManifest, details: TrainingDetails):
 
 function checks(rows: ModelManifest["gate"], caption: string): Markup {
   return html`<div class="scroll"><table><caption class="unseen">${caption}</caption>
-<thead><tr><th scope="col">Rule</th><th scope="col">Kept</th><th scope="col">What was found</th></tr></thead>
+<thead><tr><th scope="col">Rule</th><th scope="col">Kept</th><th class="words" scope="col">What was found</th></tr></thead>
 <tbody>${rows.map(
     ({ name, passed, detail }) =>
       html`<tr><th scope="row">${name}</th><td class="${passed ? "gain" : "loss"}">${passed ? "yes" : "no"}</td><td class="words">${detail}</td></tr>`,

@@ -17,6 +17,7 @@ import {
   BREAKER_LEVELS,
   COMMANDS,
   type Event,
+  HOLDS,
   LEGS,
   LIQUIDATION_CAUSES,
 } from "../core/events.ts";
@@ -112,6 +113,12 @@ export function encodeEvent(out: ByteWriter, event: Event): void {
       eventHead(out, 14, event);
       out.choice(BREAKER_LEVELS, event.level);
       return;
+    case "hold":
+      eventHead(out, 17, event);
+      out.choice(HOLDS, event.hold);
+      out.flag(event.on);
+      out.f64(event.epoch);
+      return;
     default:
       unencodable(event);
   }
@@ -184,6 +191,8 @@ export function decodeEvent(input: ByteReader): Event {
     }
     case 14:
       return { kind: "breaker", time, symbol, level: input.choice(BREAKER_LEVELS) };
+    case 17:
+      return { kind: "hold", time, symbol, hold: input.choice(HOLDS), on: input.flag(), epoch: input.f64() };
     default:
       throw new InputError(`event kind ${tag} is unknown to this build`);
   }

@@ -4,7 +4,7 @@ import type { Event } from "../core/events.ts";
 import type { State } from "../core/state.ts";
 import { step } from "../core/step.ts";
 import type { Exchange } from "../exchange/exchange.ts";
-import type { JournalWriter } from "../journal/writer.ts";
+import { JournalWriteError, type JournalWriter } from "../journal/writer.ts";
 import type { PanelFeed } from "../market/panel-feed.ts";
 
 /** A cycle that the core wants analysed. */
@@ -19,6 +19,10 @@ export interface TraderParts {
   /** Takes the bars for the analysis, where that does not get them by itself. */
   readonly feed?: PanelFeed;
   readonly journal: JournalWriter;
+  /** Takes in each event with its effects, after they were performed. */
+  readonly recorder?: { stepped(event: Event, effects: readonly Effect[], state: State): void } | undefined;
+  /** Told when the journal cannot be written; it has everything in memory. Without it such an error ends the run. */
+  readonly onJournalError?: (error: JournalWriteError) => void;
   readonly onRecord: (record: CoreRecord) => void;
   readonly onNotice: (level: "info" | "warning" | "alarm", text: string) => void;
 }
@@ -62,8 +66,8 @@ export class Trader {
 
   /** Brings in an event from outside the exchange: an analysis or a command. */
   admit(event: Event): void {
-    const { state, journal, feed } = this.#parts;
-    journal.event(event);
+    const { state, journal, feed, recorder } = this.#parts;
+    this.#write(() => journal.event(event));
     if (event.kind === "bar") feed?.bar(event);
     else if (event.kind === "listing") feed?.listing(event.symbol, event.listed);
     else if (event.kind === "analysis") this.#request = undefined;
@@ -71,8 +75,19 @@ export class Trader {
     effects.length = 0;
     step(state, event, effects);
     for (const effect of effects) {
-      journal.effect(effect);
+      this.#write(() => journal.effect(effect));
       this.#perform(effect);
+    }
+    recorder?.stepped(event, effects, state);
+  }
+
+  #write(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      const { onJournalError } = this.#parts;
+      if (onJournalError === undefined || !(error instanceof JournalWriteError)) throw error;
+      onJournalError(error);
     }
   }
 

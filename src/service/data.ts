@@ -6,10 +6,11 @@ import { listBarFiles } from "../market/recorded-market.ts";
 import { TIMEFRAMES } from "../market/timeframe.ts";
 import { storeKlines } from "../store/klines.ts";
 import { openStore, type Store } from "../store/store.ts";
+import { storeOptions } from "./recording.ts";
 
 /** The store that the settings choose. */
 export function storeOf(settings: Settings): Promise<Store> {
-  return openStore({ databaseUrl: settings.DATABASE_URL, dataDir: settings.DATA_DIR });
+  return openStore(storeOptions(settings));
 }
 
 export interface Imported {

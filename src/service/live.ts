@@ -5,6 +5,7 @@ import { checkBook } from "../core/check-book.ts";
 import type { CoreRecord } from "../core/effects.ts";
 import type { State } from "../core/state.ts";
 import type { DataReference } from "../journal/format.ts";
+import { GatedExchange } from "../exchange/gated.ts";
 import type { BarSource } from "../market/bar-source.ts";
 import { generateMarket } from "../market/generated-market.ts";
 import { PanelFeed } from "../market/panel-feed.ts";
@@ -25,7 +26,9 @@ import {
   warmUpSteps,
 } from "./assembly.ts";
 import { type MarketChoice, openMarket, openPositions, recordedData } from "./backtest.ts";
+import { Holds } from "./holds.ts";
 import { PositionFeatures } from "./position-features.ts";
+import { Recording, type RecordingStatus } from "./recording.ts";
 import { Trader } from "./trader.ts";
 
 /** What a live run trades on: recorded bars, or a market generated from a seed. */
@@ -64,6 +67,8 @@ export interface LiveView {
   /** How far the loop is behind its clock, market ms: 0 while it keeps up, and where it has no clock. */
   readonly behind: number;
   readonly source: BarSource;
+  /** How far the store is behind; undefined where nothing is recorded. */
+  readonly recording: RecordingStatus | undefined;
 }
 
 export interface LiveResult {
@@ -71,6 +76,10 @@ export interface LiveResult {
   /** Goes through the bars once more, for pictures of some of the trades. */
   readonly scenes: () => Scene[];
   readonly journal: string;
+  /** How far the store was when the run ended; undefined where nothing is recorded. */
+  readonly recording: RecordingStatus | undefined;
+  /** Who has taken over trading, which ended the run. */
+  readonly takenOverBy: string | undefined;
 }
 
 /** Where a generated market begins to trade: a fixed time, so that a seed gives the same run on every day. */
@@ -127,7 +136,13 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       data: dataReference(source, market),
     });
     const features = PositionFeatures.open(settings, [], options.onNotice);
+    const { onNotice } = options;
+    // Bars of a simulation are in files, or come from a seed.
+    const bars = exchange.venue === "simulated" ? {} : { bars: source.timeframe };
+    const recording = settings.ENABLE_STORE ? new Recording({ settings, journal, state, onNotice, ...bars }) : undefined;
+    const holds = new Holds(journal, recording, onNotice);
     try {
+      await recording?.settled();
       const collector = new Collector(
         source.instruments,
         tradeFrom,
@@ -147,12 +162,17 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         get behind() {
           return behind;
         },
+        get recording() {
+          return recording?.status;
+        },
       };
       const trader = new Trader({
         state,
-        exchange,
+        exchange: new GatedExchange(exchange, (request) => holds.refuses(request)),
         feed,
         journal,
+        recorder: recording,
+        onJournalError: (error) => holds.journalFailed(error),
         onRecord: (record) => {
           collector.add(record);
           features.add(record);
@@ -169,8 +189,14 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         if (now - ticked >= TICK) {
           ticked = now;
           options.onTick(view);
-          // What has happened so far survives the death of this process.
-          journal.flush();
+          // What has happened so far survives the death of this process, and only then the store hears of it.
+          if (holds.flushed()) recording?.commit();
+        }
+        if (recording?.lease?.lost !== undefined) break;
+        const hold = holds.next(state, marketTime);
+        if (hold !== undefined) {
+          trader.admit(hold);
+          continue;
         }
         // A cycle is decided before anything later is looked at, so that the speed cannot change a decision.
         const request = trader.awaited;
@@ -199,7 +225,11 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       const ended = performance.now();
       const broken = checkBook(state);
       if (broken.length > 0) throw new Error(`the book is broken at the end of the run: ${broken.join("; ")}`);
-      journal.end({ tradesHash: collector.tradesHash, trades: collector.trades.length });
+      const end = { tradesHash: collector.tradesHash, trades: collector.trades.length };
+      recording?.end(end);
+      journal.end(end);
+      const status = recording?.status;
+      recording?.commit();
       const report = backtestReport({
         collector,
         mode: exchange.venue,
@@ -217,9 +247,10 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       });
       const scenes = () =>
         takeScenes(report, (named) => openSource(settings, recorded ? { ...market, symbols: named } : market));
-      return { report, scenes, journal: journal.path };
+      return { report, scenes, journal: journal.path, recording: status, takenOverBy: recording?.lease?.lost };
     } finally {
       features.close();
+      await recording?.close();
       journal.close();
     }
   } finally {

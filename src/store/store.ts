@@ -27,6 +27,8 @@ export interface StoreOptions {
   readonly dataDir: string;
   /** Connections to a server; the embedded one has a single session. */
   readonly maxConnections?: number;
+  /** Ends an opening that is under way. */
+  readonly signal?: AbortSignal;
   /** How long a server may take to answer a connection, ms. */
   readonly connectTimeout?: number;
   /** How long a server may work on one statement, ms; for ever when absent. Not on the embedded one. */
@@ -56,7 +58,7 @@ const COMMON = {
 export async function openStore(options: StoreOptions): Promise<Store> {
   const connect_timeout = (options.connectTimeout ?? CONNECT_TIMEOUT) / 1000;
   if (options.databaseUrl === "") {
-    const attachment = await EmbeddedAttachment.open(options.dataDir);
+    const attachment = await EmbeddedAttachment.open(options.dataDir, options.signal);
     const { socket: path } = attachment;
     const client = () =>
       postgres({ ...COMMON, connect_timeout, path, username: "postgres", database: "postgres", max: 1 });

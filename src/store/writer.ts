@@ -90,6 +90,11 @@ export class StoreWriter {
     if (this.#spool.waiting > 0) this.start();
   }
 
+  /** The disk does not take what the database does not take. */
+  get full(): boolean {
+    return this.#full;
+  }
+
   get lag(): Lag {
     return {
       rows: this.#rows.length,

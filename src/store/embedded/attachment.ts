@@ -27,9 +27,9 @@ export class EmbeddedAttachment {
   }
 
   /** @throws InputError when it can be neither started nor joined. */
-  static async open(dataDir: string): Promise<EmbeddedAttachment> {
+  static async open(dataDir: string, signal?: AbortSignal): Promise<EmbeddedAttachment> {
     const attachment = new EmbeddedAttachment(dataDir);
-    await attachment.#attach();
+    await attachment.#attach(signal);
     return attachment;
   }
 
@@ -39,11 +39,11 @@ export class EmbeddedAttachment {
     await this.server?.stop();
   }
 
-  async #attach(): Promise<void> {
+  async #attach(signal?: AbortSignal): Promise<void> {
     const begun = performance.now();
     for (;;) {
       try {
-        const server = await startEmbedded(this.#dataDir);
+        const server = await startEmbedded(this.#dataDir, signal);
         this.server = server;
         void server.ended.then(() => this.#lost());
         return;

@@ -31,10 +31,11 @@ function selfCommand(): string[] {
 }
 
 /**
- * Starts the embedded database of a data folder in a process of its own.
+ * Starts the embedded database of a data folder in a process of its own. The signal ends one that is starting, which
+ * does no harm: a new cluster has another name until it is whole.
  * @throws EmbeddedInUse when another process has the folder, InputError when its path is too long for a socket.
  */
-export async function startEmbedded(dataDir: string): Promise<EmbeddedServer> {
+export async function startEmbedded(dataDir: string, signal?: AbortSignal): Promise<EmbeddedServer> {
   const directory = join(dataDir, "store", "cluster");
   if (Buffer.byteLength(join(dataDir, "store", "store.sock")) > SOCKET_PATH_MAX) {
     throw new InputError(
@@ -55,8 +56,11 @@ export async function startEmbedded(dataDir: string): Promise<EmbeddedServer> {
     ipc: (message) => told(message as FromEmbedded),
   });
   const timeout = setTimeout(() => child.kill("SIGKILL"), START_TIMEOUT);
+  const abort = () => child.kill("SIGKILL");
+  signal?.addEventListener("abort", abort, { once: true });
   const first = await Promise.race([answer, child.exited.then((code) => ({ kind: "ended", code }) as const)]);
   clearTimeout(timeout);
+  signal?.removeEventListener("abort", abort);
   if (first.kind === "refused") throw new EmbeddedInUse(`the embedded store cannot start: ${first.reason}`);
   if (first.kind === "ended") throw new Error(`the embedded store ended with code ${first.code} while starting`);
   return {

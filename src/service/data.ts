@@ -5,12 +5,15 @@ import { parseKlines } from "../market/kline-csv.ts";
 import { listBarFiles } from "../market/recorded-market.ts";
 import { TIMEFRAMES } from "../market/timeframe.ts";
 import { storeKlines } from "../store/klines.ts";
+import { drainLeft, spoolRoot } from "../store/run-spool.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { storeOptions } from "./recording.ts";
 
-/** The store that the settings choose. */
-export function storeOf(settings: Settings): Promise<Store> {
-  return openStore(storeOptions(settings));
+/** The store that the settings choose, with what earlier runs have left on disk for it. */
+export async function storeOf(settings: Settings): Promise<Store> {
+  const store = await openStore(storeOptions(settings));
+  await drainLeft(store, spoolRoot(settings.DATA_DIR), (text) => process.stderr.write(`penstock: store: ${text}\n`));
+  return store;
 }
 
 export interface Imported {

@@ -1,18 +1,15 @@
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
 import type { Sql } from "postgres";
 import type { Settings } from "../config/settings.ts";
 import type { Effect } from "../core/effects.ts";
 import type { Event } from "../core/events.ts";
 import type { State } from "../core/state.ts";
-import { InputError } from "../input-error.ts";
 import type { JournalEnd } from "../journal/format.ts";
 import type { JournalWriter } from "../journal/writer.ts";
-import { lockFile } from "../native.ts";
 import { LeaseKeeper } from "../store/lease-keeper.ts";
 import { RunRecorder } from "../store/recorder.ts";
 import { dropOld } from "../store/retention.ts";
+import { drainLeft, type RunSpool, spoolRoot, takeSpool } from "../store/run-spool.ts";
 import { type Edition, openStore, type Store, type StoreOptions } from "../store/store.ts";
 import { type Destination, type Lag, StoreWriter } from "../store/writer.ts";
 
@@ -56,7 +53,8 @@ export class Recording implements Destination {
   readonly #retentionDays: number;
   readonly #onNotice: Notice;
   readonly #keeper: LeaseKeeper | undefined;
-  readonly #spool: OwnSpool;
+  readonly #spoolRoot: string;
+  readonly #spool: RunSpool;
   readonly #aborted = new AbortController();
   readonly #opening: Promise<void>;
   readonly #settled: Promise<void>;
@@ -76,7 +74,8 @@ export class Recording implements Destination {
     this.#retentionDays = settings.STORE_RETENTION_DAYS;
     const { header, path } = journal;
     this.#recorder = new RunRecorder(header, state, { journal: path, ...(bars === undefined ? {} : { bars }) });
-    this.#spool = takeSpool(join(settings.DATA_DIR, "spool"), String(header.epoch));
+    this.#spoolRoot = spoolRoot(settings.DATA_DIR);
+    this.#spool = takeSpool(this.#spoolRoot, String(header.epoch));
     const onChange = (text: string) => onNotice("warning", `store: ${text}`);
     this.#writer = new StoreWriter(this, {
       spoolFolder: this.#spool.folder,
@@ -194,15 +193,7 @@ export class Recording implements Destination {
 
   /** What earlier runs left on disk, and what has grown too old. Never in the way of the present. */
   async #tidy(): Promise<void> {
-    for (const left of leftSpools(join(this.#spool.folder, ".."), this.#spool.name)) {
-      const writer = new StoreWriter(this, {
-        spoolFolder: left.folder,
-        onChange: (text) => this.#onNotice("warning", `store: ${text}`),
-      });
-      await Promise.race([writer.drained(), this.#ended()]);
-      await writer.close();
-      left.release();
-    }
+    await drainLeft(this, this.#spoolRoot, (text) => this.#onNotice("warning", `store: ${text}`), this.#ended());
     if (this.#retentionDays === 0) return;
     const drop = async () => {
       if (this.#store === undefined) return;
@@ -226,41 +217,4 @@ export function storeOptions(settings: Settings): StoreOptions {
     maxConnections: settings.DATABASE_POOL_SIZE,
     connectTimeout: settings.DATABASE_TIMEOUT_SECONDS * 1000,
   };
-}
-
-interface OwnSpool {
-  readonly name: string;
-  readonly folder: string;
-  /** Lets others have it; it is removed when nothing waits in it. */
-  release(): void;
-}
-
-/** A folder of our own under `root`, locked for as long as we live. */
-function takeSpool(root: string, name: string): OwnSpool {
-  const folder = join(root, name);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const lock = lockFile(join(folder, "lock"));
-  if (lock?.kind === "busy") throw new InputError(`${folder} is in use by process ${lock.pid ?? "unknown"}`);
-  return {
-    name,
-    folder,
-    release() {
-      const left = readdirSync(folder).filter((file) => file !== "lock");
-      if (left.length === 0) rmSync(folder, { recursive: true, force: true });
-      lock?.release();
-    },
-  };
-}
-
-/** The spools of runs that are over, oldest first; each locked by us until it is released. */
-function* leftSpools(root: string, own: string): Generator<OwnSpool> {
-  for (const name of readdirSync(root).sort()) {
-    if (name === own || !existsSync(join(root, name, "lock"))) continue;
-    try {
-      yield takeSpool(root, name);
-    } catch (error) {
-      // Its run is not over.
-      if (!(error instanceof InputError)) throw error;
-    }
-  }
 }

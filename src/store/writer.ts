@@ -275,7 +275,7 @@ function insert(sql: Queries, batch: Batch): Promise<unknown> {
   const arrays = batch.columns.map((column, i) => `$${i + 1}::${transport(types.get(column)!)}[]`).join(", ");
   const casts = batch.columns.map((column, i) => `u.c${i}::${types.get(column)}`).join(", ");
   const aliases = batch.columns.map((_, i) => `c${i}`).join(", ");
-  const columns = batch.columns.map((_, i) => batch.values.map((row) => row[i] ?? null));
+  const columns = batch.columns.map((_, i) => batch.values.map((row) => sendable(row[i])));
   return sql.unsafe(
     `INSERT INTO ${batch.table} (${names}) SELECT ${casts} FROM unnest(${arrays}) AS u(${aliases}) ON CONFLICT DO NOTHING`,
     columns as never[],
@@ -287,9 +287,13 @@ function isRefusal(error: unknown): error is Error {
   return error instanceof Error && /^(22|23|42)/.test(String((error as { code?: unknown }).code ?? ""));
 }
 
-/** JSON travels as text: an array of JSON values would be taken for one JSON value. */
+/** JSON and booleans travel as text: the client takes an array of them for a single one. */
 function transport(type: string): string {
-  return type === "jsonb" ? "text" : type;
+  return type === "jsonb" || type === "boolean" ? "text" : type;
+}
+
+function sendable(value: Value | undefined): string | number | null {
+  return typeof value === "boolean" ? String(value) : (value ?? null);
 }
 
 /** Rows by table; the order within a table is kept. */

@@ -13,6 +13,7 @@ function facts(count: number): LiveFacts {
     marketTime: "2026-01-05 02:11",
     trading: "normal",
     behind: count > 20 ? "12 min" : "",
+    store: count > 20 ? "store away, 3 rows" : "",
     virtual: { live: count, closed: 2 * count, won: count, average: -0.125 },
     equity: 9992.76,
     startEquity: 10_000,

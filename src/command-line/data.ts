@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { timeframeName, timeText } from "../market/timeframe.ts";
-import { importFolder, storeOf } from "../service/data.ts";
+import { importFolder, rebuild, storeOf } from "../service/data.ts";
 import { findGaps, seriesStatus } from "../store/klines.ts";
 import type { Store } from "../store/store.ts";
 import { type JsonTarget, jsonOption, print, setOption, settingsFrom, writeJson } from "./options.ts";
@@ -13,7 +13,7 @@ interface DataOptions {
 
 /** `penstock data …`: what the store has, and how it gets there. */
 export function dataCommand(program: Command): void {
-  const data = program.command("data").description("bars in the store: import, status, gaps");
+  const data = program.command("data").description("the store: import, status and gaps of bars, rebuild of runs");
   const subcommand = (name: string, what: string) =>
     data.command(name).description(what).addOption(setOption()).addOption(jsonOption("the result"));
 
@@ -31,6 +31,19 @@ export function dataCommand(program: Command): void {
       await print(
         `${files} files, ${bars} bars: ${added} added, ${corrected} corrected, ${seconds.toFixed(1)} s (${rate} bars/s)\n`,
       );
+    });
+
+  subcommand("rebuild", "record runs again from their journals: what the store lacks is added, nothing is changed")
+    .argument("[journals...]", "journals; all those of `penstock run` under DATA_DIR when none is named")
+    .action(async (journals: string[], options: DataOptions) => {
+      const { settings } = settingsFrom(options.set);
+      const progress = new Progress();
+      const result = await withStore(options, (store) =>
+        rebuild(store, settings, journals, (share, file) => progress.show(file, share)),
+      );
+      progress.end();
+      if (options.json !== undefined) return writeJson(options.json, result);
+      await print(`${result.journals} journals, ${result.rows} rows: ${result.added} added\n`);
     });
 
   subcommand("status", "what there is of each series").action(async (options: DataOptions) => {

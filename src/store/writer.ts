@@ -72,8 +72,12 @@ export class StoreWriter {
   #spooledAt = Number.NEGATIVE_INFINITY;
   #closed = false;
   #wake: (() => void) | undefined;
-  /** Rows that the database has acknowledged, that went by way of the spool, and that were given up. */
+  /**
+   * Rows that the database has acknowledged, those of them that it did not have before, those that went by way of the
+   * spool, and those that were given up.
+   */
   written = 0;
+  added = 0;
   spooled = 0;
   dropped = 0;
 
@@ -242,16 +246,16 @@ export class StoreWriter {
     const { sql } = this.#destination;
     if (sql === undefined) throw new Error("there is no database yet");
     // All statements leave at once; the server answers them in order.
-    const written =
+    const written: Promise<readonly Inserted[]> =
       chunk.length === 1
-        ? insert(sql, chunk[0]!)
+        ? insert(sql, chunk[0]!).then((inserted) => [inserted])
         : sql.begin((transaction) => chunk.map((batch) => insert(transaction, batch)));
-    await this.#inTime(written);
+    for (const { count } of await this.#inTime(written)) this.added += count;
     for (const { values } of chunk) this.written += values.length;
   }
 
   /** @throws Error when the database does not answer; whether it has the rows is then unknown, and does not matter. */
-  async #inTime(written: Promise<unknown>): Promise<void> {
+  async #inTime<T>(written: Promise<T>): Promise<T> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
@@ -260,7 +264,7 @@ export class StoreWriter {
       }, this.#timeout);
     });
     try {
-      await Promise.race([written, late]);
+      return await Promise.race([written, late]);
     } finally {
       clearTimeout(timer);
     }
@@ -269,7 +273,12 @@ export class StoreWriter {
 
 type Queries = Pick<Sql, "unsafe">;
 
-function insert(sql: Queries, batch: Batch): Promise<unknown> {
+interface Inserted {
+  /** Rows that were not there before. */
+  readonly count: number;
+}
+
+function insert(sql: Queries, batch: Batch): Promise<Inserted> {
   const types = COLUMNS.get(batch.table)!;
   const names = batch.columns.map((column) => `"${column}"`).join(", ");
   const arrays = batch.columns.map((column, i) => `$${i + 1}::${transport(types.get(column)!)}[]`).join(", ");

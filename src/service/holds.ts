@@ -57,7 +57,8 @@ export class Holds {
 
   /** The event that the core has to hear of what has changed, if anything. */
   next(state: State, marketTime: number): HoldEvent | undefined {
-    const time = state.now > marketTime ? state.now : marketTime;
+    // A clock between two events may have a fraction.
+    const time = Math.floor(state.now > marketTime ? state.now : marketTime);
     const head = { kind: "hold", time, symbol: -1 } as const;
     const lease = this.#recording?.lease;
     if (lease !== undefined) {

@@ -21,14 +21,15 @@ export class BinaryRows {
   static async of(sql: Sql, query: string): Promise<BinaryRows> {
     const stream = await sql.unsafe(`COPY (${query}) TO STDOUT (FORMAT binary)`).readable();
     const parts: Buffer[] = [];
-    // In flowing mode the client never pauses its socket. A pause at the stream's end would be for ever: nobody reads on,
-    // the client never hears that the server is ready, and the connection is lost to the pool.
     await new Promise<void>((resolve, reject) => {
       stream.on("data", (part: Buffer) => parts.push(part));
       stream.on("end", resolve);
       stream.on("error", reject);
     });
     const bytes = Buffer.concat(parts);
+    // The client pauses its socket when the stream is full, and resumes it when it is asked for more, which nobody does
+    // after the end: it would never hear that the server is ready, and the connection would be lost to the pool.
+    stream._read(0);
     // The length of the header's extension is its last word.
     return new BinaryRows(bytes, 19 + bytes.readInt32BE(15));
   }

@@ -57,6 +57,8 @@ export class Recording implements Destination {
   readonly #spool: RunSpool;
   readonly #aborted = new AbortController();
   readonly #opening: Promise<void>;
+  /** It could not be opened so far. */
+  #unreachable = false;
   readonly #settled: Promise<void>;
   #settle: () => void = () => {};
   #store: Store | undefined;
@@ -133,6 +135,8 @@ export class Recording implements Destination {
   /** Hands what has happened to the database; to be called when the journal has been flushed. */
   commit(): void {
     for (const row of this.#recorder.take()) this.#writer.add(row);
+    // Memory is no place to wait for somebody who may not come.
+    if (this.#unreachable) this.#writer.spoolAll();
   }
 
   end(end: JournalEnd): void {
@@ -169,10 +173,12 @@ export class Recording implements Destination {
         const wait = this.#keeper === undefined ? "records wait on disk" : "no positions are opened until it is there";
         // Said once; it may take as long as it likes.
         if (first) this.#onNotice("warning", `store: ${(error as Error).message}; ${wait}`);
+        this.#unreachable = true;
         this.#settle();
         await this.#ended(OPEN_AGAIN);
         continue;
       }
+      this.#unreachable = false;
       if (!first) this.#onNotice("info", "store: the database is there");
       this.#writer.start();
       await this.#keeper?.start();

@@ -31,7 +31,7 @@ export interface Outcome {
 
 /** Market time in which the database is away in an outage. */
 const OUTAGE = 600_000;
-const SPEED = 6000;
+const SPEED = 20_000;
 
 /**
  * A run of `penstock run` in a process of its own that something happens to, and what is left of it. The database is the
@@ -63,7 +63,7 @@ export async function survive(fault: Fault, seed: number, databaseUrl: string): 
     }
     if (fault === "outage") {
       proxy?.down();
-      await Bun.sleep((OUTAGE / SPEED) * (1 + random()));
+      await Bun.sleep((OUTAGE / SPEED) * (2 + 10 * random()));
       proxy?.up();
     } else if (fault === "database-killed") {
       killChildrenOf(child.pid);

@@ -42,7 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   exchange: ["core", "market"],
   config: ["native"],
   journal: ["core", "exchange"],
-  store: ["core", "native"],
+  store: ["core", "native", "journal"],
   report: ["core", "market", "structure", "exchange", "config"],
   inspect: ["core", "market", "indicators", "structure", "features", "analysis"],
   analysis: ["core", "market", "indicators", "structure", "features", "strategies", "config", "native"],

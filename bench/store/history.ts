@@ -52,7 +52,15 @@ try {
   }
   for (const [symbol, close] of closes.entries()) {
     const openTime = close.map((_, i) => i * TIMEFRAME);
-    const bars = { symbol: names[symbol]!, timeframe: TIMEFRAME, openTime, open: close, high: close, low: close, close };
+    const bars = {
+      symbol: names[symbol]!,
+      timeframe: TIMEFRAME,
+      openTime,
+      open: close,
+      high: close,
+      low: close,
+      close,
+    };
     await storeKlines(store.sql, { ...bars, volume: close }, 0);
   }
   await store.sql.unsafe("ANALYZE");

@@ -39,7 +39,13 @@ export class GatedExchange implements Exchange {
   send(request: VenueRequest, now: number): void {
     const reason = this.#gate(request);
     if (reason === undefined) return this.#inner.send(request, now);
-    this.#answers.push({ kind: "answer", time: now, code: NOT_SENT, reason: `not sent: ${reason}`, ...refusal(request) });
+    this.#answers.push({
+      kind: "answer",
+      time: now,
+      code: NOT_SENT,
+      reason: `not sent: ${reason}`,
+      ...refusal(request),
+    });
   }
 }
 

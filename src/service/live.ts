@@ -4,8 +4,8 @@ import type { Settings } from "../config/settings.ts";
 import { checkBook } from "../core/check-book.ts";
 import type { CoreRecord } from "../core/effects.ts";
 import type { State } from "../core/state.ts";
-import type { DataReference } from "../journal/format.ts";
 import { GatedExchange } from "../exchange/gated.ts";
+import type { DataReference } from "../journal/format.ts";
 import type { BarSource } from "../market/bar-source.ts";
 import { generateMarket } from "../market/generated-market.ts";
 import { PanelFeed } from "../market/panel-feed.ts";
@@ -139,7 +139,9 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
     const { onNotice } = options;
     // Bars of a simulation are in files, or come from a seed.
     const bars = exchange.venue === "simulated" ? {} : { bars: source.timeframe };
-    const recording = settings.ENABLE_STORE ? new Recording({ settings, journal, state, onNotice, ...bars }) : undefined;
+    const recording = settings.ENABLE_STORE
+      ? new Recording({ settings, journal, state, onNotice, ...bars })
+      : undefined;
     const holds = new Holds(journal, recording, onNotice);
     try {
       await recording?.settled();

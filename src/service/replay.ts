@@ -39,7 +39,10 @@ export interface MovedInputs {
 export function replayJournal(
   path: string,
   moved: MovedInputs = {},
-  watch?: (header: JournalHeader, state: State) => { stepped(event: Event, effects: readonly Effect[], state: State): void },
+  watch?: (
+    header: JournalHeader,
+    state: State,
+  ) => { stepped(event: Event, effects: readonly Effect[], state: State): void },
 ): Replayed {
   const journal = readJournal(path);
   const { header } = journal;

@@ -1,5 +1,5 @@
-import type { Destination } from "./writer.ts";
 import { type Lease, takeLease } from "./lease.ts";
+import type { Destination } from "./writer.ts";
 
 export interface LeaseKeeperOptions {
   readonly name: string;

@@ -50,7 +50,9 @@ export async function takeLease(
     WHERE l.expires_at <= ${now}
     RETURNING epoch`;
   if (taken === undefined) {
-    const [other] = await sql<{ holder: string; epoch: number }[]>`SELECT holder, epoch FROM leases WHERE name = ${name}`;
+    const [other] = await sql<
+      { holder: string; epoch: number }[]
+    >`SELECT holder, epoch FROM leases WHERE name = ${name}`;
     return { heldBy: other?.holder ?? "unknown", epoch: other?.epoch ?? 0 };
   }
   const { epoch } = taken;

@@ -1,6 +1,6 @@
-import { ACCOUNTS, type Account } from "../core/ledger.ts";
 import type { CoreRecord, Effect, Trade } from "../core/effects.ts";
 import type { Event } from "../core/events.ts";
+import { ACCOUNTS, type Account } from "../core/ledger.ts";
 import type { State } from "../core/state.ts";
 import type { VirtualTrade } from "../core/virtual-book.ts";
 import type { JournalEnd, JournalHeader } from "../journal/format.ts";

@@ -113,7 +113,9 @@ export class StoreWriter {
     if (this.#closed) throw new Error("the store writer is closed");
     if (this.#rows.length >= 4 * this.#maxRows && !this.spoolAll()) {
       if (this.dropped === 0) {
-        this.#onChange("rows are given up: neither database nor disk takes them; penstock data rebuild brings them back");
+        this.#onChange(
+          "rows are given up: neither database nor disk takes them; penstock data rebuild brings them back",
+        );
       }
       this.dropped += 1;
       return;

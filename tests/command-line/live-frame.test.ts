@@ -78,10 +78,10 @@ describe("a frame of the live view", () => {
     for (const part of ["guard-0 1", "notice 0", "Ctrl-C ends the run"]) expect(text).toContain(part);
   });
 
-  test("a loop that does not keep up says so", () => {
+  test("a loop or a store that does not keep up says so", () => {
     const clock = (count: number) => plain(liveFrame(facts(count), { width: 100, height: 40, colour: false }))[0];
     expect(clock(3)).not.toContain("behind");
-    expect(clock(21)).toContain("02:11 UTC  12 min behind  normal");
+    expect(clock(21)).toContain("02:11 UTC  12 min behind  store away, 3 rows  normal");
   });
 
   test("what is hidden is counted", () => {

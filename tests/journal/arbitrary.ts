@@ -12,7 +12,15 @@ import {
   type Trade,
   WORKING_TYPES,
 } from "../../src/core/effects.ts";
-import { ANSWERS, BREAKER_LEVELS, COMMANDS, type Event, HOLDS, LEGS, LIQUIDATION_CAUSES } from "../../src/core/events.ts";
+import {
+  ANSWERS,
+  BREAKER_LEVELS,
+  COMMANDS,
+  type Event,
+  HOLDS,
+  LEGS,
+  LIQUIDATION_CAUSES,
+} from "../../src/core/events.ts";
 import { VIRTUAL_EVENTS, VIRTUAL_OUTCOMES, type VirtualTrade } from "../../src/core/virtual-book.ts";
 import type { JournalHeader } from "../../src/journal/format.ts";
 

@@ -6,8 +6,8 @@ import type { CoreRecord } from "../../src/core/effects.ts";
 import { rebuild } from "../../src/service/data.ts";
 import { runLive } from "../../src/service/live.ts";
 import { replayJournal } from "../../src/service/replay.ts";
-import { openStore } from "../../src/store/store.ts";
 import { drainLeft, spoolRoot } from "../../src/store/run-spool.ts";
+import { openStore } from "../../src/store/store.ts";
 import { temporaryFolder } from "../store/database.ts";
 
 /** A folder that holds three megabytes, or undefined where nobody may make one. */

@@ -4,7 +4,7 @@ import { openStore } from "../../src/store/store.ts";
 import { StoreWriter } from "../../src/store/writer.ts";
 import { KINDS, temporaryFolder } from "./database.ts";
 import { survive } from "./faults.ts";
-import { Proxy } from "./proxy.ts";
+import { DatabaseProxy } from "./proxy.ts";
 
 const server = KINDS.find(({ name }) => name === "TimescaleDB")!;
 
@@ -16,23 +16,27 @@ describe("a recorded run", () => {
     expect(rows).toBeGreaterThan(16);
   }, 60_000);
 
-  test.skipIf(server.absent)("whose spool is torn loses nothing of what is whole", async () => {
-    const database = await server.create();
-    try {
-      const { rows, trouble, damage } = await survive("torn-spool", 2, database.options.databaseUrl);
-      expect(trouble).toBeUndefined();
-      expect(rows).toBeGreaterThan(16);
-      expect(damage).toBe(1);
-    } finally {
-      await database.remove();
-    }
-  }, 60_000);
+  test.skipIf(server.absent)(
+    "whose spool is torn loses nothing of what is whole",
+    async () => {
+      const database = await server.create();
+      try {
+        const { rows, trouble, damage } = await survive("torn-spool", 2, database.options.databaseUrl);
+        expect(trouble).toBeUndefined();
+        expect(rows).toBeGreaterThan(16);
+        expect(damage).toBe(1);
+      } finally {
+        await database.remove();
+      }
+    },
+    60_000,
+  );
 });
 
 describe.skipIf(server.absent)("a connection", () => {
   test("that is cut off in the middle of a COPY leaves nothing half-done; the same bars again are all there", async () => {
     const database = await server.create();
-    const proxy = await Proxy.before(database.options.databaseUrl);
+    const proxy = await DatabaseProxy.before(database.options.databaseUrl);
     const store = await openStore({ databaseUrl: proxy.url, dataDir: temporaryFolder() });
     try {
       const column = Float64Array.from({ length: 20_000 }, (_, i) => i + 1);

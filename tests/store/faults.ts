@@ -9,7 +9,7 @@ import type { Row } from "../../src/store/rows.ts";
 import { drainLeft, spoolRoot } from "../../src/store/run-spool.ts";
 import { openStore, type Store } from "../../src/store/store.ts";
 import { MAIN } from "../end-to-end/penstock.ts";
-import { Proxy } from "./proxy.ts";
+import { DatabaseProxy } from "./proxy.ts";
 
 /**
  * What is done to a recorded run. All but the last two end with the death of the service, at a moment that the seed
@@ -39,7 +39,7 @@ const SPEED = 20_000;
  */
 export async function survive(fault: Fault, seed: number, databaseUrl: string): Promise<Outcome> {
   const folder = mkdtempSync(join(tmpdir(), "penstock-fault-"));
-  const proxy = databaseUrl === "" ? undefined : await Proxy.before(databaseUrl);
+  const proxy = databaseUrl === "" ? undefined : await DatabaseProxy.before(databaseUrl);
   const environment = {
     PATH: process.env.PATH ?? "",
     DATA_DIR: folder,
@@ -92,7 +92,8 @@ async function inspect(folder: string, databaseUrl: string, orderly: boolean): P
   try {
     await drainLeft(store, spoolRoot(folder), (text) => said.push(text));
     const acknowledged = await compare(store, made, orderly ? "all" : "beginning");
-    if (typeof acknowledged === "string") return { rows: made.length, acknowledged: 0, damage: 0, trouble: acknowledged };
+    if (typeof acknowledged === "string")
+      return { rows: made.length, acknowledged: 0, damage: 0, trouble: acknowledged };
     const { settings } = loadSettings({ DATA_DIR: folder, DATABASE_URL: databaseUrl });
     await rebuild(store, settings, [journal]);
     const rebuilt = await compare(store, made, "all");

@@ -109,7 +109,9 @@ describe.each(KINDS)("history on $name", (kind) => {
         [1, ["opened", "stop-hit"]],
       ]);
       expect(virtual[1]).toMatchObject({ symbol: "ÄUSDT", direction: -1, exitPrice: 12.5, result: -1, exitTime: 96 });
-      expect(await readPositions(store.sql, false)).toMatchObject([{ position: 1, path: [{ kind: "opened", price: 3 }] }]);
+      expect(await readPositions(store.sql, false)).toMatchObject([
+        { position: 1, path: [{ kind: "opened", price: 3 }] },
+      ]);
     });
 
     test("bars of many symbols come back by symbol, from a time on; old ones are dropped", async () => {
@@ -122,8 +124,10 @@ describe.each(KINDS)("history on $name", (kind) => {
       }
       const series = await readSeries(store.sql, MINUTE, 35 * DAY);
       expect([...series.keys()].sort()).toEqual(names);
-      expect([...series.get("O'USDT")!.openTime as Float64Array]).toEqual([35, 36, 37, 38, 39].map((day) => day * DAY));
-      expect([...series.get("AUSDT")!.close as Float64Array]).toEqual([135.25, 136.25, 137.25, 138.25, 139.25]);
+      expect([...(series.get("O'USDT")!.openTime as Float64Array)]).toEqual(
+        [35, 36, 37, 38, 39].map((day) => day * DAY),
+      );
+      expect([...(series.get("AUSDT")!.close as Float64Array)]).toEqual([135.25, 136.25, 137.25, 138.25, 139.25]);
       expect((await readSeries(store.sql, MINUTE, 0, ["O'USDT"])).size).toBe(1);
       expect(await lastBars(store.sql, MINUTE)).toEqual(new Map(names.map((name) => [name, 39 * DAY])));
 

@@ -50,7 +50,8 @@ describe.each(KINDS)("the keeper of a lease on $name", (kind) => {
       expect(second.said).toEqual(["a has the right to trade: no positions are opened here until it is free"]);
       const [before] = await store.sql`SELECT expires_at FROM leases WHERE name = 'kept'`;
       const renewed = async () =>
-        (await store.sql`SELECT expires_at FROM leases WHERE name = 'kept'`)[0]!.expires_at > before!.expires_at + DURATION;
+        (await store.sql`SELECT expires_at FROM leases WHERE name = 'kept'`)[0]!.expires_at >
+        before!.expires_at + DURATION;
       while (!(await renewed())) await Bun.sleep(20);
       expect(first.kept.epoch).toBe(epoch);
       await first.kept.stop();

@@ -1,7 +1,7 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 
 /** Stands between a client and a database server, and can do to their conversation what networks do. */
-export class Proxy {
+export class DatabaseProxy {
   readonly #target: URL;
   readonly #sockets = new Set<Socket>();
   readonly #server: Server;
@@ -14,8 +14,8 @@ export class Proxy {
     this.#server = createServer((client) => this.#accept(client));
   }
 
-  static async before(target: string): Promise<Proxy> {
-    const proxy = new Proxy(target);
+  static async before(target: string): Promise<DatabaseProxy> {
+    const proxy = new DatabaseProxy(target);
     await new Promise<void>((resolve) => proxy.#server.listen(0, "127.0.0.1", resolve));
     return proxy;
   }

@@ -141,12 +141,15 @@ describe.each(KINDS)("the writer on $name", (kind) => {
         },
       });
       const said: string[] = [];
-      const writer = new StoreWriter({ sql }, {
-        spoolFolder: temporaryFolder(),
-        retryAfter: 1,
-        maxRows: 50,
-        onChange: (t) => said.push(t),
-      });
+      const writer = new StoreWriter(
+        { sql },
+        {
+          spoolFolder: temporaryFolder(),
+          retryAfter: 1,
+          maxRows: 50,
+          onChange: (t) => said.push(t),
+        },
+      );
       for (let seq = 0; seq < 300; seq++) writer.add(incident(run, seq));
       await firstFailure;
       for (let seq = 300; seq < 400; seq++) writer.add(incident(run, seq));

@@ -2,6 +2,7 @@ import { accessSync, constants, realpathSync, renameSync, rmSync, statSync, writ
 import { dirname } from "node:path";
 import { Option } from "commander";
 import { type LoadedSettings, loadSettings } from "../config/load.ts";
+import { readOverrides } from "../config/overrides.ts";
 import { InputError } from "../input-error.ts";
 
 /** `--set NAME=VALUE`, any number of times. Read it with `settingsFrom`. */
@@ -11,9 +12,14 @@ export function setOption(): Option {
     .argParser((assignment: string, before: string[]) => [...before, assignment]);
 }
 
-/** The settings of this run from the environment and the `--set` options; warnings go to standard error. */
-export function settingsFrom(assignments: readonly string[]): LoadedSettings {
-  const loaded = loadSettings(process.env, assignments);
+/**
+ * The settings of this run from the environment and the `--set` options; warnings go to standard error.
+ * @param withOverrides whether what operators have changed at run time holds too: for the service, not for research
+ */
+export function settingsFrom(assignments: readonly string[], withOverrides = false): LoadedSettings {
+  const started = loadSettings(process.env, assignments);
+  const overrides = withOverrides ? readOverrides(started.settings.DATA_DIR) : new Map<string, string>();
+  const loaded = overrides.size === 0 ? started : loadSettings(process.env, assignments, overrides);
   for (const warning of loaded.warnings) process.stderr.write(`penstock: warning: ${warning}\n`);
   return loaded;
 }

@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import type { AdminAddress } from "../admin/admin-thread.ts";
 import { effectiveStrategy } from "../config/settings.ts";
 import { InputError } from "../input-error.ts";
 import { timeText } from "../market/timeframe.ts";
@@ -64,7 +65,8 @@ export function runCommand(program: Command): void {
     .addOption(jsonOption("the result"))
     .addOption(htmlOption())
     .action(async (options: RunOptions) => {
-      const { settings } = settingsFrom(options.set);
+      const loaded = settingsFrom(options.set, true);
+      const { settings } = loaded;
       const { note } = effectiveStrategy(settings);
       if (note !== undefined) process.stderr.write(`penstock: ${note}\n`);
       const market = marketOf(options);
@@ -83,6 +85,7 @@ export function runCommand(program: Command): void {
           progress.end();
           display.tick(live);
         },
+        admin: settings.ADMIN_ENABLED ? { loaded, onAddress: (address) => sayAddress(address, display) } : undefined,
         onWarmUp: (share) => progress.show("warm-up", share),
       });
       display.end();
@@ -106,6 +109,13 @@ export function runCommand(program: Command): void {
       printReport(report);
       await print(`journal ${journal}\n`);
     });
+}
+
+/** Says where the dashboard is. The token is in the address at the very first start, and never again. */
+function sayAddress({ url, link, note }: AdminAddress, display: Display): void {
+  const also = note === undefined ? "" : ` (${note})`;
+  if (link !== undefined) process.stderr.write(`penstock: dashboard, this link is shown once: ${link}${also}\n`);
+  else display.notice("info", `dashboard at ${url}${also}`);
 }
 
 function marketOf(options: RunOptions): LiveMarket {

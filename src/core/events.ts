@@ -24,6 +24,7 @@ export type Event =
   | AnalysisEvent
   | TimerEvent
   | BreakerEvent
+  | SettingEvent
   | HoldEvent;
 
 export type EventKind = Event["kind"];
@@ -166,6 +167,20 @@ export interface BreakerEvent {
   readonly level: BreakerLevel;
 }
 
+/**
+ * The operator changed a setting. It is an event so that a replay changes it at the same moment, and so that the journal
+ * knows who did it.
+ */
+export interface SettingEvent {
+  readonly kind: "setting";
+  readonly time: number;
+  readonly symbol: number;
+  readonly name: string;
+  /** The new value as one writes it in the environment; it was checked before it became an event. */
+  readonly value: string;
+  readonly actor: string;
+}
+
 /** Why the service itself may have to keep entries back. */
 export const HOLDS = ["lease", "storage"] as const;
 export type Hold = (typeof HOLDS)[number];
@@ -229,6 +244,7 @@ export type Leg = (typeof LEGS)[number];
  */
 export const EVENT_RANK: Readonly<Record<EventKind, number>> = {
   command: 0,
+  setting: 0,
   connection: 1,
   breaker: 1,
   hold: 1,

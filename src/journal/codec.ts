@@ -113,6 +113,12 @@ export function encodeEvent(out: ByteWriter, event: Event): void {
       eventHead(out, 14, event);
       out.choice(BREAKER_LEVELS, event.level);
       return;
+    case "setting":
+      eventHead(out, 16, event);
+      out.text(event.name);
+      out.text(event.value);
+      out.text(event.actor);
+      return;
     case "hold":
       eventHead(out, 17, event);
       out.choice(HOLDS, event.hold);
@@ -191,6 +197,8 @@ export function decodeEvent(input: ByteReader): Event {
     }
     case 14:
       return { kind: "breaker", time, symbol, level: input.choice(BREAKER_LEVELS) };
+    case 16:
+      return { kind: "setting", time, symbol, name: input.text(), value: input.text(), actor: input.text() };
     case 17:
       return { kind: "hold", time, symbol, hold: input.choice(HOLDS), on: input.flag(), epoch: input.f64() };
     default:

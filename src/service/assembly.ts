@@ -4,6 +4,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { analysisPanel } from "../analysis/analysis-panel.ts";
 import type { AnalysisOptions } from "../analysis/engine.ts";
 import { AnalysisPool, mostWorkers } from "../analysis/pool.ts";
+import { changedSettings } from "../config/change.ts";
 import { settingsHash } from "../config/load.ts";
 import { effectiveStrategy, SETTING_NAMES, SETTINGS, type Settings } from "../config/settings.ts";
 import { REGIMES } from "../core/candidate.ts";
@@ -105,7 +106,9 @@ export function coreConfig(settings: Settings, instruments: readonly Instrument[
 }
 
 export function newState(settings: Settings, instruments: readonly Instrument[], tradeFrom: number): State {
-  return createState(coreConfig(settings, instruments, tradeFrom));
+  return createState(coreConfig(settings, instruments, tradeFrom), (changed) =>
+    coreConfig(changedSettings(settings, changed), instruments, tradeFrom),
+  );
 }
 
 /** The settings as analysis wants them. @throws InputError when the strategy cannot work on the base timeframe. */

@@ -13,14 +13,19 @@ export interface AnalysisRequest {
   readonly late: readonly number[];
 }
 
+/** Looks on: neither the event nor the effects nor the state may be changed, and the effects are gone after the call. */
+export interface Watcher {
+  stepped(event: Event, effects: readonly Effect[], state: State): void;
+}
+
 export interface TraderParts {
   readonly state: State;
   readonly exchange: Exchange;
   /** Takes the bars for the analysis, where that does not get them by itself. */
   readonly feed?: PanelFeed;
   readonly journal: JournalWriter;
-  /** Takes in each event with its effects, after they were performed. */
-  readonly recorder?: { stepped(event: Event, effects: readonly Effect[], state: State): void } | undefined;
+  /** Told of each event with its effects, after they were performed. */
+  readonly watchers?: readonly Watcher[];
   /** Told when the journal cannot be written; it has everything in memory. Without it such an error ends the run. */
   readonly onJournalError?: (error: JournalWriteError) => void;
   readonly onRecord: (record: CoreRecord) => void;
@@ -66,7 +71,7 @@ export class Trader {
 
   /** Brings in an event from outside the exchange: an analysis or a command. */
   admit(event: Event): void {
-    const { state, journal, feed, recorder } = this.#parts;
+    const { state, journal, feed, watchers } = this.#parts;
     this.#write(() => journal.event(event));
     if (event.kind === "bar") feed?.bar(event);
     else if (event.kind === "listing") feed?.listing(event.symbol, event.listed);
@@ -78,7 +83,7 @@ export class Trader {
       this.#write(() => journal.effect(effect));
       this.#perform(effect);
     }
-    recorder?.stepped(event, effects, state);
+    if (watchers !== undefined) for (const watcher of watchers) watcher.stepped(event, effects, state);
   }
 
   #write(write: () => void): void {

@@ -1,5 +1,5 @@
 import type { CoreRecord, Effect, Trade } from "../core/effects.ts";
-import type { Event } from "../core/events.ts";
+import type { Event, SettingEvent } from "../core/events.ts";
 import { ACCOUNTS, type Account } from "../core/ledger.ts";
 import type { State } from "../core/state.ts";
 import type { VirtualTrade } from "../core/virtual-book.ts";
@@ -49,6 +49,8 @@ export class RunRecorder {
   #rows: Row[] = [];
   #seq = 0;
   #epoch = 0;
+  /** Texts of the settings as they are now. */
+  readonly #settings: Map<string, string>;
   readonly #balances: Record<Account, bigint>;
   #opened = 0;
   /** Numbers of the real positions that are open, by symbol and leg. */
@@ -60,6 +62,7 @@ export class RunRecorder {
     const { instruments, epoch, created } = header;
     this.#run = { run: epoch, instruments };
     this.#bars = options.bars;
+    this.#settings = new Map(Object.entries(header.settings).map(([name, value]) => [name, String(value ?? "")]));
     this.#balances = { ...state.ledger.balances };
     this.#rows.push(
       row("runs", {
@@ -105,6 +108,7 @@ export class RunRecorder {
     } else {
       if (event.kind === "hold") this.#epoch = event.epoch;
       this.#add(rowOfEvent(event, this.#run, this.#seq));
+      if (event.kind === "setting") this.#setting(event);
       if (event.kind === "funding" && this.#bars !== undefined) {
         const { symbol } = this.#run.instruments[event.symbol]!;
         this.#add(row("funding_rates", { symbol, time: event.time, rate: event.rate, mark: event.mark }));
@@ -263,6 +267,12 @@ export class RunRecorder {
     if (proposed.open) return;
     proposed.signals.push({ time, features });
     if (proposed.signals.length > MOST_PROPOSED) proposed.signals.shift();
+  }
+
+  #setting({ time, name, value, actor }: SettingEvent): void {
+    const before = this.#settings.get(name) ?? "";
+    this.#settings.set(name, value);
+    this.#add(row("settings_changes", { at: time, name, who: actor, before, after: value }));
   }
 
   /** What an event moved between the wallet and the other accounts: one row per account, as the book has it now. */

@@ -223,6 +223,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           // What has happened so far survives the death of this process, and only then the store hears of it.
           if (holds.flushed()) recording?.commit();
           admin?.tick(behind, now, TICK);
+          if (recording !== undefined) admin?.telemetry.recording(recording.status);
         }
         if (recording?.lease?.lost !== undefined) break;
         const hold = holds.next(state, marketTime);

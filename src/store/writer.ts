@@ -39,9 +39,14 @@ export interface WriterOptions {
 
 /** What the database does not have yet. */
 export interface Lag {
-  /** Rows in memory, and chunks on disk. */
+  /** Rows in memory, and chunks and bytes on disk. */
   readonly rows: number;
   readonly batches: number;
+  readonly spoolBytes: number;
+  /** Rows in memory and on disk together, as far as they were given in this process. */
+  readonly waiting: number;
+  /** For how long the database has not had everything, seconds. */
+  readonly behind: number;
   /** The database does not take rows. */
   readonly away: boolean;
   /** The disk does not take them either. */
@@ -70,6 +75,9 @@ export class StoreWriter {
   #away = false;
   #full = false;
   #spooledAt = Number.NEGATIVE_INFINITY;
+  #given = 0;
+  /** When the database last had everything. */
+  #completeAt = performance.now();
   #closed = false;
   #wake: (() => void) | undefined;
   /**
@@ -103,6 +111,9 @@ export class StoreWriter {
     return {
       rows: this.#rows.length,
       batches: this.#spool.waiting,
+      spoolBytes: this.#spool.bytes,
+      waiting: Math.max(0, this.#given - this.written),
+      behind: this.#rows.length + this.#spool.waiting === 0 ? 0 : (performance.now() - this.#completeAt) / 1000,
       away: this.#away,
       full: this.#full,
       dropped: this.dropped,
@@ -120,7 +131,9 @@ export class StoreWriter {
       this.dropped += 1;
       return;
     }
+    if (this.#rows.length === 0 && this.#spool.waiting === 0) this.#completeAt = performance.now();
     this.#rows.push(row);
+    this.#given += 1;
     if (this.#rows.length > this.#maxRows) this.spoolAll();
     this.start();
   }

@@ -155,7 +155,8 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       : undefined;
     const holds = new Holds(journal, recording, onNotice);
     try {
-      await recording?.settled();
+      const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+      if (recording !== undefined && !signal.aborted) await Promise.race([recording.settled(), stopped]);
       const collector = new Collector(
         source.instruments,
         tradeFrom,

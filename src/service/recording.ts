@@ -26,6 +26,8 @@ export interface RecordingStatus extends Lag {
   readonly epoch: number;
 }
 
+/** How long the embedded database waits with its start, ms: it takes a processor for itself, and the run has just begun. */
+const OPEN_AFTER = 1000;
 /** Pause before a database that could not be opened is tried again, ms. */
 const OPEN_AGAIN = 1000;
 /** How long the end of a run waits for the database to take the rest, ms; what is left goes to the disk. */
@@ -165,6 +167,7 @@ export class Recording implements Destination {
   }
 
   async #open(): Promise<void> {
+    if (this.#storeOptions.databaseUrl === "") await this.#ended(OPEN_AFTER);
     for (let first = true; !this.#aborted.signal.aborted; first = false) {
       try {
         this.#store = await openStore(this.#storeOptions);
@@ -177,6 +180,12 @@ export class Recording implements Destination {
         this.#settle();
         await this.#ended(OPEN_AGAIN);
         continue;
+      }
+      if (this.#aborted.signal.aborted) {
+        // Nobody waits for it any more; `close` has found no store to close.
+        const late = this.#store;
+        this.#store = undefined;
+        return late.close();
       }
       this.#unreachable = false;
       if (!first) this.#onNotice("info", "store: the database is there");

@@ -7,8 +7,8 @@ import { drawdownOf } from "../core/risk.ts";
 import { equityOf, type State } from "../core/state.ts";
 import { COUNTED_EVENTS } from "../telemetry/catalogue.ts";
 import type { Counters } from "../telemetry/counters.ts";
-import type { Watcher } from "./trader.ts";
 import type { RecordingStatus } from "./recording.ts";
+import type { Watcher } from "./trader.ts";
 
 type Counted = (typeof COUNTED_EVENTS)[number];
 const COUNTED = new Set<string>(COUNTED_EVENTS);

@@ -107,10 +107,21 @@ export class LeaseKeeper {
     if (sql === undefined) throw new Error("there is no database yet");
     const { name, holder, duration } = this.#options;
     const margin = duration * MARGIN;
-    const taken = await this.#inTime(takeLease(sql, { name, holder, duration, margin, clock: this.#clock }));
+    const asked = takeLease(sql, { name, holder, duration, margin, clock: this.#clock });
+    let taken: Awaited<typeof asked>;
+    try {
+      taken = await this.#inTime(asked);
+    } catch (error) {
+      // An answer that comes too late may be a yes: it is given back, and must not be taken for another's.
+      asked.then(
+        (late) => this.#giveBack(late),
+        () => {},
+      );
+      throw error;
+    }
     if ("heldBy" in taken) {
       this.#heldBy = taken.heldBy;
-      if (this.#last > 0 && taken.epoch > this.#last) return this.#over(taken.heldBy);
+      if (taken.heldBy !== holder && this.#last > 0 && taken.epoch > this.#last) return this.#over(taken.heldBy);
       return this.#say(`${taken.heldBy} has the right to trade: no positions are opened here until it is free`);
     }
     if (this.#last > 0 && taken.epoch > this.#last + 1) {
@@ -121,6 +132,13 @@ export class LeaseKeeper {
     this.#last = taken.epoch;
     this.#heldBy = undefined;
     this.#say(`this service has the right to trade, epoch ${taken.epoch}`);
+  }
+
+  #giveBack(late: Lease | { readonly heldBy: string }): void {
+    if ("heldBy" in late) return;
+    if (this.#last > 0 && late.epoch > this.#last + 1) this.#over("another service");
+    else this.#last = late.epoch;
+    late.release().catch(() => {});
   }
 
   #over(who: string): void {

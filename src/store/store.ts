@@ -62,7 +62,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     const { socket: path } = attachment;
     const client = () =>
       postgres({ ...COMMON, connect_timeout, path, username: "postgres", database: "postgres", max: 1 });
-    return opened(client, attachment, async () => "embedded");
+    return opened(client, attachment, async () => "embedded", options.signal);
   }
   const url = checkUrl(options.databaseUrl);
   const { statementTimeout } = options;
@@ -74,7 +74,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       connection: statementTimeout === undefined ? {} : { statement_timeout: statementTimeout },
     });
   try {
-    return await opened(client, undefined, editionOf);
+    return await opened(client, undefined, editionOf, options.signal);
   } catch (error) {
     if (error instanceof InputError) throw error;
     throw new InputError(`DATABASE_URL: cannot open ${url}: ${(error as Error).message}`);
@@ -85,10 +85,15 @@ async function opened(
   client: () => Sql,
   attachment: EmbeddedAttachment | undefined,
   edition: (sql: Sql) => Promise<Edition>,
+  signal: AbortSignal | undefined,
 ): Promise<Store> {
   let sql = client();
+  const abort = () => void sql.end({ timeout: 0 });
+  signal?.addEventListener("abort", abort, { once: true });
   try {
+    signal?.throwIfAborted();
     const { applied } = await migrate(sql);
+    signal?.removeEventListener("abort", abort);
     return {
       get sql() {
         return sql;

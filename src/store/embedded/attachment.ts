@@ -42,6 +42,7 @@ export class EmbeddedAttachment {
   async #attach(signal?: AbortSignal): Promise<void> {
     const begun = performance.now();
     for (;;) {
+      signal?.throwIfAborted();
       try {
         const server = await startEmbedded(this.#dataDir, signal);
         this.server = server;

@@ -37,11 +37,17 @@ static int rows_exist(int32_t from, int32_t count, int32_t rows) {
 
 static int is_period(int32_t n) { return n >= 1 && n <= LIMIT; }
 
-static int window_fits(const struct window *w, int32_t rows, int32_t results, char *known) {
-  if (w->source < 0 || w->source >= SOURCES || !is_period(w->period)) return 0;
-  /* The closes have rings of means and of squares, and two results. */
+/* The windows of one source follow each other, the shortest first, and share their rings. */
+static int window_fits(const struct window *w, const struct window *before, int32_t rows, int32_t results, char *known) {
+  if (w->source < 0 || w->source >= SOURCES || w->period < 2 || !is_period(w->period)) return 0;
+  if (before != NULL && before->source == w->source && (before->rings != w->rings || before->period >= w->period)) {
+    return 0;
+  }
+  /* The closes have rings of sums and of squares, and two results. */
   int32_t both = w->source == SOURCE_CLOSE ? 2 : 1;
-  if (!rows_exist(w->rings, both * ring_rows(w->period), rows) || !rows_exist(w->result, both, results)) return 0;
+  int32_t own = ring_rows(w->period) - (w->source != SOURCE_VOLUME && w->source != SOURCE_TURNOVER);
+  if (!rows_exist(w->rings, both * own, rows) || w->rings < COMMON_ROWS) return 0;
+  if (!rows_exist(w->result, both, results)) return 0;
   for (int32_t row = 0; row < both; row++) known[w->result + row] = 1;
   return 1;
 }
@@ -89,7 +95,8 @@ static int read_plan(struct plan *plan, const int32_t *table, int32_t length, co
   char known[MAX_RESULT_ROWS] = {0};
   int64_t windows = 0, averages = 0;
   for (int32_t i = 0; i < h->windows; i++) {
-    if (!window_fits(&plan->windows[i], h->state_rows, h->result_rows, known)) return 0;
+    const struct window *before = i > 0 ? &plan->windows[i - 1] : NULL;
+    if (!window_fits(&plan->windows[i], before, h->state_rows, h->result_rows, known)) return 0;
     if (ring_reach(plan->windows[i].period) > windows) windows = ring_reach(plan->windows[i].period);
   }
   for (int32_t i = 0; i < h->steps; i++) {
@@ -107,10 +114,10 @@ static int misaligned(const void *p, size_t size) { return (uintptr_t)p % size !
 static int lengths_fit(const struct call *call, const struct header *h) {
   if (call->offset < 0 || call->stride < 0 || call->groups < 0 || call->count < 0 || call->each < 0) return 0;
   if (call->groups == 0 || call->count == 0) return 1;
-  int64_t groups = call->groups, last = groups - 1, later = call->count - 1;
-  int64_t outputs = (groups * h->output_rows) * LANES;
+  int64_t blocks = blocks_of(call->groups), last = call->groups - 1, later = call->count - 1;
+  int64_t outputs = blocks * h->output_rows * ROW;
   return call->offset + last * call->stride + later * BAR + BAR <= call->bars_length &&
-         groups * h->state_rows * LANES <= call->state_length && later * call->each + outputs <= call->out_length;
+         blocks * h->state_rows * ROW <= call->state_length && later * call->each + outputs <= call->out_length;
 }
 
 int32_t penstock_run(const struct call *call, const int32_t *table, const double *numbers, const double *bars,

@@ -35,9 +35,32 @@ static int32_t take(int32_t count) {
   return rows - count;
 }
 
-/* A valid plan with windows of its own for every step. */
+/* Windows by source and period; `rings` of a wanted one is not known yet. */
+enum { LONGEST = 32 };
+static struct window wanted[SOURCES][LONGEST];
+
+/* Lays the wanted windows out, those of a source on the same rings. */
+static int32_t lay_windows(struct window *windows, int32_t *results) {
+  int32_t count = 0;
+  for (int32_t source = 0; source < SOURCES; source++) {
+    int32_t first = count, both = source == SOURCE_CLOSE ? 2 : 1;
+    for (int32_t n = 0; n < LONGEST; n++) {
+      if (wanted[source][n].period == 0) continue;
+      wanted[source][n].result = *results;
+      *results += both;
+      windows[count++] = wanted[source][n];
+    }
+    if (count == first) continue;
+    int32_t own = ring_rows(windows[count - 1].period) - (source != SOURCE_VOLUME && source != SOURCE_TURNOVER);
+    int32_t rings = take(both * own);
+    for (int32_t w = first; w < count; w++) windows[w].rings = rings;
+  }
+  return count;
+}
+
+/* A valid plan. */
 static int32_t random_plan(int32_t *table, double *numbers) {
-  int32_t steps = 1 + below(MAX_STEPS - 1), windows = 2 * steps;
+  int32_t steps = 1 + below(MAX_STEPS - 1);
   struct window window[2 * MAX_STEPS];
   struct step step[MAX_STEPS];
   static const int32_t own[KINDS] = {[EMA] = 1, [RSI] = 2, [ATR] = 1, [ADX] = 4, [MACD] = 3, [OBV] = 1};
@@ -47,12 +70,13 @@ static int32_t random_plan(int32_t *table, double *numbers) {
       [HIGHEST] = {SOURCE_HIGH, SOURCE_LOW},         [LOWEST] = {SOURCE_LOW, SOURCE_LOW},
       [VOLUME_AVERAGE] = {SOURCE_VOLUME, SOURCE_LOW}, [VWAP] = {SOURCE_TURNOVER, SOURCE_VOLUME}};
   rows = COMMON_ROWS;
+  memset(wanted, 0, sizeof wanted);
   int32_t outputs = 0, results = 0;
   for (int32_t i = 0; i < steps; i++) {
     struct step *s = &step[i];
     memset(s, 0, sizeof *s);
     s->kind = below(KINDS);
-    s->period = 2 + below(30);
+    s->period = 2 + below(LONGEST - 2);
     if (s->kind == MACD) {
       s->second = s->period + 1 + below(20);
       s->third = 1 + below(9);
@@ -62,10 +86,8 @@ static int32_t random_plan(int32_t *table, double *numbers) {
       s->third = 1 + below(6);
     }
     for (int32_t w = 0; w < 2; w++) {
-      int32_t source = sources[s->kind][w], both = source == SOURCE_CLOSE ? 2 : 1;
-      window[2 * i + w] = (struct window){source, s->period, take(both * ring_rows(s->period)), results};
-      *(w == 0 ? &s->first_window : &s->second_window) = results;
-      results += both;
+      int32_t source = sources[s->kind][w];
+      wanted[source][s->period] = (struct window){source, s->period, 0, 0};
     }
     s->state = take(s->kind == STOCHASTIC ? ring_rows(s->second) + ring_rows(s->third) : own[s->kind]);
     s->output = outputs;
@@ -75,6 +97,11 @@ static int32_t random_plan(int32_t *table, double *numbers) {
     four[1] = 1.0 / s->period;
     four[2] = s->second > 0 ? 1.0 / s->second : 0;
     four[3] = s->third > 0 ? 1.0 / s->third : 0;
+  }
+  int32_t windows = lay_windows(window, &results);
+  for (int32_t i = 0; i < steps; i++) {
+    step[i].first_window = wanted[sources[step[i].kind][0]][step[i].period].result;
+    step[i].second_window = wanted[sources[step[i].kind][1]][step[i].period].result;
   }
   for (int32_t w = 0; w < windows; w++) numbers[steps * NUMBERS + w] = 1.0 / window[w].period;
   const struct header header = {TABLE_VERSION, windows, steps, rows, outputs, results, {0, 0}};
@@ -119,7 +146,7 @@ int main(void) {
     const struct header *h = (const struct header *)table;
     int32_t doubles = h->steps * NUMBERS + h->windows;
     int32_t groups = 1 + below(6), count = 1 + below(60), stride = count * BAR + 8 * below(3);
-    int32_t state_length = groups * rows * LANES, row = groups * h->output_rows * LANES;
+    int32_t blocks = (int32_t)blocks_of(groups), state_length = blocks * rows * ROW, row = blocks * h->output_rows * ROW;
     int32_t each = below(2) ? row : 0, out_length = row + each * (count - 1);
     int32_t bars_length = (groups - 1) * stride + count * BAR;
 

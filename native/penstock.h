@@ -7,9 +7,17 @@
 
 #include <stdint.h>
 
-enum { PENSTOCK_ABI = 2, TABLE_VERSION = 2 };
+enum { PENSTOCK_ABI = 3, TABLE_VERSION = 3 };
 
 enum { LANES = 8, BAR = 5 * LANES };
+
+/*
+ * State and outputs lie in blocks of four groups, padded to whole blocks: row after row, and in a row the four groups
+ * side by side. What one bar touches of a row are then four neighbouring lines of the cache at fixed distances.
+ */
+enum { BLOCK = 4, ROW = BLOCK * LANES };
+
+static inline int64_t blocks_of(int64_t groups) { return (groups + BLOCK - 1) / BLOCK; }
 
 /* The kernels, in the order of their bits in penstock_kernels(). */
 enum { SSE2, AVX2, AVX512, KERNELS };
@@ -69,14 +77,14 @@ enum { MAX_RESULT_ROWS = 128 };
 /* The length of a ring that is read at `lag`: the next power of two, or none for no lag. */
 static inline int32_t ring_length(int32_t lag) { return lag <= 1 ? lag : 1 << (32 - __builtin_clz((unsigned)lag - 1)); }
 
+/* The largest power of two in n. */
+static inline int32_t largest_block(int32_t n) { return 1 << (31 - __builtin_clz((unsigned)n)); }
+
 /* The rows of all rings of a window, of 1, 2, 4 … rows below the largest power of two in n, and of that itself. */
-static inline int32_t ring_rows(int32_t n) {
-  int32_t largest = 1 << (31 - __builtin_clz((unsigned)n));
-  return largest - 1 + ring_length(n - largest);
-}
+static inline int32_t ring_rows(int32_t n) { return largest_block(n) - 1 + ring_length(n - largest_block(n)); }
 
 /* The bars of a lane after which nothing of what its rings held before is left in them. */
-static inline int64_t ring_reach(int32_t n) { return 2 * (int64_t)(1 << (31 - __builtin_clz((unsigned)n))); }
+static inline int64_t ring_reach(int32_t n) { return 2 * (int64_t)largest_block(n); }
 
 /* A plan that has been checked. */
 struct plan {

@@ -2,10 +2,10 @@ import { dlopen, ptr } from "bun:ffi";
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { KERNEL_NAMES, type Kernel, type KernelName } from "./indicators/kernel.ts";
-import type { IndicatorPlan } from "./indicators/plan.ts";
+import { type IndicatorPlan, lengthOf } from "./indicators/plan.ts";
 import { portable } from "./indicators/portable.ts";
 import { InputError } from "./input-error.ts";
-import { BAR, LANES } from "./market/panel.ts";
+import { BAR } from "./market/panel.ts";
 
 /** The library that `bun run build:native` makes for this platform. */
 export const KERNEL_FILE = `penstock-${process.platform}-${process.arch}.so`;
@@ -16,7 +16,7 @@ const KERNEL_PATH = import.meta.dir.startsWith("/$bunfs/")
   : join(import.meta.dir, "..", "native", "build", KERNEL_FILE);
 
 /** PENSTOCK_ABI of native/penstock.h: the library, the fields of a call and the tables of a plan belong together. */
-const ABI = 2;
+const ABI = 3;
 
 const FUNCTIONS = {
   penstock_kernels: { args: [], returns: "i32" },
@@ -104,11 +104,11 @@ function nativeKernel(name: KernelName, run: (...pointers: Pointers) => number):
     each: number,
   ): void {
     const { table, numbers } = plan;
-    const outputs = groups * plan.outputRows * LANES;
+    const outputs = lengthOf(plan.outputRows, groups);
     call[2] = fits(table.length, 0);
     call[3] = fits(numbers.length, plan.steps.length * 4 + plan.windows.length);
     call[4] = fits(bars.length, offset + (groups - 1) * stride + count * BAR);
-    call[5] = fits(state.length, groups * plan.stateRows * LANES);
+    call[5] = fits(state.length, lengthOf(plan.stateRows, groups));
     call[6] = fits(out.length, (count - 1) * each + outputs);
     call[7] = whole(offset);
     call[8] = whole(stride);
@@ -128,7 +128,7 @@ function nativeKernel(name: KernelName, run: (...pointers: Pointers) => number):
       advance(plan, bars, offset, stride, groups, 1, state, out, 0);
     },
     run(plan, bars, offset, stride, groups, count, state, out, rows) {
-      const each = rows === "all" ? groups * plan.outputRows * LANES : 0;
+      const each = rows === "all" ? lengthOf(plan.outputRows, groups) : 0;
       advance(plan, bars, offset, stride, groups, count, state, out, each);
     },
   };

@@ -13,7 +13,7 @@ import { IndicatorsSync } from "@ixjb94/indicators";
 import * as technical from "technicalindicators";
 import { ADX, ATR, BollingerBands, EMA, MACD, OBV, RSI, SMA, StochasticOscillator } from "trading-signals";
 import type { Kernel } from "../../src/indicators/kernel.ts";
-import { planIndicators } from "../../src/indicators/plan.ts";
+import { lengthOf, placeOf, planIndicators } from "../../src/indicators/plan.ts";
 import { BAR, LANES } from "../../src/market/panel.ts";
 import { availableKernels } from "../../src/native.ts";
 import { randomBars } from "../../tests/indicators/series.ts";
@@ -83,8 +83,8 @@ function timed(work: () => void): number {
 
 class KernelRun {
   readonly kernel: Kernel;
-  readonly state = doubles(GROUPS * plan.stateRows * LANES);
-  readonly out = doubles(GROUPS * plan.outputRows * LANES);
+  readonly state = doubles(lengthOf(plan.stateRows, GROUPS));
+  readonly out = doubles(lengthOf(plan.outputRows, GROUPS));
   private next = 0;
 
   constructor(kernel: Kernel) {
@@ -103,7 +103,7 @@ class KernelRun {
   }
 
   value(series: number, row: number): number {
-    return this.out[((series >> 3) * plan.outputRows + row) * LANES + (series & 7)]!;
+    return this.out[placeOf(plan.outputRows, row, series)]!;
   }
 }
 

@@ -2,15 +2,19 @@
  * Ten million calls through the door to C: every address stays where it was, and memory does not grow.
  * Run: `bun bench/indicators/soak.ts [calls]`
  */
-import { planIndicators } from "../../src/indicators/plan.ts";
-import { BAR, CLOSE, LANES } from "../../src/market/panel.ts";
+import { lengthOf, planIndicators } from "../../src/indicators/plan.ts";
+import { BAR, CLOSE } from "../../src/market/panel.ts";
 import { addressOf, availableKernels } from "../../src/native.ts";
 import { ALL_KINDS } from "../../tests/indicators/series.ts";
 
 const calls = Number(process.argv[2] ?? 1e7);
 const plan = planIndicators(ALL_KINDS.slice(0, 7));
 const doubles = (length: number) => new Float64Array(new SharedArrayBuffer(length * 8));
-const arrays = [doubles(BAR).fill(100), doubles(plan.stateRows * LANES), doubles(plan.outputRows * LANES)] as const;
+const arrays = [
+  doubles(BAR).fill(100),
+  doubles(lengthOf(plan.stateRows, 1)),
+  doubles(lengthOf(plan.outputRows, 1)),
+] as const;
 const [bars, state, out] = arrays;
 const kernels = availableKernels();
 const kernel = kernels.at(-1)!;

@@ -69,7 +69,7 @@ export function inspectCommand(program: Command): void {
       if (features !== undefined) {
         const strategyOptions = strategyOptionsOf(settings);
         const analysis = { ...indicatorOptions(settings), strategyOptions, kernel: kernel.name };
-        return print(lines(featureLines(input, names, analysis, until)));
+        return print(lines(featureLines(file, input, names, analysis, until)));
       }
       const structureSettings = { sessions: bars.timeframe <= LONGEST_IN_SESSION };
       const shown = options.events
@@ -94,8 +94,9 @@ function lines(rows: readonly object[]): string {
   return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
 }
 
-/** "5m", "4h", "1d": how a chart would name the distance of the bars. */
+/** "5m", "4h", "1d": how a chart would name the distance of the bars; one bar alone (0) has none. */
 export function timeframeText(milliseconds: number): string {
+  if (milliseconds === 0) return "unknown";
   for (const [unit, size] of [
     ["d", 86_400_000],
     ["h", 3_600_000],

@@ -984,13 +984,22 @@ const EXCHANGE_CLIENT = {
     awaits: "the exchange client",
     help: "Use the exchange's test network.",
   },
+  BINANCE_REST_URL: {
+    type: "text",
+    default: "https://fapi.binance.com",
+    help: "Where data commands ask for bars that no archive file has yet.",
+  },
+  BINANCE_ARCHIVE_URL: {
+    type: "text",
+    default: "https://data.binance.vision",
+    help: "Where data download takes Binance's public archive files from.",
+  },
   RATE_LIMIT_REQUESTS: {
     type: "integer",
     min: 1,
     max: 100_000,
     default: 1920,
     unit: "weight/min",
-    awaits: "the exchange client",
     help: "Request weight per minute that may be used.",
   },
   GRADED_CIRCUIT_BREAKER_ENABLED: {

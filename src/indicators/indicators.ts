@@ -1,6 +1,14 @@
 import { BAR, CLOSE, HIGH, LANES, LOW, OPEN, type Panel, STARTS, VOLUME } from "../market/panel.ts";
 import type { Kernel } from "./kernel.ts";
-import { INDICATORS, type IndicatorOutput, type IndicatorPlan, type IndicatorRequest, planIndicators } from "./plan.ts";
+import {
+  INDICATORS,
+  type IndicatorOutput,
+  type IndicatorPlan,
+  type IndicatorRequest,
+  lengthOf,
+  placeOf,
+  planIndicators,
+} from "./plan.ts";
 import { portable } from "./portable.ts";
 
 /**
@@ -10,9 +18,9 @@ import { portable } from "./portable.ts";
 export class Indicators {
   readonly plan: IndicatorPlan;
   readonly kernel: Kernel;
-  /** `[group][state row][8 lanes]`; all of it is the state: a copy continues as the original would. */
+  /** `[block][state row][32 lanes]` (see `placeOf`); all of it is the state: a copy continues as the original would. */
   readonly state: Float64Array<SharedArrayBuffer>;
-  /** `[group][output row][8 lanes]` at the last bar. */
+  /** `[block][output row][32 lanes]` at the last bar. */
   readonly out: Float64Array<SharedArrayBuffer>;
   private readonly panel: Panel;
   private readonly timeframe: number;
@@ -24,8 +32,8 @@ export class Indicators {
     this.panel = panel;
     this.timeframe = timeframe;
     // Explicit buffers, because native kernels take their address.
-    this.state = new Float64Array(new SharedArrayBuffer(panel.groups * plan.stateRows * LANES * 8));
-    this.out = new Float64Array(new SharedArrayBuffer(panel.groups * plan.outputRows * LANES * 8)).fill(Number.NaN);
+    this.state = new Float64Array(new SharedArrayBuffer(lengthOf(plan.stateRows, panel.groups) * 8));
+    this.out = new Float64Array(new SharedArrayBuffer(lengthOf(plan.outputRows, panel.groups) * 8)).fill(Number.NaN);
   }
 
   /** Index of the last bar that was advanced over, -1 before the first. */
@@ -53,7 +61,7 @@ export class Indicators {
 
   /** Value of an output row (see `outputRow`) for a symbol at the last bar; NaN when absent or in warm-up. */
   value(row: number, symbol: number): number {
-    return this.out[((symbol >> 3) * this.plan.outputRows + row) * LANES + (symbol & 7)]!;
+    return this.out[placeOf(this.plan.outputRows, row, symbol)]!;
   }
 
   /** Resets the symbols whose listing begins with this bar. */
@@ -72,8 +80,7 @@ export class Indicators {
   /** Forgets what a symbol has shown. */
   reset(symbol: number): void {
     const rows = this.plan.stateRows;
-    const first = (symbol >> 3) * rows * LANES + (symbol & 7);
-    for (let row = 0; row < rows; row++) this.state[first + row * LANES] = 0;
+    for (let row = 0; row < rows; row++) this.state[placeOf(rows, row, symbol)] = 0;
   }
 }
 
@@ -96,12 +103,12 @@ export function computeIndicators(
   kernel: Kernel = portable,
 ): IndicatorColumns[] {
   const plan = planIndicators(requests);
-  const outputs = plan.outputRows * LANES;
-  // In pieces, because eight lanes of every output of a long series at once would be a lot of memory.
+  const outputs = lengthOf(plan.outputRows, 1);
+  // In pieces, because all lanes of every output of a long series at once would be a lot of memory.
   const length = columns.close.length;
   const piece = length < PIECE ? length : PIECE;
   const bars = new Float64Array(new SharedArrayBuffer(piece * BAR * 8)).fill(Number.NaN);
-  const state = new Float64Array(new SharedArrayBuffer(plan.stateRows * LANES * 8));
+  const state = new Float64Array(new SharedArrayBuffer(lengthOf(plan.stateRows, 1) * 8));
   const out = new Float64Array(new SharedArrayBuffer(piece * outputs * 8));
   const rows = Array.from({ length: plan.outputRows }, () => new Float64Array(length));
   for (let first = 0; first < length; first += piece) {
@@ -115,7 +122,7 @@ export function computeIndicators(
     }
     kernel.run(plan, bars, 0, 0, 1, count, state, out, "all");
     for (let row = 0; row < plan.outputRows; row++) {
-      for (let i = 0; i < count; i++) rows[row]![first + i] = out[i * outputs + row * LANES]!;
+      for (let i = 0; i < count; i++) rows[row]![first + i] = out[i * outputs + placeOf(plan.outputRows, row, 0)]!;
     }
   }
   return plan.steps.map((step) =>

@@ -11,8 +11,8 @@ export interface Kernel {
   readonly name: KernelName;
   /**
    * @param bars memory that holds the bars; bar of group g: 40 doubles at `offset + g * stride` (see Panel)
-   * @param state `groups` × `plan.stateRows` × 8 doubles, changed in place
-   * @param out `groups` × `plan.outputRows` × 8 doubles, all overwritten; NaN where absent or in warm-up
+   * @param state `lengthOf(plan.stateRows, groups)` doubles, changed in place
+   * @param out `lengthOf(plan.outputRows, groups)` doubles, those of the groups overwritten; NaN where absent or in warm-up
    * @throws RangeError when a length does not fit (kernels that leave the sandbox of the language)
    */
   step(
@@ -28,7 +28,7 @@ export interface Kernel {
   /**
    * Many bars at once: what a loop over `step` gives. Bars of a group follow each other every 40 doubles.
    *
-   * @param rows outputs that are wanted: one set per bar, at `bar * groups * plan.outputRows * 8`, or the last only
+   * @param rows outputs that are wanted: one set per bar, at `bar * lengthOf(plan.outputRows, groups)`, or the last only
    */
   run(
     plan: IndicatorPlan,

@@ -1,3 +1,5 @@
+import { LANES } from "../market/panel.ts";
+
 /**
  * The indicators there are, with their parameters and outputs. All parameters but `deviations` (population standard
  * deviations) are numbers of bars.
@@ -42,8 +44,10 @@ export function minimumOf(parameter: Exclude<IndicatorParameter, "deviations">):
 }
 
 /**
- * What a kernel computes at each bar, laid out in rows of eight lanes. Per group of eight symbols the state is
- * `stateRows` rows and the outputs are `outputRows` rows.
+ * What a kernel computes at each bar, laid out in rows of 32 lanes: four groups of eight symbols side by side are a
+ * block, and per block, a last one that is not full included, the state is `stateRows` rows and the outputs are
+ * `outputRows` rows (see `lengthOf` and `placeOf`). In one bar a few of these rows are touched here and there, and
+ * memory gives four neighbouring lines of a row in clearly less time than four single ones.
  *
  * Rows 0 to 3 of the state are common: bars that the lane has seen, and close, high and low of the last of them. Then
  * come the rings of the windows, and what each step keeps for itself. State that is all zero is the state before a
@@ -51,7 +55,9 @@ export function minimumOf(parameter: Exclude<IndicatorParameter, "deviations">):
  */
 export interface IndicatorPlan {
   readonly requests: readonly IndicatorRequest[];
+  /** All windows, in the order of their ladders. */
   readonly windows: readonly Window[];
+  readonly ladders: readonly Ladder[];
   readonly steps: readonly PlanStep[];
   readonly stateRows: number;
   readonly outputRows: number;
@@ -73,13 +79,8 @@ export type WindowSource = (typeof WINDOW_SOURCES)[number];
 
 /**
  * The last `period` values of a source (`turnover` is volume · (high + low + close)), shared by all steps that look at
- * them: rings from row `rings` of the state on, and from row `result` of the results on what the steps need.
- *
- * Not the values are kept, but what is known of the last 1, 2, 4 … of them, each in a ring that reaches as far back as
- * it is looked at: the last 2n are the last n and, n bars ago, the last n before them. Any number of values is a few
- * such blocks side by side, or two that overlap where that is allowed. So a window costs as many operations as its
- * period has binary digits, and nothing is ever taken away from a sum, which would drift. All rings together have about
- * as many rows as the window has values.
+ * them. From row `result` of the results on is what the steps need. It is put together from the rings of its ladder,
+ * which begin at row `rings` of the state.
  */
 export interface Window {
   readonly source: WindowSource;
@@ -105,6 +106,48 @@ export function ringRows(n: number): number {
   return largest - 1 + ringLength(n - largest);
 }
 
+/**
+ * The windows over one source, the shortest first, and the rings that they share.
+ *
+ * Not the values are kept, but what is known of the last 1, 2, 4 … of them, each in a ring that reaches as far back as
+ * it is looked at: the last 2n are the last n and, n bars ago, the last n before them. Any number of values is a few
+ * such blocks side by side, or two that overlap where that is allowed. So a window costs as many operations as its
+ * period has binary digits, and nothing is ever taken away from a sum, which would drift. All rings together have about
+ * as many rows as the longest window has values; a shorter one reads them in passing.
+ *
+ * What a bar costs is above all the rows it writes, so nothing is kept twice: the last single close, high or low is in
+ * the common rows, and single values have no squares.
+ */
+export interface Ladder {
+  readonly source: WindowSource;
+  readonly windows: readonly Window[];
+  readonly longest: number;
+  /** The ring of blocks of n values begins at row `rings + n - 1`, of one value at row `last`. */
+  readonly rings: number;
+  readonly last: number;
+  /** Rows from a ring of sums, of two values or more, to the ring of squares; 0 without such rings. */
+  readonly beside: number;
+}
+
+/** Rows of the state from `first` on that a ladder has for itself. */
+function ladderRows(source: WindowSource, longest: number): number {
+  if (source === "volume" || source === "turnover") return ringRows(longest);
+  return (ringRows(longest) - 1) * (source === "close" ? 2 : 1);
+}
+
+function ladderOf(source: WindowSource, windows: readonly Window[], longest: number, first: number): Ladder {
+  const last = LAST_OF[source];
+  const rings = last === undefined ? first : first - 1;
+  return {
+    source,
+    windows,
+    longest,
+    rings,
+    last: last ?? first,
+    beside: source === "close" ? ringRows(longest) - 1 : 0,
+  };
+}
+
 /** One request with its places: `state` and `output` are its first rows. What a kind does not have is 0. */
 export interface PlanStep {
   readonly kind: IndicatorKind;
@@ -122,6 +165,21 @@ export interface PlanStep {
   /** First rows of the results of its windows. */
   readonly firstWindow: number;
   readonly secondWindow: number;
+  /** Of a stochastic: what it smooths with, from its state on; their means are in row SMOOTHED. */
+  readonly smoothing: readonly Ladder[];
+}
+
+/** Lanes of a row of state or outputs: four groups side by side. */
+export const ROW = 4 * LANES;
+
+/** Doubles of `rows` rows of state or outputs of as many groups. */
+export function lengthOf(rows: number, groups: number): number {
+  return Math.ceil(groups / 4) * rows * ROW;
+}
+
+/** Where the lane of a symbol is in row `row` of `rows`. */
+export function placeOf(rows: number, row: number, symbol: number): number {
+  return (Math.floor(symbol / ROW) * rows + row) * ROW + (symbol % ROW);
 }
 
 /** Common rows of the state. */
@@ -131,8 +189,14 @@ export const LAST_HIGH = 2;
 export const LAST_LOW = 3;
 const COMMON_ROWS = 4;
 
+/** Where the last value of a source is kept for everyone. */
+const LAST_OF: Readonly<Partial<Record<WindowSource, number>>> = { close: LAST_CLOSE, high: LAST_HIGH, low: LAST_LOW };
+
+/** A row of results beyond those of the windows. */
+export const SMOOTHED = MAX_RESULT_ROWS;
+
 /** Counts up with every change of the table, the numbers or the meaning of a row. */
-export const TABLE_VERSION = 2;
+export const TABLE_VERSION = 3;
 export const STEP_KINDS = Object.keys(INDICATORS) as readonly IndicatorKind[];
 
 /** Lays requests out in the order given. @throws RangeError for a parameter out of bounds. */
@@ -144,23 +208,29 @@ export function planIndicators(requests: readonly IndicatorRequest[]): Indicator
     return rows - count;
   };
 
-  const windows = new Map<string, Window>();
+  const ladders: Ladder[] = [];
   let resultRows = 0;
-  for (const request of requests) {
-    if (!("period" in request)) continue;
-    const { period } = request;
-    for (const source of SOURCES[request.kind]) {
-      const name = `${source}:${period}`;
-      if (windows.has(name)) continue;
-      const rings = take(ringRows(period) * (source === "close" ? 2 : 1));
-      windows.set(name, { source, period, rings, result: resultRows, weight: 1 / period });
-      resultRows += RESULT_ROWS[source];
-    }
+  for (const source of WINDOW_SOURCES) {
+    const periods = requests.flatMap((request) =>
+      "period" in request && SOURCES[request.kind].includes(source) ? [request.period] : [],
+    );
+    const ascending = [...new Set(periods)].sort((a, b) => a - b);
+    const longest = ascending.at(-1);
+    if (longest === undefined) continue;
+    const rings = take(ladderRows(source, longest));
+    const windows = ascending.map((period, i): Window => {
+      const result = resultRows + i * RESULT_ROWS[source];
+      return { source, period, rings, result, weight: 1 / period };
+    });
+    resultRows += ascending.length * RESULT_ROWS[source];
+    ladders.push(ladderOf(source, windows, longest, rings));
   }
-  if (resultRows > MAX_RESULT_ROWS) throw new RangeError(`${windows.size} windows at once are too many`);
+  const windows = ladders.flatMap((ladder) => ladder.windows);
+  if (resultRows > MAX_RESULT_ROWS) throw new RangeError(`${windows.length} windows at once are too many`);
   const windowOf = (request: IndicatorRequest, place: number) => {
     const source = SOURCES[request.kind][place];
-    return source === undefined || !("period" in request) ? 0 : windows.get(`${source}:${request.period}`)!.result;
+    if (source === undefined || !("period" in request)) return 0;
+    return windows.find((window) => window.source === source && window.period === request.period)!.result;
   };
 
   let outputRows = 0;
@@ -170,6 +240,7 @@ export function planIndicators(requests: readonly IndicatorRequest[]): Indicator
     const weight = kind === "ema" || kind === "macd" ? emaWeight : wilderWeight;
     const output = outputRows;
     outputRows += INDICATORS[kind].outputs.length;
+    const state = take(ownRows(request));
     return {
       kind,
       period,
@@ -179,13 +250,16 @@ export function planIndicators(requests: readonly IndicatorRequest[]): Indicator
       weight: weight(period),
       secondWeight: weight(second),
       thirdWeight: weight(third),
-      state: take(ownRows(request)),
+      state,
       output,
       firstWindow: windowOf(request, 0),
       secondWindow: windowOf(request, 1),
+      smoothing: kind === "stochastic" ? [smoother(second, state), smoother(third, state + ringRows(second))] : [],
     };
   });
-  const layout = { requests, windows: [...windows.values()], steps, stateRows: rows, outputRows, resultRows };
+  // An odd number of rows, so that the same rows of neighbouring blocks do not fall into the same sets of the cache.
+  const stateRows = rows % 2 === 0 ? rows + 1 : rows;
+  const layout = { requests, ladders, windows, steps, stateRows, outputRows, resultRows };
   return { ...layout, ...tablesOf(layout) };
 }
 
@@ -268,6 +342,11 @@ function ownRows(request: IndicatorRequest): number {
     default:
       return 0;
   }
+}
+
+function smoother(period: number, rings: number): Ladder {
+  const window: Window = { source: "volume", period, rings, result: SMOOTHED, weight: 1 / period };
+  return ladderOf("volume", [window], period, rings);
 }
 
 function emaWeight(period: number): number {

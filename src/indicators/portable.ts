@@ -6,12 +6,14 @@ import {
   LAST_CLOSE,
   LAST_HIGH,
   LAST_LOW,
-  MAX_RESULT_ROWS,
+  type Ladder,
+  lengthOf,
   type PlanStep,
+  placeOf,
+  ROW,
   ringLength,
-  ringRows,
   SEEN,
-  type Window,
+  SMOOTHED,
 } from "./plan.ts";
 
 /**
@@ -28,7 +30,7 @@ import {
  * it would otherwise decay into denormals in a market that stands still, and denormals are many times slower. A NaN or Inf that gets into
  * recursive state stays there until the lane is reset.
  *
- * Windowed indicators put their window together anew at every bar, from blocks of 1, 2, 4 … values (see Window), and so
+ * Windowed indicators put their window together anew at every bar, from blocks of 1, 2, 4 … values (see Ladder), and so
  * do not drift. Where a block lies in its ring follows from the number of bars that the lane has seen. A window that
  * several steps look at is kept and computed once, before all steps.
  */
@@ -36,15 +38,15 @@ export const portable: Kernel = {
   name: "portable",
   step(plan, bars, offset, stride, groups, state, out) {
     for (let group = 0; group < groups; group++) {
-      const common = group * plan.stateRows * LANES;
-      advance(plan, bars, offset + group * stride, state, common, out, group * plan.outputRows * LANES);
+      const common = placeOf(plan.stateRows, 0, group * LANES);
+      advance(plan, bars, offset + group * stride, state, common, out, placeOf(plan.outputRows, 0, group * LANES));
     }
   },
   run(plan, bars, offset, stride, groups, count, state, out, rows) {
-    const each = rows === "all" ? groups * plan.outputRows * LANES : 0;
+    const each = rows === "all" ? lengthOf(plan.outputRows, groups) : 0;
     for (let group = 0; group < groups; group++) {
-      const common = group * plan.stateRows * LANES;
-      const to = group * plan.outputRows * LANES;
+      const common = placeOf(plan.stateRows, 0, group * LANES);
+      const to = placeOf(plan.outputRows, 0, group * LANES);
       for (let i = 0; i < count; i++) {
         advance(plan, bars, offset + group * stride + i * BAR, state, common, out, to + i * each);
       }
@@ -62,10 +64,10 @@ function advance(
   out: Float64Array,
   outputs: number,
 ): void {
-  for (const window of plan.windows) look(window, bars, bar, state, common);
+  for (const ladder of plan.ladders) look(ladder, bars, bar, state, common);
   for (const step of plan.steps) {
-    const own = common + step.state * LANES;
-    const to = outputs + step.output * LANES;
+    const own = common + step.state * ROW;
+    const to = outputs + step.output * ROW;
     switch (step.kind) {
       case "ema":
         ema(step, bars, bar, state, common, own, out, to);
@@ -95,7 +97,7 @@ function advance(
         macd(step, bars, bar, state, common, own, out, to);
         break;
       case "stochastic":
-        stochastic(step, bars, bar, state, common, own, out, to);
+        stochastic(step, bars, bar, state, common, out, to);
         break;
       case "highest":
       case "lowest":
@@ -125,11 +127,11 @@ function remember(plan: IndicatorPlan, bars: Float64Array, bar: number, state: F
   for (let lane = 0; lane < LANES; lane++) {
     const close = bars[bar + CLOSE + lane]!;
     if (Number.isNaN(close)) continue;
-    const age = state[common + SEEN * LANES + lane]!;
-    state[common + SEEN * LANES + lane] = age + 1;
-    state[common + LAST_CLOSE * LANES + lane] = close;
-    state[common + LAST_HIGH * LANES + lane] = bars[bar + HIGH + lane]!;
-    state[common + LAST_LOW * LANES + lane] = bars[bar + LOW + lane]!;
+    const age = state[common + SEEN * ROW + lane]!;
+    state[common + SEEN * ROW + lane] = age + 1;
+    state[common + LAST_CLOSE * ROW + lane] = close;
+    state[common + LAST_HIGH * ROW + lane] = bars[bar + HIGH + lane]!;
+    state[common + LAST_LOW * ROW + lane] = bars[bar + LOW + lane]!;
     if (age % SETTLING === SETTLING - 1) settle(plan, state, common + lane);
   }
 }
@@ -145,42 +147,43 @@ function settle(plan: IndicatorPlan, state: Float64Array, lane: number): void {
   for (const step of plan.steps) {
     const rows = DECAYING[step.kind] ?? 0;
     for (let row = step.state; row < step.state + rows; row++) {
-      state[lane + row * LANES] = flush(state[lane + row * LANES]!);
+      state[lane + row * ROW] = flush(state[lane + row * ROW]!);
     }
   }
 }
 
 /** What the windows give to the steps of the same bar: rows of eight lanes. */
-const results = new Float64Array(MAX_RESULT_ROWS * LANES);
+const results = new Float64Array((SMOOTHED + 1) * LANES);
 
-/** Takes the bar into a window and computes what the steps need of it. */
-function look(window: Window, bars: Float64Array, bar: number, state: Float64Array, common: number): void {
-  const { source, period } = window;
-  const rings = common + window.rings * LANES;
+/** Takes the bar into the rings of a ladder and computes what the steps need of its windows. */
+function look(ladder: Ladder, bars: Float64Array, bar: number, state: Float64Array, common: number): void {
+  const { source, windows } = ladder;
   for (let lane = 0; lane < LANES; lane++) {
     const close = bars[bar + CLOSE + lane]!;
     if (Number.isNaN(close)) continue;
-    const age = state[common + SEEN * LANES + lane]!;
+    const age = state[common + SEEN * ROW + lane]!;
     const volume = bars[bar + VOLUME + lane]!;
     const high = bars[bar + HIGH + lane]!;
     const low = bars[bar + LOW + lane]!;
-    const result = window.result * LANES + lane;
     switch (source) {
       case "close":
-        results[result] = average(state, rings + lane, age, period, close, rings + ringRows(period) * LANES + lane);
-        results[result + LANES] = Math.sqrt(squares * window.weight);
+        average(ladder, state, common + lane, age, close, lane);
+        for (const { result, weight } of windows) {
+          const squares = (result + 1) * LANES + lane;
+          results[squares] = Math.sqrt(results[squares]! * weight);
+        }
         break;
       case "volume":
-        results[result] = average(state, rings + lane, age, period, volume);
+        average(ladder, state, common + lane, age, volume, lane);
         break;
       case "high":
-        results[result] = highest(state, rings + lane, age, period, high);
+        highest(ladder, state, common + lane, age, high, lane);
         break;
       case "low":
-        results[result] = lowest(state, rings + lane, age, period, low);
+        lowest(ladder, state, common + lane, age, low, lane);
         break;
       case "turnover":
-        results[result] = average(state, rings + lane, age, period, volume * (high + low + close));
+        average(ladder, state, common + lane, age, volume * (high + low + close), lane);
         break;
       default:
         source satisfies never;
@@ -188,85 +191,119 @@ function look(window: Window, bars: Float64Array, bar: number, state: Float64Arr
   }
 }
 
-/** The second result of `average`: the sum of squared distances from the mean. */
-let squares = 0;
-
 /**
- * Takes x into the rings of a lane and gives the mean of the last n values; with rings for them, `squares` as well.
+ * Takes x into the rings of a lane and gives the mean of the last values to each window's result; with rings for them,
+ * the sum of their squared distances from it to the result after that.
  * The rings hold sums of 1, 2, 4 … values, and sums of squared distances from their mean.
  * Two blocks are joined by their means and sums of squares (Chan, Golub, LeVeque, "Updating Formulae and a Pairwise
  * Algorithm for Computing Sample Variances", 1979): what is added is never negative, and a flat window is exact.
  */
-function average(state: Float64Array, rings: number, age: number, n: number, x: number, beside = -1): number {
-  let mean = x;
-  let block = 0;
-  squares = 0;
-  let taken = 0;
-  let ring = 0;
+function average(ladder: Ladder, state: Float64Array, first: number, age: number, x: number, lane: number): void {
+  const { windows, longest, rings, last, beside } = ladder;
+  const count = windows.length;
+  let squares = 0;
   for (let size = 1; ; size *= 2) {
-    const largest = size > n - size;
-    const length = largest ? ringLength(n - size) : size;
-    if ((n & size) !== 0) {
+    const largest = size > longest - size;
+    const length = largest ? ringLength(longest - size) : size;
+    const ring = rings + size - 1;
+    for (let i = 0; i < count; i++) {
+      const window = windows[i]!;
+      const period = window.period;
+      if ((period & size) === 0) continue;
+      const result = window.result;
+      const to = result * LANES + lane;
+      const taken = period & (size - 1);
       if (taken === 0) {
-        mean = x / size;
-        squares = block;
-      } else {
-        const at = (ring + ((age - taken) & (length - 1))) * LANES;
-        const share = size / (taken + size);
-        const distance = state[rings + at]! / size - mean;
-        mean += distance * share;
-        if (beside >= 0) squares = squares + state[beside + at]! + distance * distance * (taken * share);
+        results[to] = x / size;
+        if (beside > 0) results[to + LANES] = squares;
+        continue;
       }
-      taken += size;
+      const at = first + (ring + ((age - taken) & (length - 1))) * ROW;
+      const share = size / (taken + size);
+      const mean = results[to]!;
+      const distance = state[at]! / size - mean;
+      results[to] = mean + distance * share;
+      if (beside === 0) continue;
+      const older = state[at + beside * ROW]!;
+      results[to + LANES] = results[to + LANES]! + older + distance * distance * (taken * share);
     }
-    const at = (ring + (age & (length - 1))) * LANES;
+    const at = first + (size === 1 ? last : ring + (age & (length - 1))) * ROW;
     if (largest) {
       if (length > 0) {
-        state[rings + at] = x;
-        if (beside >= 0) state[beside + at] = block;
+        state[at] = x;
+        if (beside > 0) state[at + beside * ROW] = squares;
       }
-      return mean;
+      return;
     }
-    const older = state[rings + at]!;
-    state[rings + at] = x;
-    if (beside >= 0) {
+    const older = state[at]!;
+    // The common rows are for everyone to read until the bar is over.
+    if (size > 1 || last === rings) state[at] = x;
+    if (beside > 0) {
       const distance = older - x;
-      const before = state[beside + at]!;
-      state[beside + at] = block;
-      block = block + before + distance * distance * (0.5 / size);
+      const between = distance * distance * (0.5 / size);
+      if (size > 1) {
+        const before = state[at + beside * ROW]!;
+        state[at + beside * ROW] = squares;
+        squares = squares + before + between;
+      } else {
+        squares = between;
+      }
     }
     x += older;
-    ring += size;
   }
 }
 
-/** Takes x into the rings of a lane and gives the largest of the last n values. */
-function highest(state: Float64Array, rings: number, age: number, n: number, x: number): number {
+/** Takes x into the rings of a lane and gives the largest of the last values to each window's result. */
+function highest(ladder: Ladder, state: Float64Array, first: number, age: number, x: number, lane: number): void {
+  const { windows, longest, rings, last } = ladder;
+  const count = windows.length;
   for (let size = 1; ; size *= 2) {
-    const left = n - size;
-    const largest = size > left;
-    const length = largest ? ringLength(left) : size;
-    if (length === 0) return x;
-    const older = state[rings + ((age - (largest ? left : size)) & (length - 1)) * LANES]!;
-    state[rings + (age & (length - 1)) * LANES] = x;
+    const largest = size > longest - size;
+    const length = largest ? ringLength(longest - size) : size;
+    const ring = rings + size - 1;
+    for (let i = 0; i < count; i++) {
+      const window = windows[i]!;
+      const lag = window.period - size;
+      if (lag < 0 || lag >= size) continue;
+      const result = window.result;
+      results[result * LANES + lane] =
+        lag === 0 ? x : above(state[first + (ring + ((age - lag) & (length - 1))) * ROW]!, x);
+    }
+    const at = first + (size === 1 ? last : ring + (age & (length - 1))) * ROW;
+    if (largest) {
+      if (length > 0) state[at] = x;
+      return;
+    }
+    const older = state[at]!;
+    if (size > 1) state[at] = x;
     x = above(older, x);
-    if (largest) return x;
-    rings += size * LANES;
   }
 }
 
-/** Takes x into the rings of a lane and gives the smallest of the last n values. */
-function lowest(state: Float64Array, rings: number, age: number, n: number, x: number): number {
+/** Takes x into the rings of a lane and gives the smallest of the last values to each window's result. */
+function lowest(ladder: Ladder, state: Float64Array, first: number, age: number, x: number, lane: number): void {
+  const { windows, longest, rings, last } = ladder;
+  const count = windows.length;
   for (let size = 1; ; size *= 2) {
-    const left = n - size;
-    const largest = size > left;
-    const length = largest ? ringLength(left) : size;
-    if (length === 0) return x;
-    const older = state[rings + ((age - (largest ? left : size)) & (length - 1)) * LANES]!;
-    state[rings + (age & (length - 1)) * LANES] = x;
+    const largest = size > longest - size;
+    const length = largest ? ringLength(longest - size) : size;
+    const ring = rings + size - 1;
+    for (let i = 0; i < count; i++) {
+      const window = windows[i]!;
+      const lag = window.period - size;
+      if (lag < 0 || lag >= size) continue;
+      const result = window.result;
+      results[result * LANES + lane] =
+        lag === 0 ? x : below(state[first + (ring + ((age - lag) & (length - 1))) * ROW]!, x);
+    }
+    const at = first + (size === 1 ? last : ring + (age & (length - 1))) * ROW;
+    if (largest) {
+      if (length > 0) state[at] = x;
+      return;
+    }
+    const older = state[at]!;
+    if (size > 1) state[at] = x;
     x = below(older, x);
-    if (largest) return x;
-    rings += size * LANES;
   }
 }
 
@@ -307,7 +344,7 @@ function ema(
       out[to + lane] = Number.NaN;
       continue;
     }
-    const seen = state[common + SEEN * LANES + lane]!;
+    const seen = state[common + SEEN * ROW + lane]!;
     const average = exponential(state[own + lane]!, close, seen, n, weight);
     state[own + lane] = average;
     out[to + lane] = seen >= n - 1 ? average : Number.NaN;
@@ -332,16 +369,16 @@ function rsi(
   const weight = step.weight;
   for (let lane = 0; lane < LANES; lane++) {
     const close = bars[bar + CLOSE + lane]!;
-    const seen = state[common + SEEN * LANES + lane]!;
+    const seen = state[common + SEEN * ROW + lane]!;
     if (Number.isNaN(close) || seen === 0) {
       out[to + lane] = Number.NaN;
       continue;
     }
-    const change = close - state[common + LAST_CLOSE * LANES + lane]!;
+    const change = close - state[common + LAST_CLOSE * ROW + lane]!;
     const gain = wilder(state[own + lane]!, rise(change), seen, n, weight);
-    const loss = wilder(state[own + LANES + lane]!, rise(0 - change), seen, n, weight);
+    const loss = wilder(state[own + ROW + lane]!, rise(0 - change), seen, n, weight);
     state[own + lane] = gain;
-    state[own + LANES + lane] = loss;
+    state[own + ROW + lane] = loss;
     const movement = gain + loss;
     out[to + lane] = seen < n ? Number.NaN : movement === 0 ? 0 : 100 * (gain / movement);
   }
@@ -362,12 +399,12 @@ function atr(
   const weight = step.weight;
   for (let lane = 0; lane < LANES; lane++) {
     const close = bars[bar + CLOSE + lane]!;
-    const seen = state[common + SEEN * LANES + lane]!;
+    const seen = state[common + SEEN * ROW + lane]!;
     if (Number.isNaN(close) || seen === 0) {
       out[to + lane] = Number.NaN;
       continue;
     }
-    const range = rangeOf(bars, bar + lane, state[common + LAST_CLOSE * LANES + lane]!);
+    const range = rangeOf(bars, bar + lane, state[common + LAST_CLOSE * ROW + lane]!);
     const average = wilder(state[own + lane]!, range, seen, n, weight);
     state[own + lane] = average;
     out[to + lane] = seen < n ? Number.NaN : average;
@@ -395,18 +432,18 @@ function adx(
   const rest = 1 - weight;
   for (let lane = 0; lane < LANES; lane++) {
     const close = bars[bar + CLOSE + lane]!;
-    const seen = state[common + SEEN * LANES + lane]!;
+    const seen = state[common + SEEN * ROW + lane]!;
     if (Number.isNaN(close) || seen === 0) {
       out[to + lane] = Number.NaN;
-      out[to + LANES + lane] = Number.NaN;
-      out[to + 2 * LANES + lane] = Number.NaN;
+      out[to + ROW + lane] = Number.NaN;
+      out[to + 2 * ROW + lane] = Number.NaN;
       continue;
     }
-    const up = rise(bars[bar + HIGH + lane]! - state[common + LAST_HIGH * LANES + lane]!);
-    const down = rise(state[common + LAST_LOW * LANES + lane]! - bars[bar + LOW + lane]!);
+    const up = rise(bars[bar + HIGH + lane]! - state[common + LAST_HIGH * ROW + lane]!);
+    const down = rise(state[common + LAST_LOW * ROW + lane]! - bars[bar + LOW + lane]!);
     let plus = state[own + lane]!;
-    let minus = state[own + LANES + lane]!;
-    let range = state[own + 2 * LANES + lane]!;
+    let minus = state[own + ROW + lane]!;
+    let range = state[own + 2 * ROW + lane]!;
     if (seen >= n) {
       plus *= rest;
       minus *= rest;
@@ -414,28 +451,28 @@ function adx(
     }
     plus += up > down ? up : 0;
     minus += down > up ? down : 0;
-    range += rangeOf(bars, bar + lane, state[common + LAST_CLOSE * LANES + lane]!);
+    range += rangeOf(bars, bar + lane, state[common + LAST_CLOSE * ROW + lane]!);
     state[own + lane] = plus;
-    state[own + LANES + lane] = minus;
-    state[own + 2 * LANES + lane] = range;
+    state[own + ROW + lane] = minus;
+    state[own + 2 * ROW + lane] = range;
     if (seen < n) {
       out[to + lane] = Number.NaN;
-      out[to + LANES + lane] = Number.NaN;
-      out[to + 2 * LANES + lane] = Number.NaN;
+      out[to + ROW + lane] = Number.NaN;
+      out[to + 2 * ROW + lane] = Number.NaN;
       continue;
     }
-    out[to + LANES + lane] = range === 0 ? 0 : plus * (100 / range);
-    out[to + 2 * LANES + lane] = range === 0 ? 0 : minus * (100 / range);
+    out[to + ROW + lane] = range === 0 ? 0 : plus * (100 / range);
+    out[to + 2 * ROW + lane] = range === 0 ? 0 : minus * (100 / range);
 
     const movement = plus + minus;
     const difference = Math.abs(plus - minus);
-    let average = state[own + 3 * LANES + lane]!;
+    let average = state[own + 3 * ROW + lane]!;
     if (movement !== 0) {
       const directional = 100 * (difference / movement);
       average = seen < 2 * n ? average + directional : average + weight * (directional - average);
     }
     if (seen === 2 * n - 1) average /= n;
-    state[own + 3 * LANES + lane] = average;
+    state[own + 3 * ROW + lane] = average;
     out[to + lane] = seen < 2 * n - 1 ? Number.NaN : average;
   }
 }
@@ -457,7 +494,7 @@ function windowResult(
   const result = (step.firstWindow + place) * LANES;
   for (let lane = 0; lane < LANES; lane++) {
     const absent = Number.isNaN(bars[bar + CLOSE + lane]!);
-    const known = state[common + SEEN * LANES + lane]! >= step.period - 1 && !absent;
+    const known = state[common + SEEN * ROW + lane]! >= step.period - 1 && !absent;
     out[to + lane] = known ? results[result + lane]! : Number.NaN;
   }
 }
@@ -475,12 +512,12 @@ function bollinger(
   const mean = step.firstWindow * LANES;
   for (let lane = 0; lane < LANES; lane++) {
     const absent = Number.isNaN(bars[bar + CLOSE + lane]!);
-    const known = state[common + SEEN * LANES + lane]! >= step.period - 1 && !absent;
+    const known = state[common + SEEN * ROW + lane]! >= step.period - 1 && !absent;
     const middle = results[mean + lane]!;
     const width = step.deviations * results[mean + LANES + lane]!;
     out[to + lane] = known ? middle + width : Number.NaN;
-    out[to + LANES + lane] = known ? middle : Number.NaN;
-    out[to + 2 * LANES + lane] = known ? middle - width : Number.NaN;
+    out[to + ROW + lane] = known ? middle : Number.NaN;
+    out[to + 2 * ROW + lane] = known ? middle - width : Number.NaN;
   }
 }
 
@@ -500,7 +537,7 @@ function volumeRatio(
   const mean = step.firstWindow * LANES;
   for (let lane = 0; lane < LANES; lane++) {
     const absent = Number.isNaN(bars[bar + CLOSE + lane]!);
-    const known = state[common + SEEN * LANES + lane]! >= step.period - 1 && !absent;
+    const known = state[common + SEEN * ROW + lane]! >= step.period - 1 && !absent;
     const average = results[mean + lane]!;
     out[to + lane] = !known ? Number.NaN : average === 0 ? 0 : bars[bar + VOLUME + lane]! / average;
   }
@@ -522,7 +559,7 @@ function vwap(
 ): void {
   for (let lane = 0; lane < LANES; lane++) {
     const close = bars[bar + CLOSE + lane]!;
-    const known = state[common + SEEN * LANES + lane]! >= step.period - 1 && !Number.isNaN(close);
+    const known = state[common + SEEN * ROW + lane]! >= step.period - 1 && !Number.isNaN(close);
     const typical = (bars[bar + HIGH + lane]! + bars[bar + LOW + lane]! + close) / 3;
     const turnover = results[step.firstWindow * LANES + lane]!;
     const volume = results[step.secondWindow * LANES + lane]!;
@@ -550,9 +587,9 @@ function obv(
       continue;
     }
     const volume = bars[bar + VOLUME + lane]!;
-    const last = state[common + LAST_CLOSE * LANES + lane]!;
+    const last = state[common + LAST_CLOSE * ROW + lane]!;
     const before = state[own + lane]!;
-    const first = state[common + SEEN * LANES + lane] === 0;
+    const first = state[common + SEEN * ROW + lane] === 0;
     const balance = first || close > last ? before + volume : close < last ? before - volume : before;
     state[own + lane] = balance;
     out[to + lane] = balance;
@@ -579,25 +616,25 @@ function macd(
     const close = bars[bar + CLOSE + lane]!;
     if (Number.isNaN(close)) {
       out[to + lane] = Number.NaN;
-      out[to + LANES + lane] = Number.NaN;
-      out[to + 2 * LANES + lane] = Number.NaN;
+      out[to + ROW + lane] = Number.NaN;
+      out[to + 2 * ROW + lane] = Number.NaN;
       continue;
     }
     // Bars after the first that counts for the fast average, for the slow one, and for the signal.
-    const seen = state[common + SEEN * LANES + lane]!;
+    const seen = state[common + SEEN * ROW + lane]!;
     const fastSeen = seen - (slow - fast);
     const signalSeen = seen - (slow - 1);
     const fastAverage = exponential(state[own + lane]!, close, fastSeen, fast, step.weight);
-    const slowAverage = exponential(state[own + LANES + lane]!, close, seen, slow, step.secondWeight);
+    const slowAverage = exponential(state[own + ROW + lane]!, close, seen, slow, step.secondWeight);
     const line = fastAverage - slowAverage;
-    const signal = exponential(state[own + 2 * LANES + lane]!, line, signalSeen, smoothing, step.thirdWeight);
+    const signal = exponential(state[own + 2 * ROW + lane]!, line, signalSeen, smoothing, step.thirdWeight);
     state[own + lane] = fastAverage;
-    state[own + LANES + lane] = slowAverage;
-    state[own + 2 * LANES + lane] = signal;
+    state[own + ROW + lane] = slowAverage;
+    state[own + 2 * ROW + lane] = signal;
     const known = signalSeen >= smoothing - 1;
     out[to + lane] = known ? line : Number.NaN;
-    out[to + LANES + lane] = known ? signal : Number.NaN;
-    out[to + 2 * LANES + lane] = known ? line - signal : Number.NaN;
+    out[to + ROW + lane] = known ? signal : Number.NaN;
+    out[to + 2 * ROW + lane] = known ? line - signal : Number.NaN;
   }
 }
 
@@ -613,7 +650,6 @@ function stochastic(
   bar: number,
   state: Float64Array,
   common: number,
-  own: number,
   out: Float64Array,
   to: number,
 ): void {
@@ -622,18 +658,20 @@ function stochastic(
     const close = bars[bar + CLOSE + lane]!;
     if (Number.isNaN(close)) {
       out[to + lane] = Number.NaN;
-      out[to + LANES + lane] = Number.NaN;
+      out[to + ROW + lane] = Number.NaN;
       continue;
     }
-    const age = state[common + SEEN * LANES + lane]!;
+    const age = state[common + SEEN * ROW + lane]!;
     const low = results[step.secondWindow * LANES + lane]!;
     const range = results[step.firstWindow * LANES + lane]! - low;
     const place = range === 0 ? 0 : 100 * ((close - low) / range);
-    const k = average(state, own + lane, age, slowing, place);
-    const d = average(state, own + ringRows(slowing) * LANES + lane, age, smoothing, k);
+    average(step.smoothing[0]!, state, common + lane, age, place, lane);
+    const k = results[SMOOTHED * LANES + lane]!;
+    average(step.smoothing[1]!, state, common + lane, age, k, lane);
+    const d = results[SMOOTHED * LANES + lane]!;
     const known = age >= period + slowing + smoothing - 3;
     out[to + lane] = known ? k : Number.NaN;
-    out[to + LANES + lane] = known ? d : Number.NaN;
+    out[to + ROW + lane] = known ? d : Number.NaN;
   }
 }
 
@@ -655,9 +693,9 @@ function trueRange(
 ): void {
   for (let lane = 0; lane < LANES; lane++) {
     const close = bars[bar + CLOSE + lane]!;
-    const first = state[common + SEEN * LANES + lane]! === 0;
+    const first = state[common + SEEN * ROW + lane]! === 0;
     out[to + lane] =
-      Number.isNaN(close) || first ? Number.NaN : rangeOf(bars, bar + lane, state[common + LAST_CLOSE * LANES + lane]!);
+      Number.isNaN(close) || first ? Number.NaN : rangeOf(bars, bar + lane, state[common + LAST_CLOSE * ROW + lane]!);
   }
 }
 

@@ -43,9 +43,11 @@ const MINUTE_5 = TIMEFRAMES["5m"];
  * Bars shorter than 5m give a line per 5m, others a line each. What needs a shorter timeframe than the file has, other
  * symbols or funding is missing. The bars' times must lie on the grid of their timeframe.
  *
+ * @param file named in errors
  * @throws InputError for bars of a timeframe that cannot be analysed, or off its grid
  */
 export function featureLines(
+  file: string,
   bars: StructureInput,
   names: readonly FeatureName[],
   settings: FeatureSettings,
@@ -53,9 +55,8 @@ export function featureLines(
 ): FeatureLine[] {
   const { timeframe, openTime } = bars;
   if (!isTimeframeName(timeframe)) {
-    throw new InputError(
-      `features are defined on bars of ${Object.keys(TIMEFRAMES).join(", ")}; these are ${timeframe}`,
-    );
+    const these = openTime.length === 1 ? "one bar alone does not tell its timeframe" : `these are ${timeframe}`;
+    throw new InputError(`${file}: features are defined on bars of ${Object.keys(TIMEFRAMES).join(", ")}; ${these}`);
   }
   const length = TIMEFRAMES[timeframe];
   const first = openTime[0]!;
@@ -76,7 +77,9 @@ export function featureLines(
   const lines: FeatureLine[] = [];
   for (let i = 0; i < openTime.length && openTime[i]! <= until; i++) {
     const time = openTime[i]!;
-    if (time % length !== 0) throw new InputError(`the bar of ${timeText(time)} does not open at a full ${timeframe}`);
+    if (time % length !== 0) {
+      throw new InputError(`${file}: the bar of ${timeText(time)} does not open at a full ${timeframe}`);
+    }
     const missing = i === 0 ? 0 : (time - openTime[i - 1]!) / length - 1;
     const close = bars.close[i - 1]!;
     for (let gap = missing; gap > 0; gap--) {

@@ -1,6 +1,6 @@
 import { powerOfTen } from "../core/instrument.ts";
 import { InputError } from "../input-error.ts";
-import { timeframeName, timeText } from "./timeframe.ts";
+import { brokenRule, EARLIEST, LATEST } from "./kline-rules.ts";
 
 /** Bars of one file as columns of equal length in shared memory, oldest first. */
 export interface Klines {
@@ -52,9 +52,6 @@ const ZERO = 48;
 const LARGEST = 1e20;
 /** Mantissas below this are exact in float64, whatever their digits. */
 const EXACT = Number.MAX_SAFE_INTEGER + 1;
-/** Years 1973 to 2286 in ms: an `open_time` outside of it is in other units. */
-const EARLIEST = 1e11;
-const LATEST = 1e13;
 
 /**
  * Parses bars from CSV bytes: a header row, then one row per bar; columns are found by name, further ones ignored.
@@ -172,7 +169,8 @@ export function parseKlines(bytes: Uint8Array, file: string, timeframe: number):
       !(t > previous && t >= EARLIEST && t < LATEST && t % timeframe === 0 && l > 0 && h >= l && v >= 0) ||
       !(o >= l && o <= h && c >= l && c <= h)
     ) {
-      throw fault(file, index, brokenRule(row, previous, timeframe, header.volumeName));
+      const bar = { openTime: t, open: o, high: h, low: l, close: c, volume: v };
+      throw fault(file, index, brokenRule(bar, previous, timeframe, header.volumeName) ?? "the bar breaks a rule");
     }
     previous = t;
     openTime[index] = t;
@@ -227,23 +225,6 @@ function readHeader(line: string, file: string): { roles: Int8Array; inQuote: bo
 /** Bars begin on line 2: line 1 is the header, and an empty line between bars is an error, so lines follow rows. */
 function fault(file: string, row: number, what: string): InputError {
   return new InputError(`${file}:${row + 2}: ${what}`);
-}
-
-function brokenRule(row: Float64Array, previous: number, timeframe: number, volumeName: string): string {
-  const [t, o, h, l, c, v] = row as unknown as [number, number, number, number, number, number];
-  if (t < EARLIEST || t >= LATEST) return `open_time ${t} is not a time in milliseconds since 1970`;
-  if (t % timeframe !== 0) {
-    return `open_time ${t} (${timeText(t)}) is not a multiple of the timeframe ${timeframeName(timeframe)}`;
-  }
-  if (t === previous) return `open_time ${t} (${timeText(t)}) is there twice`;
-  if (t < previous) return `open_time ${t} (${timeText(t)}) comes after ${previous}: bars must be oldest first`;
-  for (const role of [OPEN, HIGH, LOW, CLOSE]) {
-    if (!(row[role]! > 0)) return `${COLUMN_NAME[role]} ${row[role]} is not a positive price`;
-  }
-  if (h < l) return `high ${h} is below low ${l}`;
-  if (o < l || o > h) return `open ${o} is outside low ${l} to high ${h}`;
-  if (c < l || c > h) return `close ${c} is outside low ${l} to high ${h}`;
-  return `${volumeName} ${v} is negative`;
 }
 
 /** An empty last cell of a short row is better named by the number of cells. */

@@ -36,6 +36,8 @@ export interface RecordedMarketOptions {
   readonly bracketsFile?: string | undefined;
   /** For symbols and times without recorded funding, a fraction per 8 hours: 0.0001 is 0.01 %. */
   readonly assumedFundingRate: number;
+  /** The bars are stepped through and never shared: those that have passed are let go of. */
+  readonly once?: boolean | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
@@ -199,6 +201,7 @@ function assemble(
     sourceFiles: files.map((file) => file.name),
     histories: histories.map((history) => cut(history, until)),
     funding: funding.schedule,
+    once: options.once,
   });
 }
 
@@ -244,10 +247,7 @@ function chooseFiles(options: RecordedMarketOptions): FileChoice {
 /** The files of bars in a folder, by name. @throws InputError for a folder that is missing or holds none. */
 export function listBarFiles(dir: string): BarFile[] {
   const names = listFolder(dir);
-  const found = names.flatMap((name): BarFile[] => {
-    const parts = FILE_NAME.exec(name);
-    return parts === null ? [] : [{ name, symbol: parts[1]!, timeframe: parts[2] as TimeframeName }];
-  });
+  const found = names.flatMap((name) => barFileOf(name) ?? []);
   if (found.length > 0) return found;
   const what = names.length === 0 ? "the folder holds no files" : "no file there holds bars";
   throw new InputError(
@@ -255,7 +255,14 @@ export function listBarFiles(dir: string): BarFile[] {
   );
 }
 
-function listFolder(dir: string): string[] {
+/** What the name of a csv file says of its bars, or undefined when it does not look like a file of bars. */
+export function barFileOf(name: string): BarFile | undefined {
+  const parts = FILE_NAME.exec(name);
+  return parts === null ? undefined : { name, symbol: parts[1]!, timeframe: parts[2] as TimeframeName };
+}
+
+/** Names of the files of a folder, sorted. @throws InputError for a folder that cannot be read. */
+export function listFolder(dir: string): string[] {
   try {
     return readdirSync(dir, { withFileTypes: true })
       .filter((entry) => !entry.isDirectory())
@@ -349,6 +356,27 @@ function cut(history: Klines, until: number): Klines {
   };
 }
 
+/** Bars of a history from `first` on, in memory of their own. */
+function tail(history: Klines, first: number): Klines {
+  const copy = (column: Float64Array) => {
+    const rest = sharedColumn(column.length - first);
+    rest.set(column.subarray(first));
+    return rest;
+  };
+  return {
+    ...history,
+    openTime: copy(history.openTime),
+    open: copy(history.open),
+    high: copy(history.high),
+    low: copy(history.low),
+    close: copy(history.close),
+    volume: copy(history.volume),
+  };
+}
+
+/** Steps between two looks at what can be let go of. */
+const RELEASE_STEPS = 512;
+
 /** In `#missing`: the symbol is not listed. Otherwise the number of bars missing in a row. */
 const UNLISTED = -1;
 
@@ -361,8 +389,9 @@ class RecordedBars implements RecordedMarket {
   readonly assumptions: readonly string[];
   readonly sourceFiles: readonly string[];
   readonly contracts?: readonly Contract[];
-  /** Prices in ticks. */
-  readonly #histories: readonly Klines[];
+  /** Prices in ticks. What has passed may be missing, then `#cursor` counts from the first bar that is left. */
+  readonly #histories: Klines[];
+  readonly #once: boolean;
   readonly #funding: FundingSchedule;
   readonly #step: BarStep;
   readonly #cursor: Int32Array;
@@ -374,7 +403,8 @@ class RecordedBars implements RecordedMarket {
 
   constructor(
     parts: SharedBars &
-      Pick<RecordedMarket, "assumptions" | "sourceFiles"> & { readonly contracts?: readonly Contract[] | undefined },
+      Pick<RecordedMarket, "assumptions" | "sourceFiles"> &
+      Pick<RecordedMarketOptions, "once"> & { readonly contracts?: readonly Contract[] | undefined },
   ) {
     const symbols = parts.instruments.length;
     this.instruments = parts.instruments;
@@ -384,7 +414,8 @@ class RecordedBars implements RecordedMarket {
     this.steps = parts.steps;
     this.assumptions = parts.assumptions;
     this.sourceFiles = parts.sourceFiles;
-    this.#histories = parts.histories;
+    this.#histories = [...parts.histories];
+    this.#once = parts.once ?? false;
     this.#funding = parts.funding;
     this.bars = parts.histories.reduce((rows, { openTime }) => rows + openTime.length, 0);
     this.#cursor = new Int32Array(symbols);
@@ -400,6 +431,7 @@ class RecordedBars implements RecordedMarket {
   }
 
   share(first: number, count: number): SharedBars {
+    if (this.#once) throw new Error("bars that are let go of cannot be shared");
     const { instruments, timeframe, start, steps } = this;
     const all = { instruments, timeframe, start, steps, histories: this.#histories, funding: this.#funding };
     return shareBars(all, first, count);
@@ -410,6 +442,7 @@ class RecordedBars implements RecordedMarket {
     const step = this.#step;
     const { status, open, high, low, close, volume, listed, delisted } = step;
     const openTime = this.start + this.#stepsDone * this.timeframe;
+    if (this.#once && this.#stepsDone % RELEASE_STEPS === RELEASE_STEPS - 1) this.#release();
     this.#stepsDone++;
     step.openTime = openTime;
     listed.length = 0;
@@ -448,6 +481,18 @@ class RecordedBars implements RecordedMarket {
     }
     this.#fund(openTime + this.timeframe);
     return step;
+  }
+
+  /** Lets go of what has passed where that is a quarter of what is held, so that each bar is copied about three times. */
+  #release(): void {
+    // The hash is over all bars.
+    this.#dataHash ??= this.#hash();
+    for (const [symbol, history] of this.#histories.entries()) {
+      const passed = this.#cursor[symbol]!;
+      if (passed * 4 < history.openTime.length || passed === 0) continue;
+      this.#histories[symbol] = tail(history, passed);
+      this.#cursor[symbol] = 0;
+    }
   }
 
   /** Only listed symbols exchange funding; a flat bar does not stop it. */

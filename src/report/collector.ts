@@ -163,6 +163,7 @@ export class VirtualTrades {
   wins = 0;
   best = 0;
   worst = 0;
+  readonly #setups = new Map<string, { trades: number; wins: number; result: number; distribution: number[] }>();
   /** The last that the core reported. */
   statistics: VirtualStatistics | undefined;
 
@@ -176,6 +177,20 @@ export class VirtualTrades {
     if (result > 0) this.wins += 1;
     this.best += (trade.best - trade.entry) / risk;
     this.worst += (trade.worst - trade.entry) / risk;
+    this.#addToSetup(trade.setup, result);
+  }
+
+  #addToSetup(name: string, result: number): void {
+    let setup = this.#setups.get(name);
+    if (setup === undefined) {
+      setup = { trades: 0, wins: 0, result: 0, distribution: new Array<number>(RESULT_EDGES.length + 1).fill(0) };
+      this.#setups.set(name, setup);
+    }
+    setup.trades += 1;
+    if (result > 0) setup.wins += 1;
+    setup.result += result;
+    const above = RESULT_EDGES.findIndex((edge) => result <= edge);
+    setup.distribution[above < 0 ? RESULT_EDGES.length : above]! += 1;
   }
 
   /** SHA-256 over the lines of all virtual trades so far, in the order in which they were closed. */
@@ -192,6 +207,15 @@ export class VirtualTrades {
       averageResult: mean(this.result),
       averageBest: mean(this.best),
       averageWorst: mean(this.worst),
+      setups: [...this.#setups]
+        .map(([setup, { trades, wins, result, distribution }]) => ({
+          setup,
+          trades,
+          winRate: wins / trades,
+          averageResult: result / trades,
+          distribution: [...distribution],
+        }))
+        .sort((a, b) => b.trades - a.trades || (a.setup < b.setup ? -1 : 1)),
     };
   }
 }
@@ -204,4 +228,19 @@ export interface VirtualSummary {
   readonly averageResult: number;
   readonly averageBest: number;
   readonly averageWorst: number;
+  /** The most frequent first. */
+  readonly setups: readonly VirtualSetup[];
 }
+
+/** Virtual trades of one setup. */
+export interface VirtualSetup {
+  readonly setup: string;
+  readonly trades: number;
+  readonly winRate: number;
+  readonly averageResult: number;
+  /** Trades by result: up to the first of RESULT_EDGES, above it and up to the second, … and above the last. */
+  readonly distribution: readonly number[];
+}
+
+/** In R. A stop without a gap is the first, and what is not won ends at 0. */
+export const RESULT_EDGES = [-1, -0.5, 0, 0.5, 1, 2, 3] as const;

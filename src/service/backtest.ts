@@ -70,7 +70,7 @@ export interface BacktestResult {
 
 export function openMarket(
   settings: Settings,
-  choice: MarketChoice,
+  choice: MarketChoice & Pick<RecordedMarketOptions, "once">,
   onProgress?: RecordedMarketOptions["onProgress"],
 ): RecordedMarket {
   return openRecordedMarket({ ...choice, assumedFundingRate: settings.SIMULATED_FUNDING_RATE, onProgress });

@@ -12,6 +12,7 @@ import type { DataReference } from "../journal/format.ts";
 import type { BarSource } from "../market/bar-source.ts";
 import { generateMarket } from "../market/generated-market.ts";
 import { PanelFeed } from "../market/panel-feed.ts";
+import type { LoadProgress } from "../market/recorded-market.ts";
 import { type BacktestReport, backtestReport } from "../report/backtest-report.ts";
 import { Collector } from "../report/collector.ts";
 import { type Scene, takeScenes } from "../report/scenes.ts";
@@ -305,8 +306,17 @@ function describeMarket(market: LiveMarket): string {
   return market.kind === "recorded" ? `recorded bars of ${market.dir}` : `generated market, seed ${market.seed}`;
 }
 
+/** Files that are read between two collections of garbage. */
+const FILES_AT_ONCE = 32;
+
 function openSource(settings: Settings, market: LiveMarket): BarSource {
-  if (market.kind === "recorded") return openMarket(settings, market);
+  if (market.kind === "recorded") {
+    // What was read of the files is garbage, and the collector does not see by itself how much.
+    const collect = ({ files, filesTotal }: LoadProgress) => {
+      if (files % FILES_AT_ONCE === 0 || files === filesTotal) Bun.gc(true);
+    };
+    return openMarket(settings, { ...market, once: true }, collect);
+  }
   return generateMarket({
     seed: market.seed,
     symbols: market.symbols,
@@ -317,6 +327,8 @@ function openSource(settings: Settings, market: LiveMarket): BarSource {
 
 /** Bars between two signs that the warm-up comes on. */
 const WARM_UP_STEPS = 256;
+/** And between two collections of garbage. */
+const COLLECT_STEPS = 4 * WARM_UP_STEPS;
 
 async function warmUp(
   source: BarSource,
@@ -334,6 +346,8 @@ async function warmUp(
     // Who stops now gets no trading, and need not wait for what would lead to it.
     if (signal.aborted) return;
     await analyst.advance(step.openTime + source.timeframe);
+    // Bars that were let go of: the collector does not see by itself how much they are.
+    if (done % COLLECT_STEPS === 0) Bun.gc(true);
     onWarmUp?.(done / steps);
   }
 }

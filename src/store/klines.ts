@@ -111,13 +111,41 @@ export async function readKlines(
   timeframe: number,
   count: number,
   before = Number.MAX_SAFE_INTEGER,
-): Promise<KlineColumns> {
+): Promise<StoredKlines> {
   const rows = await sql.unsafe(
     `SELECT open_time, open, high, low, close, volume FROM klines
      WHERE symbol = $1 AND timeframe = $2 AND open_time < $3 ORDER BY open_time DESC LIMIT $4`,
     [symbol, timeframe, before, count],
   );
   rows.reverse();
+  return columnsOf(rows, symbol, timeframe);
+}
+
+/** The first `count` bars of a series that open in [from, to], oldest first. */
+export async function readKlineRange(
+  sql: Sql,
+  symbol: string,
+  timeframe: number,
+  from: number,
+  to: number,
+  count: number,
+): Promise<StoredKlines> {
+  const rows = await sql.unsafe(
+    `SELECT open_time, open, high, low, close, volume FROM klines
+     WHERE symbol = $1 AND timeframe = $2 AND open_time BETWEEN $3 AND $4 ORDER BY open_time LIMIT $5`,
+    [symbol, timeframe, from, to, count],
+  );
+  return columnsOf(rows, symbol, timeframe);
+}
+
+type Column = "openTime" | "open" | "high" | "low" | "close" | "volume";
+export type StoredKlines = KlineColumns & { readonly [name in Column]: Float64Array };
+
+function columnsOf(
+  rows: readonly Readonly<Record<string, unknown>>[],
+  symbol: string,
+  timeframe: number,
+): StoredKlines {
   const column = (name: string) => Float64Array.from(rows, (row) => Number(row[name]));
   return {
     symbol,

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { parquetReadObjects } from "hyparquet";
 import { availableKernels } from "../../src/native.ts";
+import { BinanceStandIn } from "../service/binance-stand-in.ts";
 
 // .ci/run names the binary it has just compiled; one left from an earlier day would say nothing about these sources.
 const binary = process.env.PENSTOCK_BINARY;
@@ -80,4 +82,31 @@ describe.skipIf(binary === undefined)("the compiled binary, in an empty folder a
       { symbol: "AAAUSDT", bars: 4, gaps: 1 },
     ]);
   }, 60_000);
+
+  test("reads freqtrade's packed feather files, and writes Parquet", async () => {
+    const name = "BTC_USDT_USDT-5m-futures.feather";
+    mkdirSync(join(folder, "freqtrade"));
+    copyFileSync(join(import.meta.dir, "..", "market", "freqtrade", name), join(folder, "freqtrade", name));
+    const args = ["data", "export", "parquet", "--data", "freqtrade", "--format", "parquet", "--json"];
+    const exported = penstock(...args);
+    expect(exported.err).toBe("");
+    expect(JSON.parse(exported.out)).toMatchObject({ files: 1, bars: 48 });
+    const file = new Uint8Array(readFileSync(join(folder, "parquet", "BTCUSDT-5m-2025-01.parquet")));
+    expect(await parquetReadObjects({ file: file.buffer })).toHaveLength(48);
+  });
+
+  test("downloads bars, checks and unpacks them", async () => {
+    using standIn = new BinanceStandIn(Date.UTC(2025, 4, 1));
+    const run = Bun.spawn(
+      [resolve(binary!), "data", "download", "AUSDT", "--from", "2025-02-01", "--to", "2025-03-03", "--json"],
+      {
+        cwd: folder,
+        env: { BINANCE_ARCHIVE_URL: standIn.url, BINANCE_REST_URL: standIn.url },
+        stderr: "pipe",
+      },
+    );
+    const [out, err] = await Promise.all([new Response(run.stdout).text(), new Response(run.stderr).text()]);
+    expect([await run.exited, err]).toEqual([0, ""]);
+    expect(JSON.parse(out)).toMatchObject({ files: 2, archiveFiles: 2, bars: 30 * 288, missing: [] });
+  }, 30_000);
 });

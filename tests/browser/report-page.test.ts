@@ -76,6 +76,24 @@ describe.skipIf(executable === undefined)("the report's page in Chromium", () =>
     30_000,
   );
 
+  test("the results of every signal are filled by their share of the setup", async () => {
+    const { page, trouble } = await open(1280);
+    const cells = await page.evaluate<{ text: string; size: string; tone: string }[]>(`[
+      ...document.querySelectorAll("#virtual tbody tr:first-child td[style]")
+    ].map((cell) => ({
+      text: cell.textContent,
+      size: getComputedStyle(cell).backgroundSize,
+      tone: getComputedStyle(cell).getPropertyValue("--tone"),
+    }))`);
+    const counts = cells.map(({ text }) => Number(text));
+    const total = counts.reduce((sum, count) => sum + count, 0);
+    expect(total).toBeGreaterThan(0);
+    for (const [i, { size }] of cells.entries()) expect(size).toEndWith(` ${Math.round((counts[i]! / total) * 100)}%`);
+    expect(new Set(cells.map(({ tone }) => tone)).size).toBe(2);
+    expect(trouble).toEqual([]);
+    await page.close();
+  }, 30_000);
+
   test("another trade is chosen by mouse, by keyboard and from the table", async () => {
     const { page, trouble } = await open(1280);
     const heading = () => page.locator(".detail:not([hidden]) h3").textContent();

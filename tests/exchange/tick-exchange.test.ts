@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
 import { USDT } from "../../src/core/instrument.ts";
 import type { VenueEvent } from "../../src/exchange/exchange.ts";
 import type { SimulatedExchange } from "../../src/exchange/simulated/exchange.ts";
@@ -70,15 +71,66 @@ function drain(exchange: SimulatedExchange, until: number): VenueEvent[] {
 }
 
 test("every trade is told, after what it filled, so that virtual positions are hit by trades and not by bars", () => {
-  const exchange = createTickExchange(ticksOf([...BEGIN, trade(5, 998, 30, -1), trade(6, 1001, 2, 1)]), PLAIN);
+  const later = [trade(5, 998, 30, -1), trade(6, 1001, 2, 1), trade(102, 1003, 1, 1), trade(103, 1002, 1, 1)];
+  const exchange = createTickExchange(ticksOf([...BEGIN, ...later]), PLAIN);
   drain(exchange, 2);
   exchange.send({ kind: "submit", order: order(1, buy(5, limit(999))) }, 2);
-  const told = drain(exchange, 6).filter((event) => event.kind === "tick" || event.kind === "fill");
-  expect(told).toMatchObject([
-    { kind: "fill", time: 5, lots: 5, price: 999 },
-    { kind: "tick", time: 5, symbol: 0, first: 998, high: 998, low: 998, last: 998 },
-    { kind: "tick", time: 6, symbol: 0, first: 1001, high: 1001, low: 1001, last: 1001 },
+  const told = (until: number) =>
+    drain(exchange, until).filter((event) => event.kind === "tick" || event.kind === "fill");
+  expect(told(101)).toMatchObject([{ kind: "fill", time: 5, lots: 5, price: 999 }]);
+  expect(told(300)).toMatchObject([
+    { kind: "tick", time: 102, symbol: 0, first: 1000, high: 1001, low: 998, last: 1001 },
+    { kind: "tick", time: 202, symbol: 0, first: 1003, high: 1003, low: 1002, last: 1002 },
   ]);
+});
+
+test("ticks are the trades of 100 ms each: none is left out or told twice, none is told late, no extreme is lost", () => {
+  const gaps = fc.oneof(fc.integer({ min: 0, max: 30 }), fc.integer({ min: 60, max: 140 }), fc.constant(40_000));
+  const trades = fc.array(fc.record({ gap: gaps, price: fc.integer({ min: 900, max: 1100 }) }), {
+    minLength: 1,
+    maxLength: 60,
+  });
+  const polls = fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 1, maxLength: 20 });
+  fc.assert(
+    fc.property(trades, polls, (moves, steps) => {
+      let time = 2;
+      const list = [...BEGIN];
+      for (const { gap, price } of moves) {
+        time += gap;
+        list.push(trade(time, price, 1, 1));
+      }
+      const told = (pause: () => number) => {
+        const exchange = createTickExchange(ticksOf(list), PLAIN);
+        const events: VenueEvent[] = [];
+        for (let until = 0; !exchange.ended; until += pause()) events.push(...drain(exchange, until));
+        return events;
+      };
+      const events = told(() => 1e9);
+      // However the caller asks for them.
+      let poll = 0;
+      expect(told(() => steps[poll++ % steps.length]!)).toEqual(events);
+
+      const played = list.flatMap((tick) => (tick.kind === "trade" ? [tick] : []));
+      let from = 0;
+      let minute = 60_000;
+      for (const event of events) {
+        if (event.kind === "bar") minute = event.time + 60_000;
+        if (event.kind !== "tick") continue;
+        const first = played[from]!;
+        const end = first.time + 100 < minute ? first.time + 100 : minute;
+        expect(event.time).toBe(end);
+        let to = from;
+        while (to < played.length && played[to]!.time < end) to++;
+        const prices = played.slice(from, to).map(({ price }) => price);
+        const { high, low } = event;
+        expect([event.first, event.last]).toEqual([prices[0]!, prices.at(-1)!]);
+        expect([high, low]).toEqual([Math.max(...prices), Math.min(...prices)]);
+        from = to;
+      }
+      expect(played.slice(from).every(({ time: later }) => later >= minute - 60_000)).toBe(true);
+    }),
+    { numRuns: 100 },
+  );
 });
 
 const SITUATIONS: readonly Situation[] = [

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { timeframeText } from "../../src/command-line/inspect.ts";
 import { loadSettings } from "../../src/config/load.ts";
 import { FEATURE_LIST, FEATURE_NAMES } from "../../src/features/registry.ts";
 import { FEATURE_COUNT } from "../../src/features/rows.ts";
@@ -28,7 +29,7 @@ const rounded = (bars: StructureInput): StructureInput => {
 };
 
 const bars = rounded(wander(800, 21));
-const all = (input: StructureInput, until?: number) => featureLines(input, FEATURE_NAMES, SETTINGS, until);
+const all = (input: StructureInput, until?: number) => featureLines("x.csv", input, FEATURE_NAMES, SETTINGS, until);
 
 /** Bars of the same market n times as long. */
 function merged(n: number, timeframe: string): StructureInput {
@@ -114,10 +115,12 @@ describe("lines", () => {
 
   test("need bars of a known length on their grid", () => {
     expect(() => all({ ...bars, timeframe: "4h" })).toThrow(
-      "features are defined on bars of 1m, 5m, 15m, 1h; these are 4h",
+      "x.csv: features are defined on bars of 1m, 5m, 15m, 1h; these are 4h",
     );
+    const one = { ...bars, openTime: bars.openTime.slice(0, 1), timeframe: timeframeText(0) };
+    expect(() => all(one)).toThrow("one bar alone does not tell its timeframe");
     const late = { ...bars, openTime: bars.openTime.map((time) => time + 1000) };
-    expect(() => all(late)).toThrow("the bar of 1970-01-01T00:00:01Z does not open at a full 5m");
+    expect(() => all(late)).toThrow("x.csv: the bar of 1970-01-01T00:00:01Z does not open at a full 5m");
   });
 });
 

@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { type Columns, computeIndicators, Indicators } from "../../src/indicators/indicators.ts";
-import { type IndicatorRequest, outputRow, planIndicators } from "../../src/indicators/plan.ts";
+import { type IndicatorRequest, lengthOf, outputRow, placeOf, planIndicators } from "../../src/indicators/plan.ts";
 import { portable } from "../../src/indicators/portable.ts";
 import { REAL } from "../../src/market/bar-source.ts";
 import { BAR, LANES, Panel, STARTS } from "../../src/market/panel.ts";
@@ -202,8 +202,8 @@ describe("hostile numbers", () => {
     const plan = planIndicators(ALL_KINDS);
     const tameBars = randomBars(closes.length, 5);
     const bar = new Float64Array(new ArrayBuffer(BAR * 8)).fill(Number.NaN);
-    const state = new Float64Array(new ArrayBuffer(plan.stateRows * LANES * 8));
-    const out = new Float64Array(new ArrayBuffer(plan.outputRows * LANES * 8));
+    const state = new Float64Array(new ArrayBuffer(lengthOf(plan.stateRows, 1) * 8));
+    const out = new Float64Array(new ArrayBuffer(lengthOf(plan.outputRows, 1) * 8));
     const hostile: number[][] = [];
     const tame: number[][] = [];
     for (const [i, close] of closes.entries()) {
@@ -211,8 +211,8 @@ describe("hostile numbers", () => {
       const { open, high, low, close: c, volume } = tameBars;
       for (const [field, column] of [open, high, low, c, volume].entries()) bar[field * LANES + 1] = column[i]!;
       portable.step(plan, bar, 0, BAR, 1, state, out);
-      hostile.push(Array.from({ length: plan.outputRows }, (_, row) => out[row * LANES]!));
-      tame.push(Array.from({ length: plan.outputRows }, (_, row) => out[row * LANES + 1]!));
+      hostile.push(Array.from({ length: plan.outputRows }, (_, row) => out[placeOf(plan.outputRows, row, 0)]!));
+      tame.push(Array.from({ length: plan.outputRows }, (_, row) => out[placeOf(plan.outputRows, row, 1)]!));
     }
     expect(tame).toEqual(rowsOf(ALL_KINDS, tameBars));
     return { hostile, tame, state };

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { computeIndicators } from "../../src/indicators/indicators.ts";
 import type { Kernel } from "../../src/indicators/kernel.ts";
-import { type IndicatorRequest, planIndicators } from "../../src/indicators/plan.ts";
+import { type IndicatorRequest, lengthOf, planIndicators } from "../../src/indicators/plan.ts";
 import { portable } from "../../src/indicators/portable.ts";
 import { BAR, LANES } from "../../src/market/panel.ts";
 import { addressOf, availableKernels, openKernels } from "../../src/native.ts";
@@ -112,8 +112,8 @@ function randomPlan(seed: number): IndicatorRequest[] {
 function compute(requests: readonly IndicatorRequest[], market: Market, turns: readonly Kernel[], pieces: number[]) {
   const plan = planIndicators(requests);
   const { groups, length, bars } = market;
-  const state = doubles(groups * plan.stateRows * LANES);
-  const size = groups * plan.outputRows * LANES;
+  const state = doubles(lengthOf(plan.stateRows, groups));
+  const size = lengthOf(plan.outputRows, groups);
   const all = doubles(length * size);
   const one = doubles(size);
   let turn = 0;
@@ -213,7 +213,7 @@ describe("every kernel gives the bits of the portable one", () => {
     const { all, state, plan } = compute(ALL_KINDS, market, [portable], [1]);
     for (const kernel of [portable, ...NATIVE]) {
       const own = doubles(state.length);
-      const out = doubles(5 * plan.outputRows * LANES);
+      const out = doubles(lengthOf(plan.outputRows, 5));
       kernel.run(plan, market.bars, 0, 90 * BAR, 5, 90, own, out, "last");
       expect(difference(own, state)).toBeUndefined();
       expect(difference(out, all.slice(89 * out.length))).toBeUndefined();
@@ -268,8 +268,8 @@ describe("a compiler that may round otherwise is noticed", () => {
 describe("the door to C", () => {
   const plan = planIndicators(ALL_KINDS);
   const bars = doubles(4 * BAR);
-  const state = doubles(2 * plan.stateRows * LANES);
-  const out = doubles(2 * plan.outputRows * LANES);
+  const state = doubles(lengthOf(plan.stateRows, 2));
+  const out = doubles(lengthOf(plan.outputRows, 2));
 
   withNative("lengths and places that do not fit are refused before the call", () => {
     for (const { step, run } of NATIVE) {
@@ -281,8 +281,8 @@ describe("the door to C", () => {
         () => step(plan, bars, Number.NaN, BAR, 1, state, out),
         () => step(plan, bars, 0, -BAR, 1, state, out),
         () => step(plan, bars, 0, BAR, -1, state, out),
-        () => step(plan, bars, 0, 0, 3, state, out),
-        () => step(plan, bars, 0, 0, 3, doubles(10_000), out),
+        () => step(plan, bars, 0, 0, 5, state, out),
+        () => step(plan, bars, 0, 0, 5, doubles(lengthOf(plan.stateRows, 5)), out),
         () => step(plan, bars, 0, BAR, 2, state.subarray(1), out),
         () => step(plan, bars, 0, BAR, 2, state, out.subarray(8)),
         () => step(plan, bars, 2 ** 40, BAR, 1, state, out),

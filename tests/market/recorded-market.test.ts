@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, spyOn, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -68,6 +68,22 @@ function unroll(market: ReturnType<typeof open>) {
 }
 
 describe("openRecordedMarket", () => {
+  test("bars that are played once are the same, and are let go of when they have passed", () => {
+    const rows = range(0, 3000).filter((m) => m % 700 !== 5);
+    const dir = folder({ "AAAUSDT-1m.csv": csv(rows), "BBBUSDT-1m.csv": csv(range(1800, 2100)) });
+    const kept = open(dir);
+    const once = open(dir, { once: true });
+    const copies = spyOn(Float64Array.prototype, "set");
+    expect(unroll(once)).toEqual(unroll(kept));
+    // Six columns of the long history whenever a quarter of it has passed, of the short one after its end.
+    const lengths = copies.mock.calls.map(([from]) => (from as Float64Array).length);
+    copies.mockRestore();
+    expect(lengths.filter((_, i) => i % 6 === 0).length).toBeGreaterThan(2);
+    expect(lengths.reduce((sum, length) => sum + length, 0)).toBeLessThan(3 * 6 * 3000);
+    expect(once.dataHash).toBe(kept.dataHash);
+    expect(() => once.share(0, 1)).toThrow("cannot be shared");
+  });
+
   test("steps over the common grid, in ticks, symbols sorted", () => {
     const market = open(
       folder({ "x-BBBUSDT-1m.csv": csv(range(2, 5)), "AAAUSDT-1m-2025.csv.gz": gzipSync(csv([0, 1, 2, 3, 4])) }),

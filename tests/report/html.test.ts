@@ -110,6 +110,17 @@ describe("the page of a run", () => {
     expect(text).toContain("SIMULATED no real money was traded");
   });
 
+  test("shows what every signal would have come to, by setup", () => {
+    const { virtual } = report;
+    expect(virtual.trades).toBeGreaterThan(0);
+    expect(virtual.setups.reduce((total, { trades }) => total + trades, 0)).toBe(virtual.trades);
+    for (const { setup, trades, averageResult, distribution } of virtual.setups) {
+      expect(distribution.reduce((total, ended) => total + ended, 0)).toBe(trades);
+      expect(text).toMatch(new RegExp(`${setup} ${number(trades, 0)} \\d+\\s%`));
+      expect(text).toContain(`${signed(averageResult)} ${distribution.join(" ")}`);
+    }
+  });
+
   test("lists every trade with its result, and its reasons where it is shown", () => {
     for (const trade of report.trades) expect(text).toContain(signed(trade.pnl));
     expect(scenes.length).toBe(report.trades.length);

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { loadSettings } from "../../src/config/load.ts";
 import type { CoreRecord } from "../../src/core/effects.ts";
-import { rebuild, storeOf } from "../../src/service/data.ts";
+import { storeOf } from "../../src/service/data.ts";
 import { GENERATED_START, type LiveResult, runLive } from "../../src/service/live.ts";
+import { rebuild } from "../../src/service/rebuild.ts";
 import { COLUMNS } from "../../src/store/rows.ts";
 import type { Store } from "../../src/store/store.ts";
 import { KINDS, type TestDatabase } from "../store/database.ts";

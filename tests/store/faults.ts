@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, t
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadSettings } from "../../src/config/load.ts";
-import { rebuild } from "../../src/service/data.ts";
+import { rebuild } from "../../src/service/rebuild.ts";
 import { replayJournal } from "../../src/service/replay.ts";
 import { RunRecorder } from "../../src/store/recorder.ts";
 import type { Row } from "../../src/store/rows.ts";

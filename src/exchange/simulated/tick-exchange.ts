@@ -19,12 +19,27 @@ import { isLimit, isStop, levelOf, type OpenOrder, trail } from "./orders.ts";
  * first, and levels that shrink below it do; of what is cancelled nothing is believed to have stood before us. A trade
  * beyond the price fills it whole. Conditional orders, liquidations and trailing stops follow the trades.
  *
- * Bars come out at their close, made of the same trades.
+ * What the trades do is told at once. The trades themselves are told as ticks: those of TICK_WINDOW from the first
+ * on are one, with their extremes, at the window's end or the bar's, whichever comes first. Bars come out at their
+ * close, made of the same trades.
  *
  * @throws RangeError when an option lies outside of its range.
  */
 export function createTickExchange(source: TickSource, options: SimulatedExchangeOptions): SimulatedExchange {
   return new TickExchange(source, options);
+}
+
+/** Trades of so many ms are told together: of a busy market each alone would be hundreds of megabytes of journal a day. */
+const TICK_WINDOW = 100;
+
+/** What was traded in a symbol since its last tick. */
+interface Window {
+  readonly symbol: number;
+  readonly end: number;
+  readonly first: number;
+  high: number;
+  low: number;
+  last: number;
 }
 
 class TickExchange implements SimulatedExchange {
@@ -36,6 +51,8 @@ class TickExchange implements SimulatedExchange {
   readonly #books: readonly OrderBook[];
   readonly #opposite: (symbol: number, side: Side) => number;
   readonly #deleveraged = new Set<number>();
+  /** At most one per symbol, in the order of their ends. */
+  readonly #windows: Window[] = [];
   #tick: Tick | undefined;
   #step: BarStep | undefined;
 
@@ -109,6 +126,12 @@ class TickExchange implements SimulatedExchange {
       if (step === undefined) return undefined;
       const close = step.openTime + this.#source.timeframe;
       const tick = this.#tick;
+      const end = this.#windows[0] === undefined || this.#windows[0].end > close ? close : this.#windows[0].end;
+      if (this.#windows.length > 0 && (tick === undefined || end <= tick.time)) {
+        if (end > until) return undefined;
+        this.#tell(this.#windows.shift()!, end);
+        continue;
+      }
       if (tick === undefined || tick.time >= close) {
         if (close > until) return undefined;
         for (let symbol = 0; symbol < this.instruments.length; symbol++) {
@@ -167,15 +190,18 @@ class TickExchange implements SimulatedExchange {
         else if (order.state === "resting") taken += this.#onQueue(order, trade, taken);
       }
     }
-    this.#desk.emit({
-      kind: "tick",
-      time: this.#desk.at(time),
-      symbol,
-      first: price,
-      high: price,
-      low: price,
-      last: price,
-    });
+    const window = this.#windows.find((open) => open.symbol === symbol);
+    if (window === undefined) {
+      this.#windows.push({ symbol, end: time + TICK_WINDOW, first: price, high: price, low: price, last: price });
+      return;
+    }
+    if (price > window.high) window.high = price;
+    if (price < window.low) window.low = price;
+    window.last = price;
+  }
+
+  #tell({ symbol, first, high, low, last }: Window, end: number): void {
+    this.#desk.emit({ kind: "tick", time: this.#desk.at(end), symbol, first, high, low, last });
   }
 
   #onPrice(order: OpenOrder, price: number, time: number): void {

@@ -1,4 +1,5 @@
 import type { BacktestReport, ReportedTrade } from "../backtest-report.ts";
+import { RESULT_EDGES } from "../collector.ts";
 import {
   count,
   duration,
@@ -158,6 +159,36 @@ export function costs(report: BacktestReport): Markup {
 <p class="note">USDT, over all fills, open positions included. Costs took ${number(taken)} USDT, ${percent(taken / summary.startEquity)} of the starting equity${summary.trades > 0 ? `, about ${number(taken / (summary.trades + report.openPositions.length))} a trade` : ""}.</p>
 </section>`;
 }
+
+const EDGES = RESULT_EDGES.map((edge) => number(edge, Number.isInteger(edge) ? 0 : 1));
+const RANGES = [
+  `to ${EDGES[0]!}`,
+  ...EDGES.slice(1).map((edge, i) => `${EDGES[i]!} to ${edge}`),
+  `over ${EDGES.at(-1)!}`,
+];
+
+/** What every signal would have come to, whether or not it became a trade. */
+export function virtualResults({ virtual }: BacktestReport): Markup {
+  const { trades, outcomes, winRate, averageResult, averageBest, averageWorst, setups } = virtual;
+  if (trades === 0) return html``;
+  const multiple = (value: number) => html`${result(value)} R`;
+  return html`<section id="virtual" aria-labelledby="virtual-title"><h2 id="virtual-title">Every signal, virtually</h2>
+<p class="flow parts"><span><b>${number(trades, 0)}</b> closed</span><span><b>${number(outcomes["target-hit"], 0)}</b> at the target</span><span><b>${number(outcomes["stop-hit"], 0)}</b> at the stop</span><span><b>${number(outcomes.expired, 0)}</b> expired</span></p>
+<div class="scroll"><table class="spread"><caption class="unseen">Virtual positions by setup, and how many ended in each range of results in R</caption>
+<thead><tr><th scope="col">Setup</th><th scope="col">Closed</th><th scope="col">Won</th><th scope="col">Average R</th>${RANGES.map((range) => html`<th scope="col">${range}</th>`)}</tr></thead>
+<tbody>${setups.map((setup) => {
+    const shares = setup.distribution.map((ended) => Math.round((ended / setup.trades) * 100));
+    return html`<tr><th scope="row">${setup.setup}</th><td>${number(setup.trades, 0)}</td><td>${percent(setup.winRate, 0)}</td><td>${result(setup.averageResult)}</td>${setup.distribution.map(
+      (ended, i) =>
+        html`<td class="${i <= LOST ? "loss" : "gain"}" style="--share:${shares[i]!}%">${number(ended, 0)}</td>`,
+    )}</tr>`;
+  })}</tbody></table></div>
+<p class="note">One position per signal, those that a guard refused included, without costs: ${percent(winRate)} won, ${multiple(averageResult)} on average, on the way ${multiple(averageBest)} at best and ${multiple(averageWorst)} at worst. Columns on the right count positions by their result in R; a stop without a gap is −1.</p>
+</section>`;
+}
+
+/** The last range without a gain. */
+const LOST = RESULT_EDGES.indexOf(0);
 
 /** Largest excursion that the plot shows, in R; what goes beyond lies on the edge. */
 const MOST_R = 4;

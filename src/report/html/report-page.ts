@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { BacktestReport } from "../backtest-report.ts";
 import type { Scene } from "../scenes.ts";
-import { bySymbol, costs, excursions, exits, provenance, refusals } from "./breakdowns.ts";
+import { bySymbol, costs, excursions, exits, provenance, refusals, virtualResults } from "./breakdowns.ts";
 import script from "./client.js" with { type: "text" };
 import { calendar, curveOf, equitySection } from "./equity-section.ts";
 import { dayText, signedPercent } from "./figures.ts";
@@ -29,6 +29,7 @@ export function reportPage(report: BacktestReport, scenes: readonly Scene[]): st
     ["symbols", "Symbols"],
     ...(report.trades.some((trade) => trade.mae !== null) ? [["excursions", "Excursions"] as const] : []),
     ["refusals", "Refusals"],
+    ...(report.virtual.trades > 0 ? [["virtual", "Signals"] as const] : []),
     ["costs", "Costs"],
     ["assumptions", "Assumptions"],
   ] as const;
@@ -57,6 +58,7 @@ ${exits(report)}
 ${bySymbol(report)}
 ${excursions(report, sceneOf)}
 ${refusals(report)}
+${virtualResults(report)}
 ${costs(report)}
 ${provenance(report)}
 </main>

@@ -39,6 +39,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   indicators: ["core", "market"],
   structure: ["core", "market", "indicators"],
   features: ["core", "market", "indicators", "structure"],
+  models: ["core", "market"],
   exchange: ["core", "market"],
   config: ["native"],
   journal: ["core", "exchange"],
@@ -98,7 +99,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "native",
   ],
   main: ["command-line", "store"],
-  native: ["indicators", "market"],
+  native: ["indicators", "market", "models"],
 };
 
 /** The part of the house a file belongs to: its folder under src, or its name there. */
@@ -131,7 +132,7 @@ function lineAt(text: string, index: number): number {
   return text.slice(0, index).split("\n").length;
 }
 
-const EXACT = /^src\/(core|market|indicators|structure|features|strategies|guards|exchange\/simulated)\//;
+const EXACT = /^src\/(core|market|indicators|structure|features|strategies|guards|models\/trees|exchange\/simulated)\//;
 
 const RULES: readonly Rule[] = [
   {
@@ -264,6 +265,7 @@ describe("every file is reached from an entry point", () => {
     "src/service/stored-bars.ts",
     "src/market/ring.ts",
     "src/memory-limit.ts",
+    "src/models/trees/train.ts",
     "src/store/lease.ts",
     "src/store/writer.ts",
   ];

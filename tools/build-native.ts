@@ -35,6 +35,10 @@ export const UNITS = [
   { source: "kernel_sse2.c", machine: ["-march=x86-64"] },
   { source: "kernel_avx2.c", machine: ["-march=x86-64-v3"] },
   { source: "kernel_avx512.c", machine: ["-march=x86-64-v4", "-mprefer-vector-width=512"] },
+  { source: "trees.c", machine: ["-march=x86-64"] },
+  { source: "trees_sse2.c", machine: ["-march=x86-64"] },
+  { source: "trees_avx2.c", machine: ["-march=x86-64-v3"] },
+  { source: "trees_avx512.c", machine: ["-march=x86-64-v4", "-mprefer-vector-width=512"] },
 ] as const;
 
 export type Outcome =
@@ -61,7 +65,7 @@ export function buildNative(): Outcome {
   try {
     const linked = join(folder, KERNEL_FILE);
     const error =
-      compile(folder, [OPTIMISATION], UNITS) ?? run("-shared", "-s", "-o", linked, ...objects(folder, UNITS));
+      compile(folder, [OPTIMISATION], UNITS) ?? run("-shared", "-s", "-pthread", "-o", linked, ...objects(folder, UNITS));
     if (error !== undefined) return { kind: "failed", message: error };
     // Beside its place first: only within one file system is a rename all or nothing.
     const ready = `${LIBRARY}.${process.pid}`;

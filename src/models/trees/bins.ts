@@ -61,18 +61,31 @@ function cutsOf(sorted: Float32Array, bins: number): Float32Array {
   return Float32Array.from(cuts);
 }
 
-/** Every row as bins of the given cuts. */
-export function binRows(rows: Float32Array, cuts: readonly Float32Array[]): BinnedRows {
+/** Rows of whose bins none is known yet. */
+export function emptyBins(rows: Float32Array, cuts: readonly Float32Array[]): BinnedRows {
   const features = cuts.length;
-  const count = rows.length / features;
   // Whole multiples of 16 bytes keep a row within as few cache lines as possible.
   const stride = Math.ceil(features / 16) * 16;
-  const bins = new Uint8Array(count * stride);
+  return {
+    rows: rows.length / features,
+    features,
+    stride,
+    bins: new Uint8Array((rows.length / features) * stride),
+    cuts,
+  };
+}
+
+/** Every row as bins of the given cuts. */
+export function binRows(rows: Float32Array, cuts: readonly Float32Array[]): BinnedRows {
+  const binned = emptyBins(rows, cuts);
+  const { features, stride, bins } = binned;
   for (let feature = 0; feature < features; feature++) {
     const bounds = cuts[feature]!;
-    for (let row = 0; row < count; row++) bins[row * stride + feature] = binOf(rows[row * features + feature]!, bounds);
+    for (let row = 0; row < binned.rows; row++) {
+      bins[row * stride + feature] = binOf(rows[row * features + feature]!, bounds);
+    }
   }
-  return { rows: count, features, stride, bins, cuts };
+  return binned;
 }
 
 /** How many cuts lie below x. */

@@ -38,6 +38,8 @@ export interface GrownTree {
  */
 export interface TreeGrower {
   readonly name: string;
+  /** Rows as bins, as `binRows`. */
+  bin(rows: Float32Array, cuts: readonly Float32Array[]): BinnedRows;
   /** Gradients of the logistic loss, as `fillGradients`. */
   logisticGradients(scores: Float64Array, labels: Float64Array, weights: Float64Array, out: Float64Array): void;
   /**

@@ -90,6 +90,7 @@ export interface TrainedTrees {
 
 export const PORTABLE_GROWER: TreeGrower = {
   name: "portable",
+  bin: binRows,
   logisticGradients: (scores, labels, weights, out) =>
     fillGradients({ kind: "logistic" }, scores, labels, weights, out),
   grow: growPortably,
@@ -114,7 +115,7 @@ export function trainTrees(
   const grower = options.grower ?? PORTABLE_GROWER;
   const { control } = options;
   const width = dataset.names.length;
-  const binned = binRows(data.rows, cutFeatures(data.rows, width, parameters.bins));
+  const binned = grower.bin(data.rows, cutFeatures(data.rows, width, parameters.bins));
   const random = new Random(parameters.seed);
   const limits = {
     ...parameters,

@@ -287,6 +287,15 @@ function fits(length: number, needed: number): number {
   throw new RangeError(`a kernel needs ${needed} elements where ${length} are given (at most ${LARGEST})`);
 }
 
+/**
+ * Loads a library for good, so that others which are linked to its name find it.
+ * @param symbol any function of it.
+ * @throws the loader's error.
+ */
+export function preloadLibrary(path: string, symbol: string): void {
+  dlopen(path, { [symbol]: { args: [], returns: "ptr" } });
+}
+
 const FLOCK = { flock: { args: ["i32", "i32"], returns: "i32" } } as const;
 const PRCTL = { prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" } } as const;
 

@@ -65,7 +65,8 @@ export function buildNative(): Outcome {
   try {
     const linked = join(folder, KERNEL_FILE);
     const error =
-      compile(folder, [OPTIMISATION], UNITS) ?? run("-shared", "-s", "-pthread", "-o", linked, ...objects(folder, UNITS));
+      compile(folder, [OPTIMISATION], UNITS) ??
+      run("-shared", "-s", "-pthread", "-o", linked, ...objects(folder, UNITS));
     if (error !== undefined) return { kind: "failed", message: error };
     // Beside its place first: only within one file system is a rename all or nothing.
     const ready = `${LIBRARY}.${process.pid}`;

@@ -52,18 +52,54 @@ function treeNode({ trees, base }: TreeEnsemble, classifies: boolean): Message {
     .string(onnx.NODE.operator, classifies ? "TreeEnsembleClassifier" : "TreeEnsembleRegressor")
     .string(onnx.NODE.domain, onnx.ML_DOMAIN);
   const attributes = [
-    ints("nodes_treeids", each((_tree, _node, index) => index)),
-    ints("nodes_nodeids", each((_, node) => node)),
-    ints("nodes_featureids", each((tree, node) => (isLeaf(tree, node) ? 0 : tree.feature[node]!))),
-    floats("nodes_values", each((tree, node) => tree.threshold[node]!)),
-    strings("nodes_modes", each((tree, node) => (isLeaf(tree, node) ? "LEAF" : "BRANCH_LEQ"))),
-    ints("nodes_truenodeids", each((tree, node) => (isLeaf(tree, node) ? 0 : tree.left[node]!))),
-    ints("nodes_falsenodeids", each((tree, node) => (isLeaf(tree, node) ? 0 : tree.left[node]! + 1))),
-    ints("nodes_missing_value_tracks_true", each((tree, node) => tree.missingLeft[node]!)),
-    ints(`${weight}_treeids`, leaves.map(({ index }) => index)),
-    ints(`${weight}_nodeids`, leaves.map((leaf) => leaf.node)),
-    ints(`${weight}_ids`, leaves.map(() => 0)),
-    floats(`${weight}_weights`, leaves.map((leaf) => leaf.tree.value[leaf.node]!)),
+    ints(
+      "nodes_treeids",
+      each((_tree, _node, index) => index),
+    ),
+    ints(
+      "nodes_nodeids",
+      each((_, node) => node),
+    ),
+    ints(
+      "nodes_featureids",
+      each((tree, node) => (isLeaf(tree, node) ? 0 : tree.feature[node]!)),
+    ),
+    floats(
+      "nodes_values",
+      each((tree, node) => tree.threshold[node]!),
+    ),
+    strings(
+      "nodes_modes",
+      each((tree, node) => (isLeaf(tree, node) ? "LEAF" : "BRANCH_LEQ")),
+    ),
+    ints(
+      "nodes_truenodeids",
+      each((tree, node) => (isLeaf(tree, node) ? 0 : tree.left[node]!)),
+    ),
+    ints(
+      "nodes_falsenodeids",
+      each((tree, node) => (isLeaf(tree, node) ? 0 : tree.left[node]! + 1)),
+    ),
+    ints(
+      "nodes_missing_value_tracks_true",
+      each((tree, node) => tree.missingLeft[node]!),
+    ),
+    ints(
+      `${weight}_treeids`,
+      leaves.map(({ index }) => index),
+    ),
+    ints(
+      `${weight}_nodeids`,
+      leaves.map((leaf) => leaf.node),
+    ),
+    ints(
+      `${weight}_ids`,
+      leaves.map(() => 0),
+    ),
+    floats(
+      `${weight}_weights`,
+      leaves.map((leaf) => leaf.tree.value[leaf.node]!),
+    ),
     floats("base_values", [base]),
     string("post_transform", classifies ? "LOGISTIC" : "NONE"),
     ...(classifies ? [ints("classlabels_int64s", [0, 1])] : [int("n_targets", 1), string("aggregate_function", "SUM")]),
@@ -76,8 +112,7 @@ function attribute(name: string, type: number): Message {
   return new Message().string(onnx.ATTRIBUTE.name, name).int(onnx.ATTRIBUTE.type, type);
 }
 
-const int = (name: string, value: number) =>
-  attribute(name, onnx.ATTRIBUTE_TYPE.int).int(onnx.ATTRIBUTE.i, value);
+const int = (name: string, value: number) => attribute(name, onnx.ATTRIBUTE_TYPE.int).int(onnx.ATTRIBUTE.i, value);
 
 const ints = (name: string, values: number[]) =>
   attribute(name, onnx.ATTRIBUTE_TYPE.ints).packedInts(onnx.ATTRIBUTE.ints, values);

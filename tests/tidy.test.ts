@@ -265,6 +265,7 @@ describe("every file is reached from an entry point", () => {
     "src/service/stored-bars.ts",
     "src/market/ring.ts",
     "src/memory-limit.ts",
+    "src/models/prediction-batch.ts",
     "src/models/registry.ts",
     "src/models/trees/train.ts",
     "src/store/lease.ts",

@@ -3,7 +3,7 @@
  * times slower and without bun:ffi, and not say so. This much is plenty.
  */
 const JIT_VARIABLE = "BUN_JSC_jitMemoryReservationSize";
-const JIT_BYTES = 134_217_728;
+const JIT_BYTES = 67_108_864;
 
 /**
  * A command as it must be spawned for the process to have no more than so many megabytes of data: the shell sets

@@ -31,6 +31,9 @@ async function answer(message: ToProcess, sessions: OnnxSessions): Promise<FromP
       case "load":
         await sessions.load(message.model, message.bytes, message.width, message.where);
         return { task, kind: "loaded" };
+      case "unload":
+        await sessions.unload(message.model);
+        return { task, kind: "unloaded" };
       case "predict":
         return { task, kind: "predicted", values: await sessions.predict(message.model, message.rows) };
       default:

@@ -82,9 +82,11 @@ export class ModelProcess {
     return answer.values;
   }
 
-  /** Forgets a model; a process that has it keeps it until it ends. */
+  /** Forgets a model, here and in the process. */
   unload(model: string): void {
     this.#loads.delete(model);
+    // A process that is lost over it has forgotten too.
+    if (this.#child !== undefined) this.#send({ kind: "unload", model }, this.#options.deadline).catch(() => {});
   }
 
   async close(): Promise<void> {
@@ -110,7 +112,12 @@ export class ModelProcess {
     return new Promise((resolve, reject) => {
       this.#pending.push({ deadline, resolve, reject });
       if (this.#pending.length === 1) this.#watch();
-      this.#child!.send({ ...request, task: ++this.#task });
+      try {
+        this.#child!.send({ ...request, task: ++this.#task });
+      } catch (error) {
+        // It has died and we have not been told yet.
+        this.#lose(`the model process cannot be reached: ${(error as Error).message}`);
+      }
     });
   }
 

@@ -18,12 +18,13 @@ export type ToProcess = { readonly task: number } & (
       readonly width: number;
       readonly where: string;
     }
+  | { readonly kind: "unload"; readonly model: string }
   | { readonly kind: "predict"; readonly model: string; readonly rows: Float32Array }
 );
 
 export type FromProcess = { readonly task: number } & (
   | { readonly kind: "imported"; readonly model: ImportedModel }
-  | { readonly kind: "loaded" }
+  | { readonly kind: "loaded" | "unloaded" }
   | { readonly kind: "predicted"; readonly values: Float64Array }
   /** The input is at fault; the process goes on. */
   | { readonly kind: "refused"; readonly message: string }

@@ -50,8 +50,15 @@ export class OnnxSessions {
           `(an exporter's ZipMap has to be off), the only one or named ${OUTPUTS.join(", ")}`,
       );
     }
-    await this.#sessions.get(name)?.session.release();
+    await this.unload(name);
     this.#sessions.set(name, { session, input, output, width });
+  }
+
+  /** Forgets a model, if there is one of this name. */
+  async unload(name: string): Promise<void> {
+    const known = this.#sessions.get(name);
+    this.#sessions.delete(name);
+    await known?.session.release();
   }
 
   /**

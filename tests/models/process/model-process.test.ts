@@ -61,6 +61,14 @@ describe("the process for models", () => {
     expect(await runtime.predict("kept", ROWS)).toEqual(before);
   });
 
+  test("a model that is unloaded is gone, and another may have its name", async () => {
+    await runtime.load("gone", ONNX, 4, "gone.onnx");
+    runtime.unload("gone");
+    expect(runtime.predict("gone", ROWS)).rejects.toThrow("no model gone has been loaded");
+    await runtime.load("gone", ONNX, 4, "again.onnx");
+    expect(await runtime.predict("gone", ROWS)).toHaveLength(10);
+  });
+
   test("reads what strangers wrote", async () => {
     expect(await runtime.import(ONNX, DATA.names, "m.onnx")).toMatchObject({ kind: "trees", source: "onnx" });
     await expect(runtime.import(new Uint8Array(3), DATA.names, "m.onnx")).rejects.toThrow(
@@ -101,7 +109,7 @@ test("one that does not answer is killed at the deadline, and everybody waiting 
 
 test("one that takes too much memory dies alone", async () => {
   const greedy = new ModelProcess({
-    memoryLimit: 400,
+    memoryLimit: 600,
     deadline: 20_000,
     loadDeadline: 20_000,
     command: [

@@ -3,7 +3,8 @@
  * rounds, and how well each does on rows it has not seen: three data sets, one of them recorded, three seeds. Times
  * include the making of bins. On a machine that others use too the processor time of one thread says more than the clock.
  *
- * Run: `PENSTOCK_PYTHON=… bun bench/models/training.ts`, with a Python that has xgboost, lightgbm and numpy.
+ * Run: `PENSTOCK_PYTHON=… bun bench/models/training.ts [speed | accuracy]`, with a Python that has xgboost, lightgbm and
+ * numpy.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
@@ -40,8 +41,9 @@ try {
     await peers.load(`${split.name}-test`, split.test);
   }
   expectSameBits(splits[0]!);
-  await accuracy(splits);
-  for (const threads of [1, 2]) await speed(splits[0]!, threads);
+  const [only] = process.argv.slice(2);
+  if (only !== "accuracy") for (const threads of [1, 2]) await speed(splits[0]!, threads);
+  if (only !== "speed") await accuracy(splits);
   console.log(`load ${loadavg()[0]!.toFixed(1)}`);
 } finally {
   peers.end();

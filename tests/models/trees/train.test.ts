@@ -100,7 +100,9 @@ describe("splits", () => {
     const rows = Float32Array.from({ length: 200 }, (_, i) => (i % 2 === 0 ? Number.NaN : i));
     const labels = Float64Array.from({ length: 200 }, (_, i) => (i % 2 === 0 ? 1 : 0));
     const { ensemble } = trainTrees({ names: ["x"], rows, labels }, { ...PARAMETERS, depth: 1, trees: 1 });
-    expect(ensemble.trees[0]!.feature).toEqual([0, -1, -1]);
+    // The threshold is above all values there are; 100 rows on each side, at p (1 - p) = 1/4 each.
+    expect(ensemble.trees[0]).toMatchObject({ feature: [0, -1, -1], missingLeft: [0, 0, 0], cover: [50, 25, 25] });
+    expect(ensemble.trees[0]!.threshold[0]).toBeGreaterThan(1e38);
     const [missing, present] = predictions(ensemble, Float32Array.of(Number.NaN, 3));
     expect(missing!).toBeGreaterThan(0.55);
     expect(present!).toBeLessThan(0.45);
@@ -176,8 +178,8 @@ describe("sums", () => {
 describe("boosting", () => {
   test("each objective beats its base on rows it has not seen", () => {
     for (const objective of [{ kind: "logistic" }, { kind: "squared" }, { kind: "quantile", alpha: 0.8 }] as const) {
-      const data = noisyRows(3000, 6, 11, objective.kind === "logistic" ? "binary" : "number");
-      const [train, validation] = splitRows(data, 2000);
+      const data = noisyRows(1500, 6, 11, objective.kind === "logistic" ? "binary" : "number");
+      const [train, validation] = splitRows(data, 1000);
       const { history } = trainTrees(train, { ...PARAMETERS, objective }, { validation, trainingLoss: true });
       expect(history).toHaveLength(10);
       expect(history.at(-1)!.validation!).toBeLessThan(history[0]!.validation! * 0.93);
@@ -186,12 +188,12 @@ describe("boosting", () => {
   });
 
   test("the quantile lies above the share it is named after", () => {
-    const data = noisyRows(4000, 6, 12, "number");
-    const [train, rest] = splitRows(data, 3000);
+    const data = noisyRows(2000, 4, 12, "number");
+    const [train, rest] = splitRows(data, 1000);
     for (const alpha of [0.1, 0.5, 0.9]) {
-      const { ensemble } = trainTrees(train, { ...PARAMETERS, objective: { kind: "quantile", alpha }, trees: 40 });
+      const { ensemble } = trainTrees(train, { ...PARAMETERS, objective: { kind: "quantile", alpha }, depth: 3 });
       const below = predictions(ensemble, rest.rows).filter((q, i) => rest.labels[i]! <= q).length / 1000;
-      expect(Math.abs(below - alpha)).toBeLessThan(0.05);
+      expect(Math.abs(below - alpha)).toBeLessThan(0.06);
     }
   });
 

@@ -7,7 +7,7 @@
 #define WALK walk_avx512
 #define WIDTH 16
 /* Chains of loads that wait side by side, and how few rows are better walked one by one. */
-enum { CHAINS = 2, BLOCK = CHAINS * WIDTH, FEW = 6 };
+enum { CHAINS = 2, BATCH = CHAINS * WIDTH, FEW = 6 };
 typedef __m512i I;
 
 #define ALL(x) _mm512_set1_epi32(x)

@@ -71,7 +71,7 @@ export function recordedMonth(): Split | undefined {
   };
   for (const file of files) {
     const bars = readBars(`${folder}/${file}`, "5m");
-    const lines = featureLines(bars, FEATURE_NAMES, settings);
+    const lines = featureLines(file, bars, FEATURE_NAMES, settings);
     const border = Math.floor(lines.length * 0.7);
     for (let i = 600; i + AHEAD < lines.length; i++) {
       if (i >= border - AHEAD && i < border) continue;

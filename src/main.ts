@@ -5,12 +5,16 @@ import { inspectCommand } from "./command-line/inspect.ts";
 import { createProgram, runProgram } from "./command-line/program.ts";
 import { replayCommand } from "./command-line/replay.ts";
 import { runCommand } from "./command-line/run.ts";
+import { MODELS_ARGUMENT } from "./models/process/protocol.ts";
 import { EMBEDDED_ARGUMENT } from "./store/embedded/protocol.ts";
 
-// The program is its own embedded database: the service starts itself again with this argument.
+// The program is its own embedded database and process for models: the service starts itself again with these arguments.
 if (process.argv[2] === EMBEDDED_ARGUMENT) {
   const { runEmbedded } = await import("./store/embedded/child.ts");
   await runEmbedded(process.argv[3]!);
+} else if (process.argv[2] === MODELS_ARGUMENT) {
+  const { runModelProcess } = await import("./models/process/child.ts");
+  runModelProcess();
 } else {
   await main();
 }

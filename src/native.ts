@@ -6,6 +6,10 @@ import { type IndicatorPlan, lengthOf } from "./indicators/plan.ts";
 import { portable } from "./indicators/portable.ts";
 import { InputError } from "./input-error.ts";
 import { BAR } from "./market/panel.ts";
+import { emptyBins, MISSING_BIN } from "./models/trees/bins.ts";
+import { PORTABLE_ENGINE, packTrees, type TreeEngine, type TreePredictor } from "./models/trees/engine.ts";
+import { linkOf, rowCount, type TreeEnsemble } from "./models/trees/ensemble.ts";
+import { mostNodes, type TreeGrower } from "./models/trees/grow.ts";
 
 /** The library that `bun run build:native` makes for this platform. */
 export const KERNEL_FILE = `penstock-${process.platform}-${process.arch}.so`;
@@ -18,16 +22,41 @@ const KERNEL_PATH = import.meta.dir.startsWith("/$bunfs/")
 /** PENSTOCK_ABI of native/penstock.h: the library, the fields of a call and the tables of a plan belong together. */
 const ABI = 3;
 
+/** TREES_ABI of native/trees.h. */
+const TREES_ABI = 1;
+
 const FUNCTIONS = {
   penstock_kernels: { args: [], returns: "i32" },
   penstock_run: { args: ["ptr", "ptr", "ptr", "ptr", "ptr", "ptr"], returns: "i32" },
+  penstock_trees: { args: [], returns: "i32" },
+  penstock_grow: {
+    args: ["ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr"],
+    returns: "i32",
+  },
+  penstock_logistic_gradients: { args: ["i32", "ptr", "ptr", "ptr", "ptr", "i32"], returns: "i32" },
+  penstock_check_nodes: { args: ["ptr", "ptr", "ptr", "ptr", "ptr"], returns: "i32" },
+  penstock_walk: { args: ["ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr"], returns: "i32" },
+  penstock_bin: { args: ["ptr", "ptr", "ptr", "ptr"], returns: "i32" },
 } as const;
 
-const ERRORS = ["", "another ABI", "a kernel that this processor lacks", "a broken plan", "a length", "an alignment"];
+type Functions = ReturnType<typeof dlopen<typeof FUNCTIONS>>["symbols"];
+
+const ERRORS = [
+  "",
+  "another ABI",
+  "a kernel that this processor lacks",
+  "a broken plan",
+  "a length",
+  "an alignment",
+  "for want of memory",
+  "an index",
+];
 
 export interface Loaded {
   /** From the slowest to the fastest. */
   readonly kernels: readonly Kernel[];
+  /** The same for trees. */
+  readonly treeEngines: readonly TreeEngine[];
   /** Why there are no native kernels, in words that follow "because". */
   readonly missing: string | undefined;
 }
@@ -42,9 +71,9 @@ function load(): Loaded {
 
 /** The kernels with those of a library. One that cannot be used is no error here: `missing` says why. */
 export function openKernels(path: string): Loaded {
-  const without = (missing: string) => ({ kernels: [portable], missing });
+  const without = (missing: string) => ({ kernels: [portable], treeEngines: [PORTABLE_ENGINE], missing });
   if (!existsSync(path)) return without("no native kernel has been built (bun run build:native)");
-  let functions: ReturnType<typeof dlopen<typeof FUNCTIONS>>["symbols"];
+  let functions: Functions;
   try {
     functions = dlopen(path, FUNCTIONS).symbols;
   } catch (error) {
@@ -54,9 +83,14 @@ export function openKernels(path: string): Loaded {
   if (answer >> 8 !== ABI) {
     return without(`the native kernel has ABI ${answer >> 8} where this is ${ABI} (bun run build:native)`);
   }
+  const trees = functions.penstock_trees();
+  if (trees !== TREES_ABI) {
+    return without(`the native trees have ABI ${trees} where this is ${TREES_ABI} (bun run build:native)`);
+  }
   const native = KERNEL_NAMES.slice(1).filter((_, bit) => (answer & (1 << bit)) !== 0);
   return {
     kernels: [portable, ...native.map((name) => nativeKernel(name, functions.penstock_run))],
+    treeEngines: [PORTABLE_ENGINE, ...native.map((name) => nativeTreeEngine(name, functions))],
     missing: undefined,
   };
 }
@@ -70,11 +104,29 @@ export function availableKernels(): readonly Kernel[] {
  * The kernel for a value of PENSTOCK_KERNEL; `auto` takes the fastest. This is the one place that decides.
  * @throws InputError (exit 2) when this build or machine does not have it: a forced kernel is never replaced silently.
  */
-export function chooseKernel(requested: KernelName | "auto", { kernels, missing }: Loaded = load()): Kernel {
-  if (requested === "auto") return kernels.at(-1)!;
-  const kernel = kernels.find(({ name }) => name === requested);
-  if (kernel !== undefined) return kernel;
-  const available = [...kernels.map(({ name }) => name), "auto"].join(", ");
+export function chooseKernel(
+  requested: KernelName | "auto",
+  { kernels, missing }: Pick<Loaded, "kernels" | "missing"> = load(),
+): Kernel {
+  return choose(requested, kernels, missing);
+}
+
+/** The engines for trees that this build and this machine have, from the slowest to the fastest. */
+export function availableTreeEngines(): readonly TreeEngine[] {
+  return load().treeEngines;
+}
+
+/** The engine for trees, by the same setting and rule as the kernel. */
+export function chooseTreeEngine(requested: KernelName | "auto"): TreeEngine {
+  const { treeEngines, missing } = load();
+  return choose(requested, treeEngines, missing);
+}
+
+function choose<T extends { readonly name: string }>(requested: string, all: readonly T[], missing?: string): T {
+  if (requested === "auto") return all.at(-1)!;
+  const found = all.find(({ name }) => name === requested);
+  if (found !== undefined) return found;
+  const available = [...all.map(({ name }) => name), "auto"].join(", ");
   throw new InputError(
     `PENSTOCK_KERNEL=${requested} is not available here, because ${missing ?? "this processor lacks it"}; ` +
       `available: ${available}`,
@@ -134,6 +186,87 @@ function nativeKernel(name: KernelName, run: (...pointers: Pointers) => number):
   };
 }
 
+/**
+ * Trees of the library. What a call is given is checked here as far as lengths go, and there as far as numbers do; an
+ * ensemble's nodes are checked once, when they are prepared.
+ */
+function nativeTreeEngine(name: KernelName, functions: Functions): TreeEngine {
+  const kernel = KERNEL_NAMES.indexOf(name) - 1;
+  const succeed = (error: number) => {
+    if (error !== 0) throw new RangeError(`trees ${name} refused ${ERRORS[error] ?? error}`);
+  };
+
+  const grower: TreeGrower = {
+    name,
+    logisticGradients(scores, labels, weights, out) {
+      const rows = scores.length;
+      for (const length of [labels.length, weights.length, out.length / 2]) fits(length, rows);
+      succeed(functions.penstock_logistic_gradients(kernel, scores, labels, weights, out, whole(rows)));
+    },
+    bin(rows, cuts) {
+      const binned = emptyBins(rows, cuts);
+      const call = Int32Array.of(TREES_ABI, kernel, whole(binned.rows), binned.stride, cuts.length, 0, 0, 0, 0, 0, 0);
+      const bounds = new Float32Array(cuts.length * MISSING_BIN).fill(Number.POSITIVE_INFINITY);
+      for (const [feature, own] of cuts.entries()) bounds.set(own, feature * MISSING_BIN);
+      succeed(functions.penstock_bin(call, rows, bounds, binned.bins));
+      return binned;
+    },
+    grow(binned, pairs, chosen, features, limits, leaves) {
+      const { rows, stride, bins, cuts } = binned;
+      const counts = Int32Array.from(cuts, ({ length }) => length);
+      fits(bins.length, rows * stride);
+      for (const length of [pairs.length / 2, leaves.length]) fits(length, rows);
+      fits(limits.monotone.length, cuts.length);
+      const { depth, threads } = limits;
+      const constrained = limits.monotone.some((sign) => sign !== 0) ? 1 : 0;
+      const sizes = [rows, stride, cuts.length, chosen.length, features.length, depth, threads].map(whole);
+      const call = Int32Array.of(TREES_ABI, kernel, ...sizes, constrained, 0);
+      const penalties = Float64Array.of(limits.lambda, limits.alpha, limits.gamma, limits.minChildWeight);
+      const most = mostNodes(depth);
+      const ints = new Int32Array(4 * most);
+      const doubles = new Float64Array(3 * most);
+      const { monotone } = limits;
+      succeed(
+        functions.penstock_grow(
+          ...([call, penalties, bins, counts, monotone, pairs, chosen, features, leaves, ints, doubles] as const),
+        ),
+      );
+      const part = <T extends Int32Array | Float64Array>(all: T, index: number) =>
+        all.subarray(index * most, (index + 1) * most) as T;
+      return {
+        nodes: call.at(-1)!,
+        feature: part(ints, 0),
+        bin: part(ints, 1),
+        missingLeft: part(ints, 2),
+        left: part(ints, 3),
+        gain: part(doubles, 0),
+        cover: part(doubles, 1),
+        weight: part(doubles, 2),
+      };
+    },
+  };
+
+  function prepare(ensemble: TreeEnsemble): TreePredictor {
+    const { thresholds, links, values, roots, depths } = packTrees(ensemble);
+    const width = ensemble.features.length;
+    const call = Int32Array.of(TREES_ABI, kernel, whole(links.length), roots.length, width, 0);
+    if (roots.length > 0) succeed(functions.penstock_check_nodes(call, thresholds, links, roots, depths));
+    const link = linkOf(ensemble.objective);
+    return (rows, out) => {
+      const count = whole(rowCount(rows, width, out));
+      out.fill(ensemble.base, 0, count);
+      call[5] = count;
+      if (count > 0 && roots.length > 0) {
+        succeed(functions.penstock_walk(call, thresholds, links, values, roots, depths, rows, out));
+      }
+      if (ensemble.objective.kind !== "logistic") return;
+      for (let row = 0; row < count; row++) out[row] = link(out[row]!);
+    };
+  }
+
+  return { name, grower, prepare };
+}
+
 /** Where the values of an array lie. The program itself keeps no address; tests watch that nothing moves. */
 export function addressOf(view: Float64Array): number {
   return ptr(view);
@@ -152,6 +285,15 @@ function whole(x: number): number {
 function fits(length: number, needed: number): number {
   if (needed <= length && length <= LARGEST) return length;
   throw new RangeError(`a kernel needs ${needed} elements where ${length} are given (at most ${LARGEST})`);
+}
+
+/**
+ * Loads a library for good, so that others which are linked to its name find it.
+ * @param symbol any function of it.
+ * @throws the loader's error.
+ */
+export function preloadLibrary(path: string, symbol: string): void {
+  dlopen(path, { [symbol]: { args: [], returns: "ptr" } });
 }
 
 const FLOCK = { flock: { args: ["i32", "i32"], returns: "i32" } } as const;

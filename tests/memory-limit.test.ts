@@ -34,6 +34,16 @@ test("the limited process is the child itself, and its IPC channel works", async
   expect(heard).toBe(child.pid);
 });
 
+test.skipIf(process.platform !== "linux")(
+  "the limited process still compiles its code, without which there is no native code either",
+  () => {
+    const script =
+      'require("bun:ffi").dlopen("libc.so.6", { getpid: { args: [], returns: "i32" } }); console.log("compiles")';
+    const { stdout, stderr } = Bun.spawnSync(withMemoryLimit([process.execPath, "-e", script], 600));
+    expect(`${stdout}${stderr}`).toBe("compiles\n");
+  },
+);
+
 test("a limit is a whole number of megabytes", () => {
   expect(() => withMemoryLimit(["x"], 0)).toThrow("0 MB");
 });

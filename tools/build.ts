@@ -13,6 +13,9 @@ const root = join(import.meta.dir, "..");
 const entryPoints = ["src/main.ts", "src/analysis/worker.ts", "src/admin/worker.ts"];
 const options = ["--compile", "--root", ".", "--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"];
 if (existsSync(join(root, "native/build", KERNEL_FILE))) options.push("--asset", "./native/build");
+// ONNX Runtime's library; its binding, which the bundler finds by itself, is linked to it.
+const onnxRuntime = `./node_modules/onnxruntime-node/bin/napi-v6/${process.platform}/${process.arch}`;
+if (existsSync(join(root, onnxRuntime))) options.push("--asset", onnxRuntime);
 await makeTemplate(join(root, "dist/pglite-template.tgz"));
 const build = Bun.spawnSync([process.execPath, "build", ...options, "--outfile", "dist/penstock", ...entryPoints], {
   cwd: root,

@@ -3,7 +3,13 @@ import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parquetReadObjects } from "hyparquet";
+import { writeTreesOnnx } from "../../src/models/onnx/write-trees.ts";
+import { ModelProcess } from "../../src/models/process/model-process.ts";
+import { MODELS_ARGUMENT } from "../../src/models/process/protocol.ts";
+import { TREE_DEFAULTS, trainTrees } from "../../src/models/trees/train.ts";
+import { agreeWithOnnxRuntime, treesModel } from "../../src/models/trees-model.ts";
 import { availableKernels } from "../../src/native.ts";
+import { noisyRows } from "../models/trees/data.ts";
 import { BinanceStandIn } from "../service/binance-stand-in.ts";
 
 // .ci/run names the binary it has just compiled; one left from an earlier day would say nothing about these sources.
@@ -57,6 +63,23 @@ describe.skipIf(binary === undefined)("the compiled binary, in an empty folder a
     });
     expect(new Set(hashes).size).toBe(1);
   }, 60_000);
+
+  test("serves models: trees, and in a process of its own whatever ONNX Runtime takes", async () => {
+    const data = noisyRows(200, 4, 1);
+    const { ensemble } = trainTrees(data, { ...TREE_DEFAULTS, trees: 5 });
+    const runtime = new ModelProcess({
+      memoryLimit: 1024,
+      deadline: 20_000,
+      loadDeadline: 60_000,
+      command: [resolve(binary!), MODELS_ARGUMENT],
+    });
+    try {
+      await agreeWithOnnxRuntime(ensemble, treesModel(ensemble), runtime, "a model");
+      expect(await runtime.import(writeTreesOnnx(ensemble), data.names, "a file")).toMatchObject({ kind: "trees" });
+    } finally {
+      await runtime.close();
+    }
+  }, 90_000);
 
   test("runs the paper trader with its analysis worker, and replays its journal", () => {
     const { code, out, err } = penstock("run", "--for", "3s", "--speed", "max", "--html", "run.html", "--json");

@@ -1,0 +1,106 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { InferenceSession, Tensor } from "onnxruntime-node";
+import { InputError } from "../../input-error.ts";
+import { preloadLibrary } from "../../native.ts";
+import { inspectOnnx } from "../onnx/inspect.ts";
+
+type Runtime = typeof import("onnxruntime-node");
+
+interface Session {
+  readonly session: InferenceSession;
+  readonly input: string;
+  readonly output: string;
+  readonly width: number;
+}
+
+/** Names that exporters give to what is wanted, the most telling first. */
+const OUTPUTS = ["prediction", "probabilities", "output_probability", "probability", "variable", "output"];
+
+/** Models in ONNX Runtime, on one thread each call. */
+export class OnnxSessions {
+  readonly #sessions = new Map<string, Session>();
+  #runtime: Promise<Runtime> | undefined;
+
+  /** @throws InputError for a file that cannot be served; one of the same name stays what it was. */
+  async load(name: string, bytes: Uint8Array, width: number, where: string): Promise<void> {
+    const { input, outputs, width: own } = inspectOnnx(bytes, where);
+    if (own !== width) throw new InputError(`${where}: has ${own} features; there are ${width}`);
+    this.#runtime ??= loadRuntime();
+    const { InferenceSession } = await this.#runtime;
+    let session: InferenceSession;
+    try {
+      session = await InferenceSession.create(bytes, {
+        intraOpNumThreads: 1,
+        interOpNumThreads: 1,
+        executionMode: "sequential",
+        logSeverityLevel: 3,
+      });
+    } catch (error) {
+      throw new InputError(`${where}: ONNX Runtime refuses it: ${(error as Error).message}`);
+    }
+    const tensors = session.outputMetadata.filter((each) => each.isTensor && each.type === "float32");
+    const names = tensors.map((each) => each.name);
+    const output = OUTPUTS.find((each) => names.includes(each)) ?? (names.length === 1 ? names[0] : undefined);
+    if (output === undefined) {
+      await session.release();
+      throw new InputError(
+        `${where}: no output is known to be the prediction among ${outputs.join(", ")}; it must be a float32 tensor ` +
+          `(an exporter's ZipMap has to be off), the only one or named ${OUTPUTS.join(", ")}`,
+      );
+    }
+    await this.unload(name);
+    this.#sessions.set(name, { session, input, output, width });
+  }
+
+  /** Forgets a model, if there is one of this name. */
+  async unload(name: string): Promise<void> {
+    const known = this.#sessions.get(name);
+    this.#sessions.delete(name);
+    await known?.session.release();
+  }
+
+  /**
+   * One number per row: of [N] and [N, 1] the number, of [N, 2] the probability of the second class.
+   * @throws InputError for any other shape, and for what is no number.
+   */
+  async predict(name: string, rows: Float32Array): Promise<Float64Array> {
+    const { session, input, output, width } = this.#sessions.get(name)!;
+    const { Tensor } = await this.#runtime!;
+    const count = rows.length / width;
+    let result: Tensor;
+    try {
+      result = (await session.run({ [input]: new Tensor("float32", rows, [count, width]) }, [output]))[output]!;
+    } catch (error) {
+      throw new InputError(`model ${name}: ONNX Runtime failed: ${(error as Error).message}`);
+    }
+    const [rowsOut, columns = 1] = result.dims;
+    if (rowsOut !== count || result.dims.length > 2 || columns > 2) {
+      throw new InputError(`model ${name}: predicts [${result.dims}] for ${count} rows; allowed: [N], [N, 1], [N, 2]`);
+    }
+    const data = result.data as Float32Array;
+    return Float64Array.from({ length: count }, (_, row) => data[row * columns + columns - 1]!);
+  }
+}
+
+/** The file of ONNX Runtime that its Node binding is linked to. */
+const LIBRARY = "libonnxruntime.so.1";
+
+/**
+ * In the compiled program the binding is extracted without the library that it needs; once a library of that name is
+ * loaded, the system asks for no file. A folder for itself, because others may start at the same moment.
+ */
+async function loadRuntime(): Promise<Runtime> {
+  if (Bun.main.startsWith("/$bunfs/")) {
+    const folder = mkdtempSync(join(tmpdir(), "penstock-onnx-"));
+    const path = join(folder, LIBRARY);
+    try {
+      writeFileSync(path, readFileSync(join("/$bunfs/root", process.arch, LIBRARY)), { mode: 0o700 });
+      preloadLibrary(path, "OrtGetApiBase");
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+  return await import("onnxruntime-node");
+}

@@ -3,9 +3,10 @@ import { klines } from "./campaign/klines.ts";
 import { learning } from "./campaign/learning.ts";
 import { restart } from "./campaign/restart.ts";
 import { simulation } from "./campaign/simulation.ts";
+import { store } from "./campaign/store.ts";
 
 /** Long searches for trouble by name; the first one is meant when none is named. Adding one is a file and a line here. */
-const CAMPAIGNS: Readonly<Record<string, Campaign>> = { simulation, restart, klines, learning };
+const CAMPAIGNS: Readonly<Record<string, Campaign>> = { simulation, restart, klines, learning, store };
 
 const HELP = `usage: bun run campaign [NAME] [--seeds N] [--from N] [--json]
 

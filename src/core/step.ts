@@ -95,6 +95,10 @@ export function step(state: State, event: Event, out: Effect[]): void {
       return timer(state, event, out);
     case "model":
       return swapModel(state, event, out);
+    case "hold":
+      if (event.on) state.holds.add(event.hold);
+      else state.holds.delete(event.hold);
+      return;
     case "setting":
       return setting(state, event, out);
     case "breaker":

@@ -7,6 +7,7 @@ import { checkBook } from "../core/check-book.ts";
 import type { CoreRecord } from "../core/effects.ts";
 import { USDT } from "../core/instrument.ts";
 import type { State } from "../core/state.ts";
+import { GatedExchange } from "../exchange/gated.ts";
 import type { DataReference } from "../journal/format.ts";
 import type { ModelRegistry } from "../learning/registry.ts";
 import type { BarSource } from "../market/bar-source.ts";
@@ -32,9 +33,11 @@ import {
 } from "./assembly.ts";
 import { type MarketChoice, openMarket, openPositions, recordedData } from "./backtest.ts";
 import { GENERATED_START, generatedSource } from "./generated.ts";
+import { Holds } from "./holds.ts";
 import { LearningLoop, type LearningView, type Swap } from "./learning-loop.ts";
 import { modelRegistry } from "./models.ts";
 import { PositionFeatures } from "./position-features.ts";
+import { Recording, type RecordingStatus } from "./recording.ts";
 import { type Retraining, startRetraining } from "./retraining.ts";
 import type { RunTelemetry } from "./run-telemetry.ts";
 import { Trader } from "./trader.ts";
@@ -84,6 +87,8 @@ export interface LiveView {
   readonly source: BarSource;
   /** Undefined in the mode `ict`, which asks no model. */
   readonly learning: LearningView | undefined;
+  /** How far the store is behind; undefined where nothing is recorded. */
+  readonly recording: RecordingStatus | undefined;
 }
 
 export interface LiveResult {
@@ -91,6 +96,10 @@ export interface LiveResult {
   /** Goes through the bars once more, for pictures of some of the trades. */
   readonly scenes: () => Scene[];
   readonly journal: string;
+  /** How far the store was when the run ended; undefined where nothing is recorded. */
+  readonly recording: RecordingStatus | undefined;
+  /** Who has taken over trading, which ended the run. */
+  readonly takenOverBy: string | undefined;
 }
 
 const MINUTE = 60_000;
@@ -156,7 +165,15 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       () => marketTime,
       () => admin?.telemetry,
     );
+    // Bars of a simulation are in files, or come from a seed.
+    const bars = exchange.venue === "simulated" ? {} : { bars: source.timeframe };
+    const recording = settings.ENABLE_STORE
+      ? new Recording({ settings, journal, state, onNotice, ...bars })
+      : undefined;
+    const holds = new Holds(journal, recording, onNotice);
     try {
+      const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+      if (recording !== undefined && !signal.aborted) await Promise.race([recording.settled(), stopped]);
       const collector = new Collector(
         source.instruments,
         tradeFrom,
@@ -196,12 +213,16 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         get learning() {
           return learning?.view(marketTime);
         },
+        get recording() {
+          return recording?.status;
+        },
       };
       const trader = new Trader({
         state,
-        exchange,
+        exchange: new GatedExchange(exchange, (request) => holds.refuses(request)),
         feed,
         journal,
+        onJournalError: (error) => holds.journalFailed(error),
         onRecord: (record) => {
           collector.add(record);
           features.add(record);
@@ -209,7 +230,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           options.onRecord(record, view);
         },
         onNotice: options.onNotice,
-        ...(admin === undefined ? {} : { watchers: admin.watchers }),
+        watchers: [...(recording === undefined ? [] : [recording]), ...(admin?.watchers ?? [])],
       });
       admin?.operate(trader);
 
@@ -224,9 +245,16 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           learning?.tick(marketTime);
           if (learning !== undefined) admin?.telemetry.learning(learning.view(marketTime));
           options.onTick(view);
-          // What has happened so far survives the death of this process.
-          journal.flush();
+          // What has happened so far survives the death of this process, and only then the store hears of it.
+          if (holds.flushed()) recording?.commit();
           admin?.tick(behind, now, TICK);
+          if (recording !== undefined) admin?.telemetry.recording(recording.status);
+        }
+        if (recording?.lease?.lost !== undefined) break;
+        const hold = holds.next(state, marketTime);
+        if (hold !== undefined) {
+          trader.admit(hold);
+          continue;
         }
         if (admin?.attend(marketTime)) break;
         // A cycle is decided before anything later is looked at, so that the speed cannot change a decision.
@@ -274,7 +302,11 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       const ended = performance.now();
       const broken = checkBook(state);
       if (broken.length > 0) throw new Error(`the book is broken at the end of the run: ${broken.join("; ")}`);
-      journal.end({ tradesHash: collector.tradesHash, trades: collector.trades.length });
+      const end = { tradesHash: collector.tradesHash, trades: collector.trades.length };
+      recording?.end(end);
+      journal.end(end);
+      const status = recording?.status;
+      recording?.commit();
       const report = backtestReport({
         collector,
         mode: exchange.venue,
@@ -292,11 +324,12 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       });
       const scenes = () =>
         takeScenes(report, (named) => openSource(settings, recorded ? { ...market, symbols: named } : market));
-      return { report, scenes, journal: journal.path };
+      return { report, scenes, journal: journal.path, recording: status, takenOverBy: recording?.lease?.lost };
     } finally {
       learning?.close();
       await admin?.stop();
       features.close();
+      await recording?.close();
       journal.close();
     }
   } finally {

@@ -69,6 +69,7 @@ describe("the terminal view of a run", () => {
         marketTime: bench.now,
         behind: 0,
         learning: undefined,
+        recording: undefined,
         source: { instruments, timeframe: 60_000 } as unknown as BarSource,
       });
       return screen.lines.join("\n");

@@ -15,6 +15,8 @@ import {
   print,
   setOption,
   settingsFrom,
+  speedOf,
+  whole,
   writeJson,
   writeWhole,
 } from "./options.ts";
@@ -160,23 +162,4 @@ function duration(text: string): number {
   const milliseconds = Number(amount) * (UNITS[unit ?? ""] ?? Number.NaN);
   if (!(milliseconds > 0)) throw new InputError(`--for ${text}: write 20s, 5m, 1h or 2d`, 2);
   return milliseconds;
-}
-
-function speedOf(text: string): number {
-  if (text === "max") return Number.POSITIVE_INFINITY;
-  if (text === "real") return 1;
-  const [, factor] = /^(\d+(?:\.\d+)?)x$/.exec(text) ?? [];
-  const speed = Number(factor);
-  if (!(speed > 0)) throw new InputError(`--speed ${text}: write 60x, max or real`, 2);
-  return speed;
-}
-
-function whole(option: string, least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!(Number.isInteger(value) && value >= least && value <= most && text.trim() !== "")) {
-      throw new InputError(`${option} ${text}: a whole number from ${least} to ${most}`, 2);
-    }
-    return value;
-  };
 }

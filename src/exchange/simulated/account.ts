@@ -65,12 +65,7 @@ export class Account {
   /** Slots that hold something. */
   readonly #held = new Set<number>();
 
-  constructor(
-    instruments: readonly Instrument[],
-    contracts: readonly Contract[],
-    balance: bigint,
-    mode: AccountModes,
-  ) {
+  constructor(instruments: readonly Instrument[], contracts: readonly Contract[], balance: bigint, mode: AccountModes) {
     this.#instruments = instruments;
     this.#contracts = contracts;
     this.wallet = balance;

@@ -270,8 +270,7 @@ export class Desk {
     const { symbol, side, closePosition } = request;
     const position = this.account.positions[slot]!;
     let filled = 0;
-    const fillable =
-      this.bound === undefined ? mostLots : Math.min(mostLots, this.bound(request.id, order.remaining));
+    const fillable = this.bound === undefined ? mostLots : Math.min(mostLots, this.bound(request.id, order.remaining));
     for (;;) {
       const opposed = this.opposed(order);
       if (opposed === 0 && onlyReduces(request)) {

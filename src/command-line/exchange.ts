@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { listenControl } from "../exchange/simulated/server/control.ts";
+import { Door } from "../exchange/simulated/server/door.ts";
 import { listen } from "../exchange/simulated/server/listen.ts";
 import { Lockstep } from "../exchange/simulated/server/lockstep.ts";
 import { Pace } from "../exchange/simulated/server/pace.ts";
@@ -83,13 +84,14 @@ async function run(options: ExchangeOptions): Promise<void> {
     balance: options.balance,
   });
   const open = opener(options);
-  const port = open("--port", () => listen(venue, options.port));
+  const door = new Door(venue);
+  const port = open("--port", () => listen(door, options.port));
   const moved = options.lockstep ? { lockstep: new Lockstep(venue) } : { pace: new Pace(venue, options.speed) };
   const { controlPort } = options;
   const control =
     controlPort === undefined
       ? undefined
-      : open("--control-port", () => listenControl({ venue, ...moved }, controlPort));
+      : open("--control-port", () => listenControl({ venue, door, ...moved }, controlPort));
   const host = `127.0.0.1:${port.port}`;
   const urls = {
     rest: `http://${host}`,

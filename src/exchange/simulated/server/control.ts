@@ -1,4 +1,6 @@
 import { moneyText, quantityText, shortDecimal } from "./decimals.ts";
+import type { Door } from "./door.ts";
+import { type Fault, type FaultScript, type RandomFaultOptions, randomFaults, readScript } from "./faults.ts";
 import type { Lockstep } from "./lockstep.ts";
 import { queriedAlgoJson, queriedJson } from "./order-records.ts";
 import type { Pace } from "./pace.ts";
@@ -9,6 +11,7 @@ import { type Json, WireError } from "./wire.ts";
 /** What the control port moves. One of the two is there: a market that waits, or one that runs. */
 export interface Controlled {
   readonly venue: Venue;
+  readonly door: Door;
   readonly lockstep?: Lockstep;
   readonly pace?: Pace;
 }
@@ -52,8 +55,8 @@ export function stateJson({ venue, lockstep, pace }: Controlled): Json {
 }
 
 /** Answers a request to the control port. @throws WireError */
-export function control(parts: Controlled, method: string, path: string, body: string, now: number): Json {
-  const { venue, lockstep, pace } = parts;
+export function control(parts: Controlled, method: string, path: string, body: string): Json {
+  const { door, lockstep, pace } = parts;
   const parameters = Parameters.ofObject(body === "" ? {} : parse(body));
   switch (`${method} ${path}`) {
     case "GET /state":
@@ -73,12 +76,45 @@ export function control(parts: Controlled, method: string, path: string, body: s
       pace.speed = speed;
       return { speed: String(speed) };
     }
-    case "POST /listen-key/expire":
-      venue.expireListenKey(now);
-      return {};
+    case "GET /faults":
+      return faultsJson(door);
+    case "POST /faults":
+      door.start(scriptOf(body));
+      return faultsJson(door);
+    case "DELETE /faults":
+      door.clear();
+      return faultsJson(door);
     default:
       throw new WireError(-5000, `Path ${path}, Method ${method} is invalid`, 404);
   }
+}
+
+function faultsJson(door: Door): Json {
+  return {
+    faults: door.faults.map((fault: Fault) => ({ ...fault })),
+    strikes: Object.fromEntries(door.strikes),
+  };
+}
+
+/** A script as it stands, or one out of a seed: `{"seed": 7, "duration": 60000, "count": 20}`. */
+function scriptOf(body: string): FaultScript {
+  const json = parse(body) as Record<string, unknown>;
+  try {
+    if (json !== null && typeof json === "object" && !("faults" in json) && "seed" in json) {
+      const { seed, duration = 60_000, count = 10, kinds, clock } = json as unknown as SeededScript;
+      return readScript(
+        randomFaults(seed, { duration, count, ...(kinds ? { kinds } : {}), ...(clock ? { clock } : {}) }),
+      );
+    }
+    return readScript(json);
+  } catch (error) {
+    if (error instanceof RangeError) throw new WireError(-1, error.message);
+    throw error;
+  }
+}
+
+interface SeededScript extends Partial<RandomFaultOptions> {
+  readonly seed: number;
 }
 
 function notLockstep(): WireError {
@@ -99,7 +135,7 @@ export interface ControlPort {
 }
 
 /** Opens the control port on loopback: never the public one. */
-export function listenControl(parts: Controlled, port: number, clock: () => number = Date.now): ControlPort {
+export function listenControl(parts: Controlled, port: number): ControlPort {
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port,
@@ -107,7 +143,7 @@ export function listenControl(parts: Controlled, port: number, clock: () => numb
     async fetch(request) {
       const { pathname } = new URL(request.url);
       try {
-        return jsonResponse(control(parts, request.method, pathname, await request.text(), clock()), 200);
+        return jsonResponse(control(parts, request.method, pathname, await request.text()), 200);
       } catch (error) {
         if (!(error instanceof WireError)) throw error;
         return jsonResponse({ code: error.code, msg: error.message }, error.status);

@@ -43,6 +43,8 @@ export interface Kline {
   quote: number;
   trades: number;
   closed: boolean;
+  /** A fault: it is missing for good. */
+  lost?: boolean;
 }
 
 /** Candles of every served interval of one symbol, made of its base bars; the last one of each is still open. */
@@ -123,6 +125,12 @@ export class Klines {
       const { close } = last;
       append(klines, { openTime: start, open: close, high: close, low: close, close, ...EMPTY });
     }
+  }
+
+  /** Loses the newest closed candle of an interval. */
+  lose(interval: string): void {
+    const kline = this.#series.get(interval)?.klines.findLast(({ closed }) => closed);
+    if (kline !== undefined) kline.lost = true;
   }
 
   /** The row of a candle as REST gives it. */

@@ -1,8 +1,8 @@
 import type { Server, ServerWebSocket } from "bun";
-import { answerRequest } from "./routes.ts";
+import type { Door } from "./door.ts";
 import type { StreamConnection } from "./stream-hub.ts";
-import type { Venue } from "./venue.ts";
-import { ApiSession, answerMessage } from "./ws-api.ts";
+import type { WireResponse } from "./wire.ts";
+import { ApiSession } from "./ws-api.ts";
 
 /** Seconds after which a connection that says nothing, not even a pong, is closed. */
 const IDLE = 600;
@@ -28,7 +28,9 @@ export interface PublicPort {
 }
 
 /** Opens the public port of a venue on loopback: REST, streams and WS API. Port 0 takes a free one. */
-export function listen(venue: Venue, port: number, clock: () => number = Date.now): PublicPort {
+export function listen(door: Door, port: number): PublicPort {
+  const { venue } = door;
+  const clock = () => door.now;
   const sockets = new Set<ServerWebSocket<Socket>>();
   const server: Server<Socket> = Bun.serve<Socket>({
     hostname: "127.0.0.1",
@@ -44,7 +46,9 @@ export function listen(venue: Venue, port: number, clock: () => number = Date.no
       }
       const body = request.method === "GET" ? "" : await request.text();
       const apiKey = request.headers.get("x-mbx-apikey") ?? undefined;
-      const answer = answerRequest(venue, { method: request.method, path, query, body, apiKey, ip: LOOPBACK }, clock());
+      const asked = { method: request.method, path, query, body, apiKey, ip: LOOPBACK };
+      // A lost answer is a connection that hangs until the client gives up.
+      const answer = await new Promise<WireResponse>((resolve) => door.request(asked, resolve));
       return new Response(answer.body, { status: answer.status, headers: answer.headers });
     },
     websocket: {
@@ -55,7 +59,7 @@ export function listen(venue: Venue, port: number, clock: () => number = Date.no
         sockets.add(socket);
         const { data } = socket;
         if (data.kind === "api") return;
-        const connection = venue.hub.connect(data.path, data.query, {
+        const connection = door.connect(data.path, data.query, {
           send: (text) => void socket.send(text),
           close: (code, reason) => socket.close(code, reason),
         });
@@ -65,7 +69,7 @@ export function listen(venue: Venue, port: number, clock: () => number = Date.no
       message(socket, message) {
         const text = typeof message === "string" ? message : message.toString();
         const { data } = socket;
-        if (data.kind === "api") socket.send(answerMessage(venue, data.session, text, clock()));
+        if (data.kind === "api") door.message(data.session, text, (answer) => void socket.send(answer));
         else if (data.connection !== undefined) venue.hub.receive(data.connection, text, clock());
       },
       close(socket) {
@@ -78,6 +82,7 @@ export function listen(venue: Venue, port: number, clock: () => number = Date.no
   const housekeeping = setInterval(() => {
     const now = clock();
     venue.tick(now);
+    door.poll();
     for (const socket of sockets) if (now - socket.data.connected > LONGEST_LIFE) socket.close(1001, "24 hours");
   }, 1000);
   return {

@@ -137,7 +137,7 @@ function klineRows(call: Call, name: string, row: (kline: Kline, seen: PublicSym
   const from = parameters.whole("startTime") ?? Number.NEGATIVE_INFINITY;
   const to = parameters.whole("endTime") ?? Number.POSITIVE_INFINITY;
   const limit = klineLimit(parameters);
-  const asked = series.filter(({ openTime }) => openTime >= from && openTime <= to);
+  const asked = series.filter(({ openTime, lost }) => openTime >= from && openTime <= to && lost !== true);
   const rows = parameters.text("startTime") === undefined ? asked.slice(-limit) : asked.slice(0, limit);
   return rows.map((kline) => row(kline, seen, interval));
 }

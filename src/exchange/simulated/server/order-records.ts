@@ -36,6 +36,8 @@ export interface OrderRecord {
   modifyId: number;
   /** The conditional order that this one came from. */
   readonly algo: AlgoRecord | undefined;
+  /** A fault: it cannot be queried before this time of the exchange's clock. */
+  hiddenUntil?: number;
 }
 
 /** A conditional order: another service of the exchange, with numbers of its own. */
@@ -57,6 +59,10 @@ export interface AlgoRecord {
   /** What it became when it triggered. */
   order: OrderRecord | undefined;
   reason: string;
+  /** Faults: it cannot be found before this time, it triggered and got no further, its position is gone. */
+  hiddenUntil?: number;
+  stuck?: boolean;
+  orphaned?: boolean;
 }
 
 export const TIMES_IN_FORCE: Readonly<Record<string, TimeInForce>> = {

@@ -51,6 +51,11 @@ export class RateLimits {
     throw new LimitError(429, message, (address.minute + 1) * MINUTE - now);
   }
 
+  /** Uses up what an address may ask for in this minute. */
+  exhaust(ip: string, now: number): void {
+    this.#address(ip, now).used = this.options.weight;
+  }
+
   /** Bans an address for twice as long as the last time. Returns when the ban ends. */
   ban(ip: string, now: number, duration?: number): number {
     const address = this.#address(ip, now);

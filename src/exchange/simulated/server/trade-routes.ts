@@ -150,14 +150,18 @@ function testOrder(call: Call): Json {
 }
 
 /** @throws WireError -1102 without an id, and `code` when there is no such order */
-function orderOf(call: Pick<Call, "venue">, parameters: Parameters, code: number): OrderRecord {
+function orderOf(call: Pick<Call, "venue" | "now">, parameters: Parameters, code: number): OrderRecord {
   const symbol = symbolNamed(call, parameters.required("symbol"));
   const orderId = parameters.text("orderId");
   const clientOrderId = parameters.text("origClientOrderId");
   if (orderId === undefined && clientOrderId === undefined) throw mandatory("orderId");
   const order = call.venue.trading.findOrder(symbol, orderId, clientOrderId);
-  if (order === undefined) throw notThere(code);
+  if (order === undefined || isHidden(order, call.now)) throw notThere(code);
   return order;
+}
+
+function isHidden({ hiddenUntil = 0 }: { readonly hiddenUntil?: number }, now: number): boolean {
+  return now < hiddenUntil;
 }
 
 function notThere(code: number): WireError {
@@ -344,19 +348,19 @@ function callbackOf(parameters: Parameters): number {
 }
 
 /** @throws WireError -1102 without an id, and `code` when there is no such order */
-function algoOf({ venue, parameters }: Call, code: number): AlgoRecord {
+function algoOf({ venue, parameters, now }: Call, code: number): AlgoRecord {
   const algoId = parameters.whole("algoId");
   const clientAlgoId = parameters.text("clientAlgoId");
   if (algoId === undefined && clientAlgoId === undefined) throw mandatory("algoId");
   const algo = venue.trading.findAlgo(algoId, clientAlgoId);
-  if (algo === undefined) throw notThere(code);
+  if (algo === undefined || isHidden(algo, now)) throw notThere(code);
   return algo;
 }
 
 function cancelAlgo(call: Call): Json {
   const { venue } = call;
   const algo = algoOf(call, -2011);
-  if (!venue.trading.isOpenAlgo(algo) || algo.order !== undefined) throw notThere(-2011);
+  if (!venue.trading.isOpenAlgo(algo) || algo.order !== undefined || algo.stuck) throw notThere(-2011);
   venue.trading.cancel(algo, venue.time);
   return { algoId: algo.algoId, clientAlgoId: algo.clientAlgoId, code: "200", msg: "success" };
 }
@@ -365,16 +369,17 @@ function cancelAllAlgos(call: Call): Json {
   const { venue } = call;
   const symbol = symbolOf(call);
   for (const algo of [...venue.trading.openAlgos]) {
-    if (algo.symbol === symbol && algo.order === undefined) venue.trading.cancel(algo, venue.time);
+    if (algo.symbol === symbol && algo.order === undefined && !algo.stuck) venue.trading.cancel(algo, venue.time);
   }
   return ALL_CANCELLED;
 }
 
 function openAlgos(call: Call): Json {
-  const { venue, parameters } = call;
+  const { venue, parameters, now } = call;
   const symbol = parameters.text("symbol") === undefined ? undefined : symbolOf(call);
   const algoId = parameters.whole("algoId");
   return [...venue.trading.openAlgos]
+    .filter((algo) => !isHidden(algo, now))
     .filter((algo) => symbol === undefined || algo.symbol === symbol)
     .filter((algo) => algoId === undefined || algo.algoId === algoId)
     .map(queriedAlgoJson);

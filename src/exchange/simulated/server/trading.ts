@@ -4,6 +4,7 @@ import type { Instrument } from "../../../core/instrument.ts";
 import type { VenueEvent, VenueRequest } from "../../exchange.ts";
 import type { AccountModes } from "../account.ts";
 import type { SimulatedExchange } from "../exchange.ts";
+import { isStop, onlyReduces } from "../orders.ts";
 import { averageText, moneyText, priceText, quantityText, shortDecimal } from "./decimals.ts";
 import {
   type AlgoRecord,
@@ -66,6 +67,15 @@ export interface PlaceAlgo {
   readonly priceProtect: boolean;
 }
 
+/** Where faults take hold of the desk. */
+export interface Mischief {
+  placedAlgo(algo: AlgoRecord): void;
+  placedOrder(order: OrderRecord): void;
+  refusesReducing(): boolean;
+  /** Whether a conditional order whose position is gone stays. */
+  orphans(): boolean;
+}
+
 /** What the user is told, and when: each event as JSON. */
 export type UserSink = (event: Json) => void;
 
@@ -86,6 +96,7 @@ export class Trading {
   readonly algos = new Map<number, AlgoRecord>();
   readonly fills: FillRecord[] = [];
   readonly incomes: IncomeRecord[] = [];
+  mischief: Mischief | undefined;
   readonly #sink: UserSink;
   readonly #openOrders = new Map<string, OrderRecord>();
   readonly #openAlgos = new Map<number, AlgoRecord>();
@@ -120,10 +131,12 @@ export class Trading {
       if (open.clientOrderId === wanted.clientOrderId) throw refusal(-4116);
     }
     const { request } = wanted;
+    if (onlyReduces({ ...request, id: 0, purpose: "exit" }) && this.mischief?.refusesReducing()) throw refusal(-2022);
     const model = ++this.#models;
     const order = this.#newOrder(wanted, model, time, undefined);
     this.#byModel.set(model, order);
     this.#request({ kind: "submit", order: { ...request, id: model, purpose: "entry" } }, time);
+    this.mischief?.placedOrder(order);
     return order;
   }
 
@@ -150,6 +163,7 @@ export class Trading {
     };
     this.#byModel.set(model, algo);
     this.#request({ kind: "submit", order: request }, time);
+    this.mischief?.placedAlgo(algo);
     return algo;
   }
 
@@ -160,6 +174,8 @@ export class Trading {
   }
 
   cancel(record: OrderRecord | AlgoRecord, time: number): void {
+    // The model knows it no more.
+    if (!("orderId" in record) && record.orphaned) return this.#endAlgo(record, "CANCELED", time);
     this.#request({ kind: "cancel", order: record.model, symbol: record.symbol }, time);
   }
 
@@ -284,7 +300,7 @@ export class Trading {
     }
   }
 
-  #onAlgoAnswer(algo: AlgoRecord, { answer, time, reason }: AnswerEvent): void {
+  #onAlgoAnswer(algo: AlgoRecord, { answer, time, code, reason }: AnswerEvent): void {
     const { order } = algo;
     if (order !== undefined) {
       // It has triggered: what happens now happens to its order.
@@ -301,6 +317,11 @@ export class Trading {
       case "cancelled":
         return this.#endAlgo(algo, "CANCELED", time);
       case "expired":
+        if (algo.stuck) return;
+        if (code === -2022 && this.mischief?.orphans()) {
+          algo.orphaned = true;
+          return;
+        }
         algo.reason = reason;
         return this.#endAlgo(algo, "EXPIRED", time);
       case "triggered":
@@ -311,9 +332,13 @@ export class Trading {
   }
 
   #trigger(algo: AlgoRecord, time: number): void {
-    const { request } = algo;
     algo.triggerTime = time;
     this.#tellAlgo(algo, "TRIGGERING", time);
+    if (!algo.stuck) this.#becomeOrder(algo, time);
+  }
+
+  #becomeOrder(algo: AlgoRecord, time: number): OrderRecord {
+    const { request } = algo;
     const limited = request.type === "stop-limit" || request.type === "take-profit-limit";
     const held = this.account.positions[this.exchange.account.slotOf(request.symbol, request.leg)]!.lots;
     const wanted: PlaceOrder = {
@@ -327,9 +352,37 @@ export class Trading {
       timeInForce: algo.timeInForce,
       goodTillDate: 0,
     };
-    algo.order = this.#newOrder(wanted, algo.model, time, algo);
-    this.#listOrder(algo.order, time);
+    const order = this.#newOrder(wanted, algo.model, time, algo);
+    algo.order = order;
+    this.#listOrder(order, time);
     if (limited) this.#tellAlgo(algo, "TRIGGERED", time);
+    return order;
+  }
+
+  /** Whether an order of the model is a conditional one, which can only be matched because it has just triggered. */
+  isTriggering(model: number): boolean {
+    const record = this.#byModel.get(model);
+    return record !== undefined && !("orderId" in record) && record.order === undefined;
+  }
+
+  /** Lets a conditional order get no further than TRIGGERING. */
+  stick(model: number): void {
+    const record = this.#byModel.get(model);
+    if (record !== undefined && !("orderId" in record)) record.stuck = true;
+  }
+
+  /** Orphaned conditional orders whose price has come have nothing to close: they are rejected. */
+  rejectOrphans(price: (symbol: number, mark: boolean) => number, time: number): void {
+    for (const algo of [...this.#openAlgos.values()]) {
+      if (!algo.orphaned) continue;
+      const { request } = algo;
+      const towards = isStop(request.type) ? request.side : -request.side;
+      if ((price(algo.symbol, request.workingType === "mark") - request.trigger) * towards < 0) continue;
+      algo.triggerTime = time;
+      this.#tellAlgo(algo, "TRIGGERING", time);
+      algo.reason = "Reduce Only reject";
+      this.#endAlgo(algo, "REJECTED", time);
+    }
   }
 
   #listOrder(order: OrderRecord, time: number): void {
@@ -369,7 +422,9 @@ export class Trading {
 
   #onFill(event: FillEvent): void {
     const record = this.#byModel.get(event.order);
-    const order = record === undefined || "orderId" in record ? record : record.order;
+    // One that was stuck may find its way after all.
+    const order =
+      record === undefined || "orderId" in record ? record : (record.order ?? this.#becomeOrder(record, event.time));
     if (order === undefined) throw new Error(`a fill of order ${event.order}, which nobody placed`);
     const { instrument, side, symbol, leg } = order;
     const { lots, price, time, maker, done } = event;

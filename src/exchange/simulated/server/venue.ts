@@ -167,6 +167,10 @@ export class Venue {
         this.feed.forced(event.symbol, event.time, side, event.lots, event.price);
       }
     }
+    this.trading.rejectOrphans(
+      (symbol, mark) => (mark ? this.feed.mark(symbol) : this.exchange.lastPrices[symbol]!),
+      this.time,
+    );
     for (const tick of this.#source.seen(this.time)) {
       if (tick.kind === "book") this.feed.bookUpdate(tick);
       else this.feed.trade(tick);

@@ -44,6 +44,12 @@ export class ApiSession {
   }
 }
 
+/** Which REST route a message stands for, and the id that its answer has to have. */
+export function routeOfMessage(text: string): { readonly route: string; readonly id: Json } {
+  const message = parseMessage(text);
+  return { route: METHODS[message?.method ?? ""] ?? message?.method ?? "", id: message?.id ?? null };
+}
+
 /** Answers one message of the WS API; the id comes back as it came. */
 export function answerMessage(venue: Venue, session: ApiSession, text: string, now: number): string {
   venue.tick(now);

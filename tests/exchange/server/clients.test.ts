@@ -6,13 +6,13 @@ import { stateJson } from "../../../src/exchange/simulated/server/control.ts";
 import { Door } from "../../../src/exchange/simulated/server/door.ts";
 import { listen, type PublicPort } from "../../../src/exchange/simulated/server/listen.ts";
 import type { Venue } from "../../../src/exchange/simulated/server/venue.ts";
-import { best, ED25519, ED25519_KEY, KEY, newVenue, SECRET, SYMBOL } from "./venue-fixture.ts";
+import { best, ED25519, ED25519_KEY, KEY, lossless, type Message, newVenue, SECRET, SYMBOL } from "./venue-fixture.ts";
 
 /** What the script needs of a client, in the client's own calls. Ids are texts, so that no digit is lost. */
 interface Trader {
   /** Loads the markets and returns the names of all symbols that can be traded. */
   markets(): Promise<readonly string[]>;
-  listen(heard: (event: any) => void): Promise<void>;
+  listen(heard: (event: Message) => void): Promise<void>;
   leverage(leverage: number): Promise<void>;
   market(side: "BUY" | "SELL", quantity: string, reduceOnly: boolean): Promise<{ status: string; executed: string }>;
   limit(side: "BUY" | "SELL", quantity: string, price: string): Promise<{ id: string; executed: string }>;
@@ -33,11 +33,6 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-/** Long ids come as texts: npm binance itself would lose their last digits. */
-function lossless(text: string): any {
-  return JSON.parse(text.replace(/"(i|orderId|aid|algoId|actualOrderId|ai)":(\d{16,})/g, '"$1":"$2"'));
-}
-
 const QUIET = { trace() {}, info() {}, error() {} };
 
 function npmBinance(port: number): Trader {
@@ -48,7 +43,10 @@ function npmBinance(port: number): Trader {
   const rest = new USDMClient({ ...keys, baseUrl, parseExceptions: false }, { timeout: 5000, transformResponse });
   const parse = { customParseJSONFn: lossless };
   const streams = new WebsocketClient({ ...keys, wsUrl, restOptions: { baseUrl }, ...parse }, QUIET);
-  const api = new WebsocketAPIClient({ ...keys, wsUrl: `${wsUrl}/ws-fapi/v1`, attachEventListeners: false, ...parse }, QUIET);
+  const api = new WebsocketAPIClient(
+    { ...keys, wsUrl: `${wsUrl}/ws-fapi/v1`, attachEventListeners: false, ...parse },
+    QUIET,
+  );
   const clientId = () => rest.generateNewOrderId();
   return {
     async markets() {
@@ -86,7 +84,13 @@ function npmBinance(port: number): Trader {
       return { id: String(order.orderId), executed: String(order.executedQty) };
     },
     async amend(id, side, quantity, price) {
-      await rest.modifyOrder({ symbol: SYMBOL, orderId: id as never, side, quantity: quantity as never, price: price as never });
+      await rest.modifyOrder({
+        symbol: SYMBOL,
+        orderId: id as never,
+        side,
+        quantity: quantity as never,
+        price: price as never,
+      });
     },
     async cancel(id) {
       await rest.cancelOrder({ symbol: SYMBOL, orderId: id as never });
@@ -135,7 +139,7 @@ function officialConnector(port: number): Trader {
     configurationWebsocketAPI: { ...keys, wsURL: `ws://127.0.0.1:${port}/ws-fapi/v1` },
     configurationWebsocketStreams: { wsURL: `ws://127.0.0.1:${port}` },
   } as never);
-  const rest = client.restAPI as any;
+  const rest = client.restAPI as Message;
   const connections: { disconnect(): Promise<void> }[] = [];
   return {
     async markets() {
@@ -143,7 +147,7 @@ function officialConnector(port: number): Trader {
     },
     async listen(heard) {
       const { listenKey } = await (await rest.startUserDataStream()).data();
-      const connection = (await client.websocketStreams.connect()) as any;
+      const connection = (await client.websocketStreams.connect()) as Message;
       connections.push(connection);
       connection.userData(listenKey).on("message", heard);
     },
@@ -189,9 +193,16 @@ function officialConnector(port: number): Trader {
       return Number(positions[0]?.positionAmt ?? 0);
     },
     async limitByWebSocket(side, quantity, price) {
-      const connection = (await client.websocketAPI.connect()) as any;
+      const connection = (await client.websocketAPI.connect()) as Message;
       connections.push(connection);
-      const answer = await connection.newOrder({ symbol: SYMBOL, side, type: "LIMIT", quantity, price, timeInForce: "GTC" });
+      const answer = await connection.newOrder({
+        symbol: SYMBOL,
+        side,
+        type: "LIMIT",
+        quantity,
+        price,
+        timeInForce: "GTC",
+      });
       return String(answer.data.orderId);
     },
     async close() {
@@ -205,9 +216,9 @@ function ccxtPro(port: number): Trader {
     apiKey: KEY,
     secret: SECRET,
     options: { fetchMargins: false, fetchCurrencies: false },
-  }) as any;
+  }) as Message;
   const { api } = exchange.urls;
-  for (const [name, value] of Object.entries<any>(api)) {
+  for (const [name, value] of Object.entries<Message>(api)) {
     if (typeof value === "string") api[name] = value.replace(/^https:\/\/[^/]+/, `http://127.0.0.1:${port}`);
   }
   exchange.urls.api.ws = rewritten(exchange.urls.api.ws, port);
@@ -216,8 +227,8 @@ function ccxtPro(port: number): Trader {
     async markets() {
       // Plain ws:// is only spoken once this was loaded.
       await exchange.loadHttpProxyAgent();
-      const markets: any = await exchange.loadMarkets();
-      return Object.values<any>(markets).map(({ id }) => id);
+      const markets: Message = await exchange.loadMarkets();
+      return Object.values<Message>(markets).map(({ id }) => id);
     },
     async listen(heard) {
       const watch = async () => {
@@ -226,7 +237,7 @@ function ccxtPro(port: number): Trader {
       const first = exchange.watchOrders();
       // Closing the client ends the loop with an error, which is how ccxt says goodbye.
       first.then(() => watch()).catch(() => {});
-      const socket = () => Object.entries<any>(exchange.clients).find(([url]) => url.startsWith("ws://"))?.[1];
+      const socket = () => Object.entries<Message>(exchange.clients).find(([url]) => url.startsWith("ws://"))?.[1];
       while (socket() === undefined) await new Promise(setImmediate);
       await socket().connected;
     },
@@ -234,7 +245,9 @@ function ccxtPro(port: number): Trader {
       await exchange.setLeverage(leverage, MARKET);
     },
     async market(side, quantity, reduceOnly) {
-      const order = await exchange.createOrder(MARKET, "market", side.toLowerCase(), Number(quantity), undefined, { reduceOnly });
+      const order = await exchange.createOrder(MARKET, "market", side.toLowerCase(), Number(quantity), undefined, {
+        reduceOnly,
+      });
       return { status: order.info.status, executed: order.info.executedQty };
     },
     async limit(side, quantity, price) {
@@ -270,7 +283,7 @@ function ccxtPro(port: number): Trader {
   };
 }
 
-function rewritten(value: any, port: number): any {
+function rewritten(value: Message, port: number): Message {
   if (typeof value === "string") return value.replace(/^wss:\/\/[^/]+/, `ws://127.0.0.1:${port}`);
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, rewritten(inner, port)]));
 }
@@ -278,7 +291,7 @@ function rewritten(value: any, port: number): any {
 /** One session, the same calls for each client. */
 async function session(trader: Trader, venue: Venue) {
   const { ask, askLots, price, quantity } = best(venue);
-  const heard: any[] = [];
+  const heard: Message[] = [];
   const told = Promise.withResolvers<void>();
   expect(await trader.markets()).toContain(SYMBOL);
   await trader.leverage(10);
@@ -316,7 +329,7 @@ function finalState(venue: Venue, port: PublicPort) {
   expect(port.sockets.size).toBeGreaterThan(0);
   const state = JSON.parse(JSON.stringify(stateJson({ venue, door: new Door(venue) })));
   const { wallet, available, positions, openOrders, openAlgoOrders } = state;
-  const unnamed = (orders: any[]) => orders.map(({ clientOrderId, clientAlgoId, ...order }) => order);
+  const unnamed = (orders: Message[]) => orders.map(({ clientOrderId, clientAlgoId, ...order }) => order);
   const fills = venue.trading.fills.map(({ lots, price, fee, realised }) => `${lots} ${price} ${fee} ${realised}`);
   return { wallet, available, positions, openOrders: unnamed(openOrders), openAlgos: unnamed(openAlgoOrders), fills };
 }
@@ -339,7 +352,10 @@ for (const [name, create] of Object.entries(CLIENTS)) {
     const state = finalState(venue, port);
     expect(state.positions).toEqual([]);
     expect(state.openAlgos).toEqual([]);
-    expect(state.openOrders.map(({ origQty }: any) => origQty)).toEqual([best(venue).quantity(700), best(venue).quantity(800)]);
+    expect(state.openOrders.map(({ origQty }: Message) => origQty)).toEqual([
+      best(venue).quantity(700),
+      best(venue).quantity(800),
+    ]);
     expect(state.fills.length).toBeGreaterThan(2);
     first ??= state;
     expect(state).toEqual(first);

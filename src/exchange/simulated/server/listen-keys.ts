@@ -15,6 +15,11 @@ export class ListenKeys {
     this.#random = new Random(seed, 0x1157);
   }
 
+  /** The key that is valid now. */
+  get key(): string | undefined {
+    return this.#key;
+  }
+
   isValid(key: string): boolean {
     return key === this.#key;
   }

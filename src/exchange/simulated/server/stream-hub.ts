@@ -122,11 +122,6 @@ export class StreamHub {
     return this.#listeners.has(stream);
   }
 
-  /** All streams that somebody hears. */
-  get heard(): IterableIterator<string> {
-    return this.#listeners.keys();
-  }
-
   publish(stream: string, event: Json): void {
     const listeners = this.#listeners.get(stream);
     if (listeners === undefined) return;

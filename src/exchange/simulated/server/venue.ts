@@ -57,8 +57,6 @@ export class Venue {
   readonly leverage: Float64Array;
   /** Dead man's switches by symbol index: when all orders of the symbol are cancelled. */
   readonly countdowns = new Map<number, number>();
-  /** Stands between the desk and the user stream; sends directly when undefined. */
-  userFilter: ((event: Json, publish: () => void) => void) | undefined;
   readonly #source: ObservedSource;
   #clientIds = 0;
 
@@ -75,7 +73,7 @@ export class Venue {
     this.exchange = playsTicks
       ? createTickExchange(this.#source as unknown as TickSource, options)
       : createSimulatedExchange(this.#source, options);
-    this.trading = new Trading(this.exchange, (event) => this.#tellUser(event));
+    this.trading = new Trading(this.exchange, (event) => this.tell(event));
     this.feed = new MarketFeed(this.exchange, this.hub, source.timeframe, options.spreadBps);
     for (const step of warm) this.feed.warm(step);
     this.limits = new RateLimits(options.rateLimits ?? RATE_LIMITS);
@@ -141,9 +139,10 @@ export class Venue {
     if (key !== undefined) this.#tellExpired(key, now);
   }
 
-  /** Something for the user stream that no order or fill says. */
+  /** Says something on the user stream. */
   tell(event: Json): void {
-    this.#tellUser(event);
+    const { key } = this.listenKeys;
+    if (key !== undefined) this.hub.publish(key, event);
   }
 
   /** For orders whose sender gave them no name. */
@@ -180,14 +179,6 @@ export class Venue {
     const alone = !this.#source.hasTicks;
     this.feed.close(bars, alone);
     if (alone) this.feed.second(this.time);
-  }
-
-  #tellUser(event: Json): void {
-    const publish = () => {
-      for (const stream of this.hub.heard) if (this.listenKeys.isValid(stream)) this.hub.publish(stream, event);
-    };
-    if (this.userFilter === undefined) publish();
-    else this.userFilter(event, publish);
   }
 }
 

@@ -82,7 +82,7 @@ export type Message = any;
 
 /** Numbers of 64 bits come as texts: as numbers they would lose their last digits. */
 export function lossless(text: string): Message {
-  return JSON.parse(text.replace(/(?<=[[,:]\s*)(\d{16,})(?=\s*[\],}])/g, '"$1"'));
+  return JSON.parse(text.replace(/(?<=[[,:]\s*)(\d{17,})(?=\s*[\],}])/g, '"$1"'));
 }
 
 export type Answer = { readonly status: number; readonly headers: WireResponse["headers"]; readonly json: Message };

@@ -102,6 +102,7 @@ function assetJson(venue: Venue): { readonly [key: string]: Json } {
     crossUnPnl: moneyText(books.crossUnrealised),
     availableBalance: moneyText(books.available),
     maxWithdrawAmount: moneyText(books.available),
+    marginAvailable: true,
     updateTime: venue.time,
   };
 }
@@ -186,7 +187,7 @@ function accountV2({ venue }: Call): Json {
     multiAssetsMargin: false,
     tradeGroupId: -1,
     ...totals(venue),
-    assets: [{ ...assetJson(venue), marginAvailable: true }],
+    assets: [assetJson(venue)],
     positions,
   };
 }

@@ -35,6 +35,9 @@ export interface FundingRecord {
   readonly mark: number;
 }
 
+const DEPTH_SPEEDS = ["", "@0ms", "@100ms", "@250ms", "@500ms"];
+const PARTIAL_DEPTHS = [5, 10, 20];
+
 /** What the public knows of one symbol. */
 export class PublicSymbol {
   readonly instrument: Instrument;
@@ -45,12 +48,25 @@ export class PublicSymbol {
   /** Of the last trade or bar, ticks; 0 before the first. */
   last = 0;
   lastLots = 0;
+  /** Names of its streams, made once: each trade asks whether anybody hears them. */
+  readonly depthStreams: readonly { readonly stream: string; readonly levels: number | undefined }[];
+  readonly klineStreams: readonly { readonly interval: string; readonly stream: string; readonly continuous: string }[];
   readonly #names = new Map<string, string>();
 
   constructor(instrument: Instrument, timeframe: number) {
     this.instrument = instrument;
     this.klines = new Klines(instrument, timeframe);
     this.book = new PublicBook(instrument);
+    const name = instrument.symbol.toLowerCase();
+    this.depthStreams = DEPTH_SPEEDS.flatMap((speed) => [
+      { stream: `${name}@depth${speed}`, levels: undefined },
+      ...PARTIAL_DEPTHS.map((levels) => ({ stream: `${name}@depth${levels}${speed}`, levels })),
+    ]);
+    this.klineStreams = [...this.klines.intervals].map((interval) => ({
+      interval,
+      stream: `${name}@kline_${interval}`,
+      continuous: `${name}_perpetual@continuousKline_${interval}`,
+    }));
   }
 
   /** "btcusdt@trade" of "trade". */
@@ -63,9 +79,6 @@ export class PublicSymbol {
     return stream;
   }
 }
-
-const DEPTH_SPEEDS = ["", "@0ms", "@100ms", "@250ms", "@500ms"];
-const PARTIAL_DEPTHS = [5, 10, 20];
 
 /** Turns what happens in the market into the public's knowledge: books, trades, candles, tickers, marks. */
 export class MarketFeed {
@@ -136,20 +149,13 @@ export class MarketFeed {
     const { first, before, bids, asks } = seen.book.apply(tick);
     const hub = this.#hub;
     const name = seen.instrument.symbol;
-    for (const speed of DEPTH_SPEEDS) {
-      const stream = seen.stream(`depth${speed}`);
-      if (hub.isHeard(stream)) {
-        const numbers = { U: first, u: seen.book.updateId, pu: before };
-        const levels = { b: seen.book.json(bids), a: seen.book.json(asks) };
-        hub.publish(stream, { e: "depthUpdate", E: time, T: time, s: name, ...numbers, ...levels, ps: name, st: 1 });
-      }
-      for (const count of PARTIAL_DEPTHS) {
-        const partial = seen.stream(`depth${count}${speed}`);
-        if (!hub.isHeard(partial)) continue;
-        const numbers = { U: first, u: seen.book.updateId, pu: before };
-        const levels = { b: seen.book.json(seen.book.bids(count)), a: seen.book.json(seen.book.asks(count)) };
-        hub.publish(partial, { e: "depthUpdate", E: time, T: time, s: name, ...numbers, ...levels, ps: name, st: 1 });
-      }
+    for (const { stream, levels } of seen.depthStreams) {
+      if (!hub.isHeard(stream)) continue;
+      const { book } = seen;
+      const numbers = { U: first, u: book.updateId, pu: before };
+      const b = book.json(levels === undefined ? bids : book.bids(levels));
+      const a = book.json(levels === undefined ? asks : book.asks(levels));
+      hub.publish(stream, { e: "depthUpdate", E: time, T: time, s: name, ...numbers, b, a, ps: name, st: 1 });
     }
     const stream = seen.stream("bookTicker");
     if (hub.isHeard(stream) || hub.isHeard("!bookTicker")) {
@@ -353,9 +359,7 @@ export class MarketFeed {
   #tellKlines(seen: PublicSymbol, symbol: number, time: number, closed: readonly string[]): void {
     const hub = this.#hub;
     const { instrument, klines } = seen;
-    for (const interval of klines.intervals) {
-      const stream = seen.stream(`kline_${interval}`);
-      const continuous = seen.stream(`continuousKline_${interval}`).replace("@", "_perpetual@");
+    for (const { interval, stream, continuous } of seen.klineStreams) {
       const heard = hub.isHeard(stream);
       if (!heard && !hub.isHeard(continuous)) continue;
       const series = klines.series(interval)!;

@@ -44,8 +44,9 @@ export class Parameters {
   whole(name: string): number | undefined {
     const value = this.text(name);
     if (value === undefined) return undefined;
-    if (!/^-?\d{1,15}$/.test(value)) throw mandatory(name);
-    return Number(value);
+    const number = Number(value);
+    if (!/^-?\d+$/.test(value) || !Number.isSafeInteger(number)) throw mandatory(name);
+    return number;
   }
 
   flag(name: string): boolean {

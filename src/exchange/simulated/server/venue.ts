@@ -59,6 +59,8 @@ export class Venue {
   readonly countdowns = new Map<number, number>();
   readonly #source: ObservedSource;
   #clientIds = 0;
+  /** The next second of market time that is told. */
+  #second: number;
 
   /** @throws RangeError for options out of their ranges */
   constructor(source: BarSource, options: VenueOptions) {
@@ -79,6 +81,7 @@ export class Venue {
     this.limits = new RateLimits(options.rateLimits ?? RATE_LIMITS);
     this.leverage = Float64Array.from(source.instruments, ({ maxLeverage }) => Math.min(USUAL_LEVERAGE, maxLeverage));
     this.time = source.start + warm.length * source.timeframe;
+    this.#second = this.time + SECOND;
     // Until the first prices are there, so that whoever connects finds a market.
     this.advance(this.time + (playsTicks ? Math.floor(source.timeframe / SECOND / 2) * 100 : 0));
   }
@@ -95,13 +98,13 @@ export class Venue {
   /** Plays the market up to a time, and what is told every second of it. */
   advance(until: number): void {
     for (;;) {
-      const second = (Math.floor(this.time / SECOND) + 1) * SECOND;
-      const events = this.exchange.happening(second < until ? second : until);
+      const events = this.exchange.happening(this.#second < until ? this.#second : until);
       if (events.length > 0) {
         this.#take(events);
-      } else if (second <= until) {
-        this.time = second;
-        this.feed.second(second);
+      } else if (this.#second <= until) {
+        this.time = this.#second;
+        this.#second += SECOND;
+        this.feed.second(this.time);
       } else {
         break;
       }
@@ -117,6 +120,7 @@ export class Venue {
     const events = this.exchange.happening(Number.POSITIVE_INFINITY);
     if (events.length === 0) return false;
     this.#take(events);
+    this.#second = (Math.floor(this.time / SECOND) + 1) * SECOND;
     return true;
   }
 

@@ -185,6 +185,15 @@ export class MarketFeed {
     for (const { symbol, time } of bars) this.symbols[symbol]!.klines.begin(time);
   }
 
+  /** Books around the last prices, where no bar has made one yet. */
+  begin(time: number): void {
+    for (const [symbol, { last, instrument }] of this.symbols.entries()) {
+      if (last === 0) continue;
+      const levels = bookAround(last, 1, this.#spread, depthAt(instrument, last));
+      this.bookUpdate({ kind: "book", time, symbol, snapshot: true, ...levels });
+    }
+  }
+
   /** What is sent every second of market time. */
   second(time: number): void {
     const hub = this.#hub;

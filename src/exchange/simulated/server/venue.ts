@@ -82,6 +82,7 @@ export class Venue {
     this.leverage = Float64Array.from(source.instruments, ({ maxLeverage }) => Math.min(USUAL_LEVERAGE, maxLeverage));
     this.time = source.start + warm.length * source.timeframe;
     this.#second = this.time + SECOND;
+    if (!playsTicks) this.feed.begin(this.time);
     // Until the first prices are there, so that whoever connects finds a market.
     this.advance(this.time + (playsTicks ? Math.floor(source.timeframe / SECOND / 2) * 100 : 0));
   }

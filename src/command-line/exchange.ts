@@ -5,6 +5,7 @@ import { Door } from "../exchange/simulated/server/door.ts";
 import { listen } from "../exchange/simulated/server/listen.ts";
 import { Lockstep } from "../exchange/simulated/server/lockstep.ts";
 import { Pace } from "../exchange/simulated/server/pace.ts";
+import { relay } from "../exchange/simulated/server/relay.ts";
 import { InputError } from "../input-error.ts";
 import { openVenue, type VenueMarket } from "../service/simulated-venue.ts";
 import { addMarketOptions, type MarketOptions, recordedChoice } from "./market-options.ts";
@@ -21,12 +22,16 @@ interface ExchangeOptions extends Omit<MarketOptions, "from"> {
   readonly balance?: number;
   readonly start?: number;
   readonly lockstep: boolean;
+  readonly relay: boolean;
   readonly set: readonly string[];
 }
 
 /** What clients sign with where nothing else is said: this exchange knows no real money. */
 const KEY = "simulated-key";
 const SECRET = "simulated-secret";
+
+/** Where the streams of a fault connect. */
+const HALF_OPEN_PATHS: Readonly<Record<string, string>> = { user: "/private/", market: "/market/", public: "/public/" };
 
 /** `penstock exchange`: a Binance-compatible exchange on loopback. Runs until it is told to stop. */
 export function exchangeCommand(program: Command): void {
@@ -65,6 +70,7 @@ export function exchangeCommand(program: Command): void {
     )
     .addOption(new Option("--balance <usdt>", "wallet at the start").argParser(amount))
     .option("--lockstep", "the market waits for the client's acknowledgement after each step", false)
+    .option("--relay", "stand a relay in front of the port, which can leave connections half-open", false)
     .addOption(setOption())
     .action(run);
 }
@@ -85,14 +91,16 @@ async function run(options: ExchangeOptions): Promise<void> {
   });
   const open = opener(options);
   const door = new Door(venue);
-  const port = open("--port", () => listen(door, options.port));
+  const behind = open("--port", () => listen(door, options.relay ? 0 : options.port));
+  const front = options.relay ? open("--port", () => relay(behind.port, options.port)) : undefined;
+  door.onHalfOpen = (fault) => front?.freeze(HALF_OPEN_PATHS[fault.stream ?? ""] ?? fault.stream);
   const moved = options.lockstep ? { lockstep: new Lockstep(venue) } : { pace: new Pace(venue, options.speed) };
   const { controlPort } = options;
   const control =
     controlPort === undefined
       ? undefined
       : open("--control-port", () => listenControl({ venue, door, ...moved }, controlPort));
-  const host = `127.0.0.1:${port.port}`;
+  const host = `127.0.0.1:${(front ?? behind).port}`;
   const urls = {
     rest: `http://${host}`,
     ws: `ws://${host}`,
@@ -102,7 +110,8 @@ async function run(options: ExchangeOptions): Promise<void> {
   await print(`${JSON.stringify({ ...urls, start: venue.time, symbols: venue.exchange.instruments.length })}\n`);
   await toldToStop();
   moved.pace?.stop();
-  await Promise.all([port.stop(), control?.stop()]);
+  front?.stop();
+  await Promise.all([behind.stop(), control?.stop()]);
 }
 
 /** A port that is taken is the user's to change. */

@@ -2,9 +2,10 @@ import { type Campaign, type CampaignOptions, parseOptions } from "./campaign/ca
 import { klines } from "./campaign/klines.ts";
 import { restart } from "./campaign/restart.ts";
 import { simulation } from "./campaign/simulation.ts";
+import { store } from "./campaign/store.ts";
 
 /** Long searches for trouble by name; the first one is meant when none is named. Adding one is a file and a line here. */
-const CAMPAIGNS: Readonly<Record<string, Campaign>> = { simulation, restart, klines };
+const CAMPAIGNS: Readonly<Record<string, Campaign>> = { simulation, restart, klines, store };
 
 const HELP = `usage: bun run campaign [NAME] [--seeds N] [--from N] [--json]
 

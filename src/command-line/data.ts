@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { timeframeName, timeText } from "../market/timeframe.ts";
 import { importFolder } from "../service/data.ts";
 import { repairGaps } from "../service/data-repair.ts";
+import { rebuild } from "../service/rebuild.ts";
 import { findGaps, type Gap, seriesStatus } from "../store/klines.ts";
 import { downloadCommand } from "./data-download.ts";
 import { exportCommand } from "./data-export.ts";
@@ -12,7 +13,7 @@ import { print, settingsFrom, writeJson } from "./options.ts";
 export function dataCommand(program: Command): void {
   const data = program
     .command("data")
-    .description("bars in files and in the store: download, import, export, status, gaps");
+    .description("bars in files and in the store: download, import, export, status, gaps; runs: rebuild");
   downloadCommand(data);
 
   addDataCommand(data, "import", "store all bars of a folder; can be repeated")
@@ -26,6 +27,17 @@ export function dataCommand(program: Command): void {
     });
 
   exportCommand(data);
+
+  addDataCommand(data, "rebuild", "record runs again from their journals: what the store lacks is added")
+    .argument("[journals...]", "journals; all those of `penstock run` under DATA_DIR when none is named")
+    .action(async (journals: string[], options: DataOptions) => {
+      const { settings } = settingsFrom(options.set);
+      const result = await withStore(options, (store) =>
+        withProgress((show) => rebuild(store, settings, journals, (share, file) => show(file, share))),
+      );
+      if (options.json !== undefined) return writeJson(options.json, result);
+      await print(`${result.journals} journals, ${result.rows} rows: ${result.added} added\n`);
+    });
 
   addDataCommand(data, "status", "what there is of each series").action(async (options: DataOptions) => {
     const series = await withStore(options, (store) => seriesStatus(store.sql));

@@ -9,6 +9,8 @@ export interface LiveFacts {
   readonly trading: string;
   /** How far the loop is behind its clock, in words; empty when it keeps up. */
   readonly behind: string;
+  /** What is wrong with the store or the right to trade, in words; empty when nothing is. */
+  readonly store: string;
   readonly equity: number;
   readonly startEquity: number;
   readonly unrealised: number;
@@ -117,7 +119,8 @@ function headline(facts: LiveFacts, inner: number): Line[] {
     [`${facts.trades}${facts.trades > 0 ? `, ${facts.won} won` : ""}`],
   ];
   const late: Piece[] = facts.behind === "" ? [] : [[`  ${facts.behind} behind`, "warn"]];
-  const clock: Piece[] = [[`${facts.marketTime} UTC`], ...late, ["  "], [facts.trading, state]];
+  const store: Piece[] = facts.store === "" ? [] : [[`  ${facts.store}`, "warn"]];
+  const clock: Piece[] = [[`${facts.marketTime} UTC`], ...late, ...store, ["  "], [facts.trading, state]];
   const name: Piece[] = [["Penstock", "bold"], [" "], [` ${facts.stamp} `, "stamp"], ["  "], [facts.title, "dim"]];
   return [spread(name, clock, inner), [], figures];
 }

@@ -5,6 +5,7 @@ import { entryPrice } from "../core/protection.ts";
 import { equityOf, positionValue, symbolOf } from "../core/state.ts";
 import { grouped } from "../report/print.ts";
 import type { LiveView } from "../service/live.ts";
+import type { RecordingStatus } from "../service/recording.ts";
 import { type LiveFacts, liveFrame } from "./live-frame.ts";
 
 /** How a run is shown while it goes on. */
@@ -48,6 +49,19 @@ function price(instrument: Instrument, ticks: number): string {
 function span(milliseconds: number): string {
   const minutes = Math.round(milliseconds / 60_000);
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")}`;
+}
+
+/** Rows that the store may be behind before anyone need know. */
+const USUAL_LAG = 5000;
+
+/** What the operator should know of the store; empty when it keeps up. */
+export function storeText(recording: RecordingStatus | undefined): string {
+  if (recording === undefined) return "";
+  const { rows, batches, away, full } = recording;
+  if (full) return "disk full";
+  const waiting = batches > 0 ? `${grouped(batches, 0)} batches on disk` : `${grouped(rows, 0)} rows`;
+  if (away) return `store away, ${waiting}`;
+  return rows > USUAL_LAG || batches > 0 ? `store ${waiting} behind` : "";
 }
 
 /** One line per event, for logs and pipes. */
@@ -214,7 +228,7 @@ export class TerminalDisplay implements Display {
     if (signal !== undefined && signal.outcome === "order sent") signal.outcome = outcome;
   }
 
-  #facts({ state, collector, source, marketTime, behind }: LiveView): LiveFacts {
+  #facts({ state, collector, source, marketTime, behind, recording }: LiveView): LiveFacts {
     const { equity, margin, unrealised } = equityOf(state);
     const { trades: virtualTrades, winRate, averageResult } = collector.virtual.summary();
     const virtual = {
@@ -229,6 +243,7 @@ export class TerminalDisplay implements Display {
       stamp: "SIMULATED",
       marketTime: day(marketTime),
       trading: state.trading,
+      store: state.holds.has("lease") ? "waits for the right to trade" : storeText(recording),
       behind: behind < 2 * source.timeframe ? "" : span(behind),
       equity: equity / USDT,
       startEquity: state.config.balance / USDT,

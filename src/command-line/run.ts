@@ -75,7 +75,7 @@ export function runCommand(program: Command): void {
       const display = displayOf(options, market);
       const progress = new Progress();
       const stop = stopOnSignals();
-      const { report, scenes, journal } = await runLive(settings, {
+      const { report, scenes, journal, recording, takenOverBy } = await runLive(settings, {
         market,
         without: options.without,
         speed: options.speed,
@@ -100,8 +100,11 @@ export function runCommand(program: Command): void {
         tradesHash: report.tradesHash,
         virtualTradesHash: report.virtualTradesHash,
         journal,
+        recording: recording ?? null,
         report,
       };
+      // Whoever started us may start us again: as the one who waits.
+      if (takenOverBy !== undefined) process.exitCode = 1;
       if (options.html !== undefined) writeWhole(options.html, reportPage(report, scenes()));
       if (options.json !== undefined) await writeJson(options.json, result);
       if (options.json === true) return;

@@ -146,6 +146,43 @@ const TRADING = {
     default: "./penstock-data",
     help: "The folder that holds all state: journals, the store, caches.",
   },
+  ENABLE_STORE: {
+    type: "boolean",
+    default: true,
+    help: "Record what `penstock run` does in the store. Without it the journal is all that remains of a run.",
+  },
+  DATABASE_POOL_SIZE: {
+    type: "integer",
+    min: 2,
+    max: 100,
+    default: 4,
+    unit: "connections",
+    help: "Connections to the server of DATABASE_URL. The embedded store has one session.",
+  },
+  DATABASE_TIMEOUT_SECONDS: {
+    type: "integer",
+    min: 1,
+    max: 600,
+    default: 30,
+    unit: "s",
+    help: "How long the database may take to answer; then records wait on disk and the connection is made anew.",
+  },
+  LEASE_SECONDS: {
+    type: "integer",
+    min: 0,
+    max: 300,
+    default: 10,
+    unit: "s",
+    help: "On the server of DATABASE_URL one service at a time has the right to trade, for so long without renewal. A database that is away for longer stops orders; stops at the exchange stay. 0: no other service exists, and trading never waits for the database.",
+  },
+  STORE_RETENTION_DAYS: {
+    type: "integer",
+    min: 0,
+    max: 36_500,
+    default: 0,
+    unit: "days",
+    help: "Age beyond which bars, signals, refusals, equity, position events and incidents are dropped; 0 keeps them for ever. Positions, fills, orders, the ledger and feature rows are always kept.",
+  },
 } as const satisfies Table;
 
 const RISK = {

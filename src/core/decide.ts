@@ -1,13 +1,18 @@
 import { unreachable } from "./assert.ts";
 import type { Candidate } from "./candidate.ts";
 import type { Effect } from "./effects.ts";
-import type { AnalysisEvent } from "./events.ts";
+import type { AnalysisEvent, Hold } from "./events.ts";
 import type { Numbers, Proposal, Verdict } from "./guard.ts";
 import { notionalOf } from "./instrument.ts";
 import { disasterStop } from "./liquidation.ts";
 import { newPosition, type Plan } from "./position.ts";
 import { record } from "./protection.ts";
 import { bookView, instrumentOf, positionKey, type State, submit, symbolOf } from "./state.ts";
+
+const HOLD_REASONS: Readonly<Record<Hold, string>> = {
+  lease: "another service has the right to trade",
+  storage: "nothing can be written to the disk",
+};
 
 /**
  * Decides on the candidates of one cycle: rank, cut at the best few, ask the guards, size, send. Every candidate that
@@ -67,6 +72,7 @@ function consider(state: State, candidate: Candidate, out: Effect[]): void {
   if (state.trading === "reduce-only" || state.trading === "halted") {
     return no("trading-state", `trading is ${state.trading}`, {});
   }
+  for (const hold of state.holds) return no(hold, HOLD_REASONS[hold], {});
   if (!state.connected) return no("connection", "the connection to the exchange is down", {});
   if (!listed || flat) return no("stale-price", "no fresh price of the symbol", { listed: listed ? 1 : 0 });
   if (state.positions.has(positionKey(symbol, "both"))) {

@@ -24,7 +24,8 @@ export type Event =
   | AnalysisEvent
   | TimerEvent
   | BreakerEvent
-  | SettingEvent;
+  | SettingEvent
+  | HoldEvent;
 
 export type EventKind = Event["kind"];
 
@@ -180,6 +181,24 @@ export interface SettingEvent {
   readonly actor: string;
 }
 
+/** Why the service itself may have to keep entries back. */
+export const HOLDS = ["lease", "storage"] as const;
+export type Hold = (typeof HOLDS)[number];
+
+/**
+ * Entries are held back, or no longer, for a reason that lies in the service: another service has the right to trade,
+ * or nothing can be written down. Positions are led and closed as ever.
+ */
+export interface HoldEvent {
+  readonly kind: "hold";
+  readonly time: number;
+  readonly symbol: number;
+  readonly hold: Hold;
+  readonly on: boolean;
+  /** The lease under which orders are sent from now on; 0 where there is none. */
+  readonly epoch: number;
+}
+
 /** A closed bar of the base timeframe. `time` is its close: open time plus timeframe, exclusive. */
 export interface BarEvent {
   readonly kind: "bar";
@@ -228,6 +247,7 @@ export const EVENT_RANK: Readonly<Record<EventKind, number>> = {
   setting: 0,
   connection: 1,
   breaker: 1,
+  hold: 1,
   listing: 1,
   funding: 2,
   answer: 3,

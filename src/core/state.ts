@@ -1,7 +1,7 @@
 import { assert, invariantBroken } from "./assert.ts";
 import type { Regime } from "./candidate.ts";
 import { type Effect, type OrderRequest, type Side, TRADING_STATES, type TradingState } from "./effects.ts";
-import type { Leg } from "./events.ts";
+import type { Hold, Leg } from "./events.ts";
 import type { BookView, Guard, PositionView } from "./guard.ts";
 import type { Instrument } from "./instrument.ts";
 import { notionalOf } from "./instrument.ts";
@@ -71,6 +71,8 @@ export interface State {
   floor: TradingState;
   readonly risk: RiskState;
   connected: boolean;
+  /** Why the service keeps entries back at the moment. */
+  readonly holds: Set<Hold>;
   cycle: Cycle;
   listed: number;
   readonly symbols: readonly SymbolState[];
@@ -106,6 +108,7 @@ export function createState(config: CoreConfig, configure?: Configure): State {
     floor: "normal",
     risk: createRisk(config.balance),
     connected: true,
+    holds: new Set(),
     cycle: { kind: "idle", close: 0 },
     listed: 0,
     symbols: config.instruments.map(() => ({ listed: false, lastBar: 0, flat: false, mark: 0, regime: "unknown" })),

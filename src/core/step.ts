@@ -92,6 +92,10 @@ export function step(state: State, event: Event, out: Effect[]): void {
       return analysed(state, event, out);
     case "timer":
       return timer(state, event, out);
+    case "hold":
+      if (event.on) state.holds.add(event.hold);
+      else state.holds.delete(event.hold);
+      return;
     case "setting":
       return setting(state, event, out);
     case "breaker":

@@ -17,6 +17,7 @@ import {
   BREAKER_LEVELS,
   COMMANDS,
   type Event,
+  HOLDS,
   LEGS,
   LIQUIDATION_CAUSES,
 } from "../core/events.ts";
@@ -118,6 +119,12 @@ export function encodeEvent(out: ByteWriter, event: Event): void {
       out.text(event.value);
       out.text(event.actor);
       return;
+    case "hold":
+      eventHead(out, 17, event);
+      out.choice(HOLDS, event.hold);
+      out.flag(event.on);
+      out.f64(event.epoch);
+      return;
     default:
       unencodable(event);
   }
@@ -192,6 +199,8 @@ export function decodeEvent(input: ByteReader): Event {
       return { kind: "breaker", time, symbol, level: input.choice(BREAKER_LEVELS) };
     case 16:
       return { kind: "setting", time, symbol, name: input.text(), value: input.text(), actor: input.text() };
+    case 17:
+      return { kind: "hold", time, symbol, hold: input.choice(HOLDS), on: input.flag(), epoch: input.f64() };
     default:
       throw new InputError(`event kind ${tag} is unknown to this build`);
   }

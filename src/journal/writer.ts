@@ -19,7 +19,7 @@ import {
 const BUFFER = 1 << 20;
 
 /**
- * The journal could not be written. What was not written stays in memory, and the next flush goes on at the exact byte
+ * The journal could not be written. What was given is complete in memory, and the next flush goes on at the exact byte
  * where this one stopped; only after a failed sync can nothing be said about what is on the disk. The shell decides:
  * entries stop, protective exits still go.
  */
@@ -47,7 +47,7 @@ export type Durability = "buffered" | "intent";
  */
 export class JournalWriter {
   readonly path: string;
-  readonly #header: JournalHeader;
+  readonly header: JournalHeader;
   readonly #durability: Durability;
   readonly #file: number;
   readonly #out = new ByteWriter(BUFFER + (BUFFER >> 2));
@@ -68,7 +68,7 @@ export class JournalWriter {
    */
   constructor(path: string, header: JournalHeader, durability: Durability) {
     this.path = path;
-    this.#header = header;
+    this.header = header;
     this.#durability = durability;
     const bytes = encodeHeader(header);
     try {
@@ -106,19 +106,20 @@ export class JournalWriter {
     this.#events++;
     if (event.kind === "bar") {
       this.#bar(event);
-      return;
+    } else {
+      this.#endBars();
+      const start = this.#begin(TAG.event);
+      encodeEvent(this.#out, event);
+      this.#finish(start);
     }
-    this.#endBars();
-    const start = this.#begin(TAG.event);
-    encodeEvent(this.#out, event);
-    this.#finish(start);
+    this.#spill();
   }
 
   /** Appends an effect of the last event; to be called before the effect is performed. */
   effect(effect: Effect): void {
     this.#effects++;
     this.#block.add(effect);
-    if (!isStored(effect, this.#header.effects)) return;
+    if (!isStored(effect, this.header.effects)) return;
     this.#endBars();
     const start = this.#begin(TAG.effect);
     this.#out.append(this.#block.last);
@@ -128,6 +129,8 @@ export class JournalWriter {
       (effect.kind === "submit" || effect.kind === "cancel" || effect.kind === "amend")
     ) {
       this.#write();
+    } else {
+      this.#spill();
     }
   }
 
@@ -195,7 +198,7 @@ export class JournalWriter {
       this.#blockTime = bar.time;
     }
     this.#barCount++;
-    if (this.#header.bars === "stored") {
+    if (this.header.bars === "stored") {
       this.#bars.i32(bar.symbol);
       encodeBarFields(this.#bars, bar);
       if (this.#bars.length > MAX_PAYLOAD >> 1) this.#endBars();
@@ -204,7 +207,7 @@ export class JournalWriter {
 
   #endBars(): void {
     if (this.#barCount === 0 || this.#blockTime === undefined) return;
-    const stored = this.#header.bars === "stored";
+    const stored = this.header.bars === "stored";
     const start = this.#begin(stored ? TAG.storedBars : TAG.referencedBars);
     this.#out.f64(this.#blockTime);
     this.#out.u32(this.#barCount);
@@ -250,7 +253,11 @@ export class JournalWriter {
     out.view.setFloat64(start + 8, this.#sequence, true);
     out.view.setUint32(start + 4, checksum(out.bytes, start + 8, out.length), true);
     while ((out.length & 7) !== 0) out.u8(0);
-    if (out.length >= BUFFER) this.#write();
+  }
+
+  /** Writes what has gathered; only where whole records are in the buffer, so that a failure loses none. */
+  #spill(): void {
+    if (this.#out.length >= BUFFER) this.#write();
   }
 
   #write(): void {

@@ -269,7 +269,8 @@ export function openJournal(
     settings: publicSettings(settings),
     build: packageJson.version,
     mode: "simulated",
-    epoch: created,
+    // Two services that start in one millisecond are two runs.
+    epoch: created * 1000 + (process.pid % 1000),
     created,
     effects: "orders",
   };

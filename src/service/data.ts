@@ -3,12 +3,16 @@ import type { Settings } from "../config/settings.ts";
 import { type KlineArrays, mapColumns } from "../market/kline-rules.ts";
 import { TIMEFRAMES } from "../market/timeframe.ts";
 import { storeKlines } from "../store/klines.ts";
+import { drainLeft, spoolRoot } from "../store/run-spool.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { openBarFolder } from "./bar-folder.ts";
+import { storeOptions } from "./recording.ts";
 
-/** The store that the settings choose. */
-export function storeOf(settings: Settings): Promise<Store> {
-  return openStore({ databaseUrl: settings.DATABASE_URL, dataDir: settings.DATA_DIR });
+/** The store that the settings choose, with what earlier runs have left on disk for it. */
+export async function storeOf(settings: Settings): Promise<Store> {
+  const store = await openStore(storeOptions(settings));
+  await drainLeft(store, spoolRoot(settings.DATA_DIR), (text) => process.stderr.write(`penstock: store: ${text}\n`));
+  return store;
 }
 
 export interface Imported {

@@ -7,6 +7,7 @@ import { checkBook } from "../core/check-book.ts";
 import type { CoreRecord } from "../core/effects.ts";
 import { USDT } from "../core/instrument.ts";
 import type { State } from "../core/state.ts";
+import { GatedExchange } from "../exchange/gated.ts";
 import type { DataReference } from "../journal/format.ts";
 import type { BarSource } from "../market/bar-source.ts";
 import { generateMarket } from "../market/generated-market.ts";
@@ -30,7 +31,9 @@ import {
   warmUpSteps,
 } from "./assembly.ts";
 import { type MarketChoice, openMarket, openPositions, recordedData } from "./backtest.ts";
+import { Holds } from "./holds.ts";
 import { PositionFeatures } from "./position-features.ts";
+import { Recording, type RecordingStatus } from "./recording.ts";
 import { Trader } from "./trader.ts";
 
 /** What a live run trades on: recorded bars, or a market generated from a seed. */
@@ -71,6 +74,8 @@ export interface LiveView {
   /** How far the loop is behind its clock, market ms: 0 while it keeps up, and where it has no clock. */
   readonly behind: number;
   readonly source: BarSource;
+  /** How far the store is behind; undefined where nothing is recorded. */
+  readonly recording: RecordingStatus | undefined;
 }
 
 export interface LiveResult {
@@ -78,6 +83,10 @@ export interface LiveResult {
   /** Goes through the bars once more, for pictures of some of the trades. */
   readonly scenes: () => Scene[];
   readonly journal: string;
+  /** How far the store was when the run ended; undefined where nothing is recorded. */
+  readonly recording: RecordingStatus | undefined;
+  /** Who has taken over trading, which ended the run. */
+  readonly takenOverBy: string | undefined;
 }
 
 /** Where a generated market begins to trade: a fixed time, so that a seed gives the same run on every day. */
@@ -140,7 +149,15 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       data: dataReference(source, market),
     });
     const features = PositionFeatures.open(settings, [], onNotice);
+    // Bars of a simulation are in files, or come from a seed.
+    const bars = exchange.venue === "simulated" ? {} : { bars: source.timeframe };
+    const recording = settings.ENABLE_STORE
+      ? new Recording({ settings, journal, state, onNotice, ...bars })
+      : undefined;
+    const holds = new Holds(journal, recording, onNotice);
     try {
+      const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+      if (recording !== undefined && !signal.aborted) await Promise.race([recording.settled(), stopped]);
       const collector = new Collector(
         source.instruments,
         tradeFrom,
@@ -177,19 +194,23 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         get behind() {
           return behind;
         },
+        get recording() {
+          return recording?.status;
+        },
       };
       const trader = new Trader({
         state,
-        exchange,
+        exchange: new GatedExchange(exchange, (request) => holds.refuses(request)),
         feed,
         journal,
+        onJournalError: (error) => holds.journalFailed(error),
         onRecord: (record) => {
           collector.add(record);
           features.add(record);
           options.onRecord(record, view);
         },
         onNotice: options.onNotice,
-        ...(admin === undefined ? {} : { watchers: admin.watchers }),
+        watchers: [...(recording === undefined ? [] : [recording]), ...(admin?.watchers ?? [])],
       });
       admin?.operate(trader);
 
@@ -201,9 +222,16 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         if (now - ticked >= TICK) {
           ticked = now;
           options.onTick(view);
-          // What has happened so far survives the death of this process.
-          journal.flush();
+          // What has happened so far survives the death of this process, and only then the store hears of it.
+          if (holds.flushed()) recording?.commit();
           admin?.tick(behind, now, TICK);
+          if (recording !== undefined) admin?.telemetry.recording(recording.status);
+        }
+        if (recording?.lease?.lost !== undefined) break;
+        const hold = holds.next(state, marketTime);
+        if (hold !== undefined) {
+          trader.admit(hold);
+          continue;
         }
         if (admin?.attend(marketTime)) break;
         // A cycle is decided before anything later is looked at, so that the speed cannot change a decision.
@@ -240,7 +268,11 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       const ended = performance.now();
       const broken = checkBook(state);
       if (broken.length > 0) throw new Error(`the book is broken at the end of the run: ${broken.join("; ")}`);
-      journal.end({ tradesHash: collector.tradesHash, trades: collector.trades.length });
+      const end = { tradesHash: collector.tradesHash, trades: collector.trades.length };
+      recording?.end(end);
+      journal.end(end);
+      const status = recording?.status;
+      recording?.commit();
       const report = backtestReport({
         collector,
         mode: exchange.venue,
@@ -258,10 +290,11 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       });
       const scenes = () =>
         takeScenes(report, (named) => openSource(settings, recorded ? { ...market, symbols: named } : market));
-      return { report, scenes, journal: journal.path };
+      return { report, scenes, journal: journal.path, recording: status, takenOverBy: recording?.lease?.lost };
     } finally {
       await admin?.stop();
       features.close();
+      await recording?.close();
       journal.close();
     }
   } finally {

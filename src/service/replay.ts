@@ -1,5 +1,7 @@
 import type { Settings } from "../config/settings.ts";
-import type { BarEvent } from "../core/events.ts";
+import type { Effect } from "../core/effects.ts";
+import type { BarEvent, Event } from "../core/events.ts";
+import type { State } from "../core/state.ts";
 import { step } from "../core/step.ts";
 import { InputError } from "../input-error.ts";
 import type { JournalHeader } from "../journal/format.ts";
@@ -31,9 +33,17 @@ export interface MovedInputs {
 /**
  * Feeds a journal to the core of this build again and compares what it does. Never writes to the journal.
  * @param moved where the run's inputs are now; where the journal says, when absent.
+ * @param watch given the core before its first event; what it returns is told of every step.
  * @throws InputError for a damaged journal, or when the bars are not the ones the run was made on.
  */
-export function replayJournal(path: string, moved: MovedInputs = {}): Replayed {
+export function replayJournal(
+  path: string,
+  moved: MovedInputs = {},
+  watch?: (
+    header: JournalHeader,
+    state: State,
+  ) => { stepped(event: Event, effects: readonly Effect[], state: State): void },
+): Replayed {
   const journal = readJournal(path);
   const { header } = journal;
   const { data } = header;
@@ -41,12 +51,14 @@ export function replayJournal(path: string, moved: MovedInputs = {}): Replayed {
   const tradeFrom = data.kind === "recorded" ? (data.from ?? 0) : data.start;
   const state = newState(settings, header.instruments, tradeFrom);
   const collector = new Collector(header.instruments, tradeFrom, state.config.balance);
+  const watcher = watch?.(header, state);
   const barsOf = header.bars === "referenced" ? recordedBars(path, header, moved) : undefined;
   const result = replay(
     journal,
     (event, effects) => {
       step(state, event, effects);
       for (const effect of effects) if (effect.kind === "record") collector.add(effect.record);
+      watcher?.stepped(event, effects, state);
     },
     barsOf,
   );

@@ -7,6 +7,7 @@ import { drawdownOf } from "../core/risk.ts";
 import { equityOf, type State } from "../core/state.ts";
 import { COUNTED_EVENTS } from "../telemetry/catalogue.ts";
 import type { Counters } from "../telemetry/counters.ts";
+import type { RecordingStatus } from "./recording.ts";
 import type { Watcher } from "./trader.ts";
 
 type Counted = (typeof COUNTED_EVENTS)[number];
@@ -100,6 +101,19 @@ export class RunTelemetry implements Watcher {
     this.#counters.add("penstock_cycles_total");
     this.#counters.add("penstock_cycle_absent_total", undefined, absent);
     this.#counters.observe("penstock_cycle_seconds", undefined, seconds);
+  }
+
+  /** How far the store is; to be called as often as `tick`. */
+  recording({ edition, away, behind, waiting, spoolBytes, written, dropped, epoch }: RecordingStatus): void {
+    const set = (name: Parameters<Counters["set"]>[0], value: number) =>
+      this.#counters.set(name as "penstock_positions", undefined, value);
+    set("penstock_store_connected", edition !== undefined && !away ? 1 : 0);
+    set("penstock_database_lag_seconds", behind);
+    set("penstock_database_pending", waiting);
+    set("penstock_spool_bytes", spoolBytes);
+    set("penstock_store_rows_written", written);
+    set("penstock_store_rows_dropped", dropped);
+    set("penstock_lease_epoch", epoch);
   }
 
   /** Refreshes the gauges; to be called several times a second. @param behind @param lag ms */

@@ -4,7 +4,7 @@ import type { Event } from "../core/events.ts";
 import type { State } from "../core/state.ts";
 import { step } from "../core/step.ts";
 import type { Exchange } from "../exchange/exchange.ts";
-import type { JournalWriter } from "../journal/writer.ts";
+import { JournalWriteError, type JournalWriter } from "../journal/writer.ts";
 import type { PanelFeed } from "../market/panel-feed.ts";
 
 /** A cycle that the core wants analysed. */
@@ -26,6 +26,8 @@ export interface TraderParts {
   readonly journal: JournalWriter;
   /** Told of each event with its effects, after they were performed. */
   readonly watchers?: readonly Watcher[];
+  /** Told when the journal cannot be written; it has everything in memory. Without it such an error ends the run. */
+  readonly onJournalError?: (error: JournalWriteError) => void;
   readonly onRecord: (record: CoreRecord) => void;
   readonly onNotice: (level: "info" | "warning" | "alarm", text: string) => void;
 }
@@ -70,7 +72,7 @@ export class Trader {
   /** Brings in an event from outside the exchange: an analysis or a command. */
   admit(event: Event): void {
     const { state, journal, feed, watchers } = this.#parts;
-    journal.event(event);
+    this.#write(() => journal.event(event));
     if (event.kind === "bar") feed?.bar(event);
     else if (event.kind === "listing") feed?.listing(event.symbol, event.listed);
     else if (event.kind === "analysis") this.#request = undefined;
@@ -78,10 +80,20 @@ export class Trader {
     effects.length = 0;
     step(state, event, effects);
     for (const effect of effects) {
-      journal.effect(effect);
+      this.#write(() => journal.effect(effect));
       this.#perform(effect);
     }
     if (watchers !== undefined) for (const watcher of watchers) watcher.stepped(event, effects, state);
+  }
+
+  #write(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      const { onJournalError } = this.#parts;
+      if (onJournalError === undefined || !(error instanceof JournalWriteError)) throw error;
+      onJournalError(error);
+    }
   }
 
   /** True when neither the exchange nor anything that was asked of it will bring another event. */

@@ -28,12 +28,21 @@ export interface LeaseOptions {
   readonly margin: number;
   /** Monotonic clock, ms. */
   readonly clock: () => number;
+  /**
+   * The time of day, ms. Asked besides, because a monotonic clock may stand still while a machine sleeps; when it is set
+   * forward we only give up too early.
+   */
+  readonly wall?: () => number;
 }
 
-/** Takes the lease if nobody holds it. Returns who holds it otherwise. */
-export async function takeLease(sql: Sql, options: LeaseOptions): Promise<Lease | { readonly heldBy: string }> {
-  const { name, holder, duration, margin, clock } = options;
-  let asked = clock();
+/** Takes the lease if nobody holds it. Returns who holds it otherwise, and under which epoch. */
+export async function takeLease(
+  sql: Sql,
+  options: LeaseOptions,
+): Promise<Lease | { readonly heldBy: string; readonly epoch: number }> {
+  const { name, holder, duration, margin, clock, wall = Date.now } = options;
+  const asked = clock();
+  const askedAt = wall();
   const now = sql`(extract(epoch FROM clock_timestamp()) * 1000)::bigint`;
   const [taken] = await sql<{ epoch: number }[]>`
     INSERT INTO leases AS l (name, epoch, holder, expires_at) VALUES (${name}, 1, ${holder}, ${now} + ${duration})
@@ -41,24 +50,35 @@ export async function takeLease(sql: Sql, options: LeaseOptions): Promise<Lease 
     WHERE l.expires_at <= ${now}
     RETURNING epoch`;
   if (taken === undefined) {
-    const [other] = await sql<{ holder: string }[]>`SELECT holder FROM leases WHERE name = ${name}`;
-    return { heldBy: other?.holder ?? "unknown" };
+    const [other] = await sql<
+      { holder: string; epoch: number }[]
+    >`SELECT holder, epoch FROM leases WHERE name = ${name}`;
+    return { heldBy: other?.holder ?? "unknown", epoch: other?.epoch ?? 0 };
   }
   const { epoch } = taken;
   let until = asked + duration - margin;
+  let wallUntil = askedAt + duration - margin;
+  const holds = () => clock() < until && wall() < wallUntil;
   return {
     epoch,
-    holds: () => clock() < until,
+    holds,
     async renew() {
-      asked = clock();
+      // Of this question: the answer to an earlier one may still be under way.
+      const asked = clock();
+      const askedAt = wall();
       // Once in doubt, always in doubt: another may have come and gone.
-      if (asked >= until) return false;
+      if (!holds()) return false;
       const renewed = await sql`
         UPDATE leases SET expires_at = ${now} + ${duration}
         WHERE name = ${name} AND epoch = ${epoch} AND holder = ${holder} AND expires_at > ${now}`;
-      if (renewed.count === 0) until = Number.NEGATIVE_INFINITY;
-      else until = asked + duration - margin;
-      return renewed.count > 0;
+      if (renewed.count === 0) {
+        until = Number.NEGATIVE_INFINITY;
+        return false;
+      }
+      // Unless a later answer has come before this one.
+      if (asked + duration - margin > until) until = asked + duration - margin;
+      if (askedAt + duration - margin > wallUntil) wallUntil = askedAt + duration - margin;
+      return true;
     },
     async release() {
       until = Number.NEGATIVE_INFINITY;

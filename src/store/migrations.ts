@@ -2,11 +2,16 @@ import { createHash } from "node:crypto";
 import type { Sql } from "postgres";
 import init from "../../migrations/0000_init.sql" with { type: "text" };
 import timescale from "../../migrations/0001_timescale.sql" with { type: "text" };
+import recording from "../../migrations/0002_recording.sql" with { type: "text" };
 import journal from "../../migrations/meta/_journal.json" with { type: "json" };
 import { InputError } from "../input-error.ts";
 
 /** The steps of the schema by the name that drizzle-kit gave them; imported so that the compiled program has them. */
-const TEXTS: Readonly<Record<string, string>> = { "0000_init": init, "0001_timescale": timescale };
+const TEXTS: Readonly<Record<string, string>> = {
+  "0000_init": init,
+  "0001_timescale": timescale,
+  "0002_recording": recording,
+};
 
 interface Migration {
   readonly name: string;

@@ -18,8 +18,8 @@ import {
  * server, and the partitioning column of the large tables. Prices and quantities of the exchange are ticks and lots,
  * money is 1e-8 USDT; bars are float64 in USDT and base units.
  *
- * What a run produces is keyed by (run, seq): the run's epoch and the number of the journal's record. The same record
- * delivered twice is one row.
+ * What a run produces is keyed by (run, seq): the run's id and the running number of the event or effect that the row
+ * tells of, as the journal has them. The same one delivered twice is one row, and a replay makes the same rows.
  */
 
 /** ms UTC */
@@ -29,9 +29,9 @@ const money = (name: string) => bigint(name, { mode: "number" }).notNull();
 const count = (name: string) => bigint(name, { mode: "number" }).notNull();
 const price = (name: string) => doublePrecision(name).notNull();
 
-/** The run that a row came from: its epoch, ms. */
+/** The run that a row came from: the epoch in its journal's header. */
 const run = () => bigint("run", { mode: "number" }).notNull();
-/** Number of the journal's record. */
+/** Number of the event or effect within the run, from 1; 0 for what is there before the first. */
 const seq = () => bigint("seq", { mode: "number" }).notNull();
 
 export const runs = pgTable("runs", {
@@ -42,25 +42,37 @@ export const runs = pgTable("runs", {
   settingsHash: text("settings_hash").notNull(),
   dataHash: text("data_hash"),
   journal: text("journal").notNull(),
-  endedAt: bigint("ended_at", { mode: "number" }),
-  tradesHash: text("trades_hash"),
 });
 
-export const instruments = pgTable("instruments", {
-  symbol: text("symbol").primaryKey(),
-  tickUnits: count("tick_units"),
-  priceDecimals: smallint("price_decimals").notNull(),
-  lotUnits: count("lot_units"),
-  quantityDecimals: smallint("quantity_decimals").notNull(),
-  unitValue: count("unit_value"),
-  minLots: count("min_lots"),
-  maxLots: count("max_lots"),
-  minNotional: money("min_notional"),
-  maxLeverage: smallint("max_leverage").notNull(),
-  /** The exchange's filters as they were told. */
-  filters: jsonb("filters"),
-  updatedAt: time("updated_at"),
+/** Runs that came to a clean end. */
+export const runEnds = pgTable("run_ends", {
+  run: bigint("run", { mode: "number" }).primaryKey(),
+  trades: count("trades"),
+  tradesHash: text("trades_hash").notNull(),
 });
+
+/** The instruments of a run: what its ticks and lots mean. The exchange changes them from time to time. */
+export const instruments = pgTable(
+  "instruments",
+  {
+    run: run(),
+    symbol: text("symbol").notNull(),
+    tickUnits: count("tick_units"),
+    priceDecimals: smallint("price_decimals").notNull(),
+    lotUnits: count("lot_units"),
+    quantityDecimals: smallint("quantity_decimals").notNull(),
+    unitValue: count("unit_value"),
+    minLots: count("min_lots"),
+    maxLots: count("max_lots"),
+    minNotional: money("min_notional"),
+    maxLeverage: smallint("max_leverage").notNull(),
+    /** The exchange's filters as they were told; null where it told none. */
+    filters: jsonb("filters"),
+    /** When the run began. */
+    updatedAt: time("updated_at"),
+  },
+  (t) => [primaryKey({ columns: [t.run, t.symbol] })],
+);
 
 /** Closed bars as they are known now. An unfinished bar is never in here. */
 export const klines = pgTable(
@@ -169,6 +181,8 @@ export const orders = pgTable(
     reduceOnly: boolean("reduce_only").notNull(),
     closePosition: boolean("close_position").notNull(),
     leverage: smallint("leverage").notNull(),
+    /** The lease under which it was sent; 0 where none is needed. */
+    epoch: count("epoch").default(0),
   },
   (t) => [primaryKey({ columns: [t.run, t.id] }), index("orders_symbol_time").on(t.symbol, t.time)],
 );
@@ -213,6 +227,8 @@ export const positions = pgTable(
     run: run(),
     seq: seq(),
     virtual: boolean("virtual").notNull(),
+    /** Its number among the real or the virtual ones of the run: what its events are found by. */
+    position: count("position").default(0),
     symbol: text("symbol").notNull(),
     leg: text("leg").notNull(),
     direction: smallint("direction").notNull(),
@@ -232,6 +248,10 @@ export const positions = pgTable(
     target: count("target"),
     leverage: smallint("leverage").notNull(),
     reasons: jsonb("reasons").notNull(),
+    /** Average prices, ticks; and the result as a multiple of what was risked by plan, for real ones after all costs. */
+    entryPrice: doublePrecision("entry_price"),
+    exitPrice: doublePrecision("exit_price"),
+    result: doublePrecision("result"),
     /** Best and worst excursion as a share of the entry price; null where nobody looked. */
     bestExcursion: doublePrecision("best_excursion"),
     worstExcursion: doublePrecision("worst_excursion"),
@@ -246,6 +266,7 @@ export const positionEvents = pgTable(
     run: run(),
     seq: seq(),
     time: time("time"),
+    virtual: boolean("virtual").notNull().default(false),
     position: count("position"),
     symbol: text("symbol").notNull(),
     kind: text("kind").notNull(),
@@ -266,7 +287,7 @@ export const ledgerEntries = pgTable(
     amount: money("amount"),
     symbol: text("symbol"),
   },
-  (t) => [primaryKey({ columns: [t.run, t.seq, t.time] })],
+  (t) => [primaryKey({ columns: [t.run, t.seq, t.time, t.from] })],
 );
 
 export const equity = pgTable(
@@ -291,15 +312,21 @@ export const FEATURES = 31;
 /** `f1` to `f31`: typed columns, so that a row can be read back without parsing text. */
 const features = Object.fromEntries(Array.from({ length: FEATURES }, (_, i) => [`f${i + 1}`, real(`f${i + 1}`)]));
 
-/** What was known when a position was proposed, and how it ended: the rows that models learn from. */
+/**
+ * What was known when a virtual position was proposed, and how it ended: the rows that models learn from. Written when
+ * the position has ended. A feature that was missing is null.
+ */
 export const featureRows = pgTable(
   "feature_rows",
   {
     run: run(),
     seq: seq(),
     symbol: text("symbol").notNull(),
+    /** The virtual position. */
+    position: count("position").default(0),
+    /** Of the signal. */
     time: time("time"),
-    /** When the label was known; null while it is not. */
+    /** When the label was known, and the label: the position's result as a multiple of its risk. */
     labelTime: bigint("label_time", { mode: "number" }),
     label: real("label"),
     ...features,

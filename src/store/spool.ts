@@ -29,6 +29,7 @@ export class Spool<Batch> {
   #writing: { readonly number: number; readonly file: number; size: number } | undefined;
   #reading: { readonly number: number; offset: number } | undefined;
   #waiting = 0;
+  #bytes = 0;
   /** What was cut off torn or damaged tails when the spool was opened. */
   readonly damage: readonly string[];
 
@@ -44,6 +45,7 @@ export class Spool<Batch> {
     for (const number of this.#segments) {
       const { batches, good, size } = this.#scan(number);
       this.#waiting += batches;
+      this.#bytes += good;
       if (good === size) continue;
       damage.push(`${this.#path(number)}: ${size - good} bytes after the last whole batch were cut off`);
       const file = openSync(this.#path(number), "r+");
@@ -53,9 +55,13 @@ export class Spool<Batch> {
     this.damage = damage;
   }
 
-  /** Batches that wait to be taken. */
+  /** Batches that wait to be taken, and their bytes on disk. */
   get waiting(): number {
     return this.#waiting;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** @throws the system's error when the disk does not take it; nothing half-written stays behind. */
@@ -74,6 +80,7 @@ export class Spool<Batch> {
       throw error;
     }
     writing.size += record.length;
+    this.#bytes += record.length;
     this.#waiting += 1;
   }
 
@@ -102,6 +109,7 @@ export class Spool<Batch> {
     const batch = reading === undefined ? undefined : this.#read(reading);
     if (reading === undefined || batch === undefined) throw new Error("no batch was looked at");
     reading.offset += batch.size;
+    this.#bytes -= batch.size;
     this.#waiting -= 1;
     if (this.#waiting === 0) this.#clear();
   }

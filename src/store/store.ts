@@ -1,6 +1,7 @@
 import postgres, { type Options, type Sql } from "postgres";
 import { InputError } from "../input-error.ts";
-import { type EmbeddedServer, startEmbedded } from "./embedded/embedded-server.ts";
+import { EmbeddedAttachment } from "./embedded/attachment.ts";
+import type { EmbeddedServer } from "./embedded/embedded-server.ts";
 import { migrate } from "./migrations.ts";
 
 /** Which features the server has: `timescale` compresses by itself, `apache` has hypertables, `plain` has tables. */
@@ -8,11 +9,15 @@ export type Edition = "timescale" | "apache" | "plain" | "embedded";
 
 /** An open database with this build's schema. */
 export interface Store {
+  /** The present client; another one after `renew`. */
   readonly sql: Sql;
   readonly edition: Edition;
   /** Schema steps that were applied when it was opened. */
   readonly applied: readonly string[];
+  /** The child of ours that the embedded database runs in; undefined where it is another's. */
   readonly embedded: EmbeddedServer | undefined;
+  /** Gives up connections that no longer answer; what was under way on them fails. */
+  renew(): void;
   close(): Promise<void>;
 }
 
@@ -22,13 +27,18 @@ export interface StoreOptions {
   readonly dataDir: string;
   /** Connections to a server; the embedded one has a single session. */
   readonly maxConnections?: number;
+  /** Ends an opening that is under way. */
+  readonly signal?: AbortSignal;
+  /** How long a server may take to answer a connection, ms. */
+  readonly connectTimeout?: number;
+  /** How long a server may work on one statement, ms; for ever when absent. Not on the embedded one. */
+  readonly statementTimeout?: number;
 }
 
-const CONNECT_TIMEOUT_S = 10;
+const CONNECT_TIMEOUT = 10_000;
 
 /** How a client is set up in any case: bigint columns are numbers (all are within 2^53), notices are not printed. */
 const COMMON = {
-  connect_timeout: CONNECT_TIMEOUT_S,
   onnotice: () => {},
   types: {
     bigint: {
@@ -46,36 +56,67 @@ const COMMON = {
  * message never contains the password.
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
+  const connect_timeout = (options.connectTimeout ?? CONNECT_TIMEOUT) / 1000;
   if (options.databaseUrl === "") {
-    const embedded = await startEmbedded(options.dataDir);
-    const sql = postgres({ ...COMMON, path: embedded.socket, username: "postgres", database: "postgres", max: 1 });
-    try {
-      const { applied } = await migrate(sql);
-      return {
-        sql,
-        edition: "embedded",
-        applied,
-        embedded,
-        async close() {
-          await sql.end({ timeout: 5 });
-          await embedded.stop();
-        },
-      };
-    } catch (error) {
-      await sql.end({ timeout: 1 });
-      await embedded.stop();
-      throw error;
-    }
+    const attachment = await EmbeddedAttachment.open(options.dataDir, options.signal);
+    const { socket: path } = attachment;
+    const client = () =>
+      postgres({ ...COMMON, connect_timeout, path, username: "postgres", database: "postgres", max: 1 });
+    return opened(client, attachment, async () => "embedded", options.signal);
   }
   const url = checkUrl(options.databaseUrl);
-  const sql = postgres(options.databaseUrl, { ...COMMON, max: options.maxConnections ?? 4 });
+  const { statementTimeout } = options;
+  const client = () =>
+    postgres(options.databaseUrl, {
+      ...COMMON,
+      connect_timeout,
+      max: options.maxConnections ?? 4,
+      connection: statementTimeout === undefined ? {} : { statement_timeout: statementTimeout },
+    });
   try {
-    const { applied } = await migrate(sql);
-    return { sql, edition: await editionOf(sql), applied, embedded: undefined, close: () => sql.end({ timeout: 5 }) };
+    return await opened(client, undefined, editionOf, options.signal);
   } catch (error) {
-    await sql.end({ timeout: 1 });
     if (error instanceof InputError) throw error;
     throw new InputError(`DATABASE_URL: cannot open ${url}: ${(error as Error).message}`);
+  }
+}
+
+async function opened(
+  client: () => Sql,
+  attachment: EmbeddedAttachment | undefined,
+  edition: (sql: Sql) => Promise<Edition>,
+  signal: AbortSignal | undefined,
+): Promise<Store> {
+  let sql = client();
+  const abort = () => void sql.end({ timeout: 0 });
+  signal?.addEventListener("abort", abort, { once: true });
+  try {
+    signal?.throwIfAborted();
+    const { applied } = await migrate(sql);
+    signal?.removeEventListener("abort", abort);
+    return {
+      get sql() {
+        return sql;
+      },
+      edition: await edition(sql),
+      applied,
+      get embedded() {
+        return attachment?.server;
+      },
+      renew() {
+        const silent = sql;
+        sql = client();
+        void silent.end({ timeout: 0 });
+      },
+      async close() {
+        await sql.end({ timeout: 5 });
+        await attachment?.stop();
+      },
+    };
+  } catch (error) {
+    await sql.end({ timeout: 1 });
+    await attachment?.stop();
+    throw error;
   }
 }
 

@@ -63,6 +63,16 @@ const CORE = {
   penstock_symbols: { type: "gauge", help: "Symbols that are listed." },
 } as const;
 
+const RECORDING = {
+  penstock_store_connected: { type: "gauge", help: "1 while the store's database takes rows." },
+  penstock_store_rows_written: { type: "gauge", help: "Rows that the database has acknowledged in this run." },
+  penstock_store_rows_dropped: {
+    type: "gauge",
+    help: "Rows that neither database nor disk took; penstock data rebuild brings them back.",
+  },
+  penstock_lease_epoch: { type: "gauge", help: "Epoch of the right to trade; 0 without it or where none is needed." },
+} as const;
+
 const BOOK = {
   penstock_equity_usdt: { type: "gauge", help: "Equity: wallet and unrealised result, USDT." },
   penstock_wallet_usdt: { type: "gauge", help: "Wallet balance, USDT." },
@@ -195,6 +205,7 @@ export const METRICS = {
   ...BOOK,
   ...EXCHANGE,
   ...LEARNING,
+  ...RECORDING,
   ...SYSTEM,
 } as const satisfies Readonly<Record<string, MetricDefinition>>;
 
@@ -207,5 +218,6 @@ export const METRIC_SECTIONS: Readonly<Record<string, Readonly<Record<string, Me
   Book: BOOK,
   Exchange: EXCHANGE,
   Learning: LEARNING,
+  Store: RECORDING,
   System: SYSTEM,
 };

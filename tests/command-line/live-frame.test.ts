@@ -13,6 +13,7 @@ function facts(count: number): LiveFacts {
     marketTime: "2026-01-05 02:11",
     trading: "normal",
     behind: count > 20 ? "12 min" : "",
+    store: count > 20 ? "store away, 3 rows" : "",
     virtual: { live: count, closed: 2 * count, won: count, average: -0.125 },
     equity: 9992.76,
     startEquity: 10_000,
@@ -77,10 +78,10 @@ describe("a frame of the live view", () => {
     for (const part of ["guard-0 1", "notice 0", "Ctrl-C ends the run"]) expect(text).toContain(part);
   });
 
-  test("a loop that does not keep up says so", () => {
+  test("a loop or a store that does not keep up says so", () => {
     const clock = (count: number) => plain(liveFrame(facts(count), { width: 100, height: 40, colour: false }))[0];
     expect(clock(3)).not.toContain("behind");
-    expect(clock(21)).toContain("02:11 UTC  12 min behind  normal");
+    expect(clock(21)).toContain("02:11 UTC  12 min behind  store away, 3 rows  normal");
   });
 
   test("what is hidden is counted", () => {

@@ -68,6 +68,7 @@ describe("the terminal view of a run", () => {
         collector: new Collector(instruments, START, bench.state.config.balance),
         marketTime: bench.now,
         behind: 0,
+        recording: undefined,
         source: { instruments, timeframe: 60_000 } as unknown as BarSource,
       });
       return screen.lines.join("\n");

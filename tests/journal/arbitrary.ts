@@ -12,7 +12,15 @@ import {
   type Trade,
   WORKING_TYPES,
 } from "../../src/core/effects.ts";
-import { ANSWERS, BREAKER_LEVELS, COMMANDS, type Event, LEGS, LIQUIDATION_CAUSES } from "../../src/core/events.ts";
+import {
+  ANSWERS,
+  BREAKER_LEVELS,
+  COMMANDS,
+  type Event,
+  HOLDS,
+  LEGS,
+  LIQUIDATION_CAUSES,
+} from "../../src/core/events.ts";
 import { VIRTUAL_EVENTS, VIRTUAL_OUTCOMES, type VirtualTrade } from "../../src/core/virtual-book.ts";
 import type { JournalHeader } from "../../src/journal/format.ts";
 
@@ -118,6 +126,13 @@ const events: { readonly [Kind in Event["kind"]]: fc.Arbitrary<Extract<Event, { 
   timer: fc.record({ kind: fc.constant("timer"), ...head, timer: text }),
   tick: fc.record({ kind: fc.constant("tick"), ...head, first: number, high: number, low: number, last: number }),
   breaker: fc.record({ kind: fc.constant("breaker"), ...head, level: fc.constantFrom(...BREAKER_LEVELS) }),
+  hold: fc.record({
+    kind: fc.constant("hold"),
+    ...head,
+    hold: fc.constantFrom(...HOLDS),
+    on: fc.boolean(),
+    epoch: number,
+  }),
 };
 
 const plainOrder: fc.Arbitrary<OrderRequest> = fc.record({

@@ -57,6 +57,8 @@ describe("dashboards and rules", () => {
       "penstock_clock_offset_seconds",
       "penstock_predictions_total",
       "penstock_retraining_total",
+      "penstock_store_connected",
+      "penstock_store_rows_written",
       "penstock_database_pending",
       "penstock_conflated_total",
       "penstock_admin_clients",

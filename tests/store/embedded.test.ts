@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import postgres, { type Sql } from "postgres";
+import { startEmbedded } from "../../src/store/embedded/embedded-server.ts";
 import { openStore, type Store } from "../../src/store/store.ts";
 import { temporaryFolder } from "./database.ts";
 
@@ -14,6 +15,17 @@ function runs(pid: number): boolean {
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
   } catch {
     return false;
+  }
+}
+
+/** The answer, once there is somebody to ask. */
+async function persistently<T>(ask: () => PromiseLike<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await ask();
+    } catch {
+      await Bun.sleep(5);
+    }
   }
 }
 
@@ -90,17 +102,38 @@ describe("clients of the embedded database", () => {
 });
 
 describe("the process of the embedded database", () => {
-  test("owns its folder alone: a second is refused with the first one's number", async () => {
+  test("owns its folder alone; who comes second is served by the first one's, and takes over when that ends", async () => {
     const dataDir = temporaryFolder();
-    const store = await openStore({ databaseUrl: "", dataDir });
+    const first = await openStore({ databaseUrl: "", dataDir });
+    const { pid } = first.embedded!;
+    await expect(startEmbedded(dataDir)).rejects.toThrow(`is in use by process ${pid}`);
+    const second = await openStore({ databaseUrl: "", dataDir });
     try {
-      await expect(openStore({ databaseUrl: "", dataDir })).rejects.toThrow(
-        `is in use by process ${store.embedded!.pid}`,
-      );
+      expect(second.embedded).toBeUndefined();
+      await first.sql`INSERT INTO trials VALUES ('one', 1, 'x', '{}', '{}')`;
+      expect(await second.sql`SELECT id FROM trials`).toEqual([{ id: "one" }] as never);
+      await first.close();
+      expect(runs(pid)).toBe(false);
+      // Its client connects again as soon as somebody listens.
+      const asked = await persistently(() => second.sql`SELECT id FROM trials`);
+      expect(asked).toEqual([{ id: "one" }] as never);
+      expect(second.embedded!.pid).not.toBe(pid);
+    } finally {
+      await second.close();
+    }
+  }, 30_000);
+
+  test("that is killed comes back on the same socket with all that was acknowledged", async () => {
+    const store = await openStore({ databaseUrl: "", dataDir: temporaryFolder() });
+    try {
+      const { pid } = store.embedded!;
+      await store.sql`INSERT INTO trials VALUES ('one', 1, 'x', '{}', '{}')`;
+      process.kill(pid, "SIGKILL");
+      expect(await persistently(() => store.sql`SELECT id FROM trials`)).toEqual([{ id: "one" }] as never);
+      expect(store.embedded!.pid).not.toBe(pid);
     } finally {
       await store.close();
     }
-    expect(runs(store.embedded!.pid)).toBe(false);
   }, 30_000);
 
   test("ends when its parent is killed, and the next finds all that was acknowledged", async () => {

@@ -65,7 +65,7 @@ describe.each(KINDS)("the lease on $name", (kind) => {
 
     test("after it ran out another takes it with a higher epoch, and the old holder cannot get it back", async () => {
       const old = await taken("hands", "a");
-      expect(await take("hands", "b")).toEqual({ heldBy: "a" });
+      expect(await take("hands", "b")).toMatchObject({ heldBy: "a" });
       await expire("hands");
       const next = await taken("hands", "b");
       expect(next.epoch).toBe(old.epoch + 1);
@@ -73,7 +73,7 @@ describe.each(KINDS)("the lease on $name", (kind) => {
       expect(old.holds()).toBe(false);
       // Nor can it take it from the new one by giving it back.
       await old.release();
-      expect(await take("hands", "c")).toEqual({ heldBy: "b" });
+      expect(await take("hands", "c")).toMatchObject({ heldBy: "b" });
       expect(await next.renew()).toBe(true);
     });
 

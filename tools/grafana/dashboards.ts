@@ -273,6 +273,18 @@ const SYSTEM: Row[] = [
         queries: one("penstock_spool_bytes", "spool"),
       },
       {
+        title: "Rows given up",
+        about: "Rows that neither database nor disk took; the journal has them.",
+        unit: "short",
+        queries: one("penstock_store_rows_dropped", "rows"),
+      },
+      {
+        title: "Right to trade",
+        about: "Epoch of the lease; 0 while another service has it, and on the embedded store.",
+        unit: "short",
+        queries: one("penstock_lease_epoch", "epoch"),
+      },
+      {
         title: "Notices",
         about: "Per minute by level.",
         unit: "short",

@@ -2,6 +2,9 @@ import { join } from "node:path";
 import { InputError } from "../../input-error.ts";
 import { EMBEDDED_ARGUMENT, type FromEmbedded, PARENT_VARIABLE, type ToEmbedded } from "./protocol.ts";
 
+/** Another process has the folder. */
+export class EmbeddedInUse extends InputError {}
+
 /** The embedded database as its owner sees it. */
 export interface EmbeddedServer {
   readonly pid: number;
@@ -28,10 +31,11 @@ function selfCommand(): string[] {
 }
 
 /**
- * Starts the embedded database of a data folder in a process of its own.
- * @throws InputError when the folder is in use by another process, or its path is too long for a socket.
+ * Starts the embedded database of a data folder in a process of its own. The signal ends one that is starting, which
+ * does no harm: a new cluster has another name until it is whole.
+ * @throws EmbeddedInUse when another process has the folder, InputError when its path is too long for a socket.
  */
-export async function startEmbedded(dataDir: string): Promise<EmbeddedServer> {
+export async function startEmbedded(dataDir: string, signal?: AbortSignal): Promise<EmbeddedServer> {
   const directory = join(dataDir, "store", "cluster");
   if (Buffer.byteLength(join(dataDir, "store", "store.sock")) > SOCKET_PATH_MAX) {
     throw new InputError(
@@ -52,9 +56,12 @@ export async function startEmbedded(dataDir: string): Promise<EmbeddedServer> {
     ipc: (message) => told(message as FromEmbedded),
   });
   const timeout = setTimeout(() => child.kill("SIGKILL"), START_TIMEOUT);
+  const abort = () => child.kill("SIGKILL");
+  signal?.addEventListener("abort", abort, { once: true });
   const first = await Promise.race([answer, child.exited.then((code) => ({ kind: "ended", code }) as const)]);
   clearTimeout(timeout);
-  if (first.kind === "refused") throw new InputError(`the embedded store cannot start: ${first.reason}`);
+  signal?.removeEventListener("abort", abort);
+  if (first.kind === "refused") throw new EmbeddedInUse(`the embedded store cannot start: ${first.reason}`);
   if (first.kind === "ended") throw new Error(`the embedded store ended with code ${first.code} while starting`);
   return {
     pid: child.pid,

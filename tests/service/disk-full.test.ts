@@ -1,0 +1,90 @@
+import { expect, test } from "bun:test";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { loadSettings } from "../../src/config/load.ts";
+import type { CoreRecord } from "../../src/core/effects.ts";
+import { runLive } from "../../src/service/live.ts";
+import { rebuild } from "../../src/service/rebuild.ts";
+import { replayJournal } from "../../src/service/replay.ts";
+import { drainLeft, spoolRoot } from "../../src/store/run-spool.ts";
+import { openStore } from "../../src/store/store.ts";
+import { temporaryFolder } from "../store/database.ts";
+
+/** A folder that holds three megabytes, or undefined where nobody may make one. */
+function smallDisk(): { readonly folder: string; remove(): void } | undefined {
+  const folder = join(temporaryFolder(), "disk");
+  mkdirSync(folder);
+  const mount = () => Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder]).exitCode;
+  if (process.platform !== "linux" || process.getuid?.() !== 0 || mount() !== 0) return undefined;
+  return { folder, remove: () => void Bun.spawnSync(["umount", "-l", folder]) };
+}
+
+const disk = smallDisk();
+
+test.skipIf(disk === undefined)(
+  "a full disk stops entries and no exit; with room again everything that was kept back is written",
+  async () => {
+    const { folder, remove } = disk!;
+    const ballast = join(folder, "ballast");
+    try {
+      // Nobody answers there, so that records need the disk too.
+      const { settings } = loadSettings({
+        DATA_DIR: join(folder, "data"),
+        DATABASE_URL: "postgres://nobody@127.0.0.1:1/none",
+        LEASE_SECONDS: "0",
+        ENABLE_MEMORY_MAPPED_STORAGE: "false",
+      });
+      const stop = new AbortController();
+      const said: string[] = [];
+      let stage: "room" | "full" | "held" | "closed" | "room again" = "room";
+      const follow = ({ kind, ...record }: CoreRecord & { guard?: string; reason?: string }) => {
+        if (stage === "room" && kind === "opened") {
+          stage = "full";
+          // As much as fits.
+          for (let size = 1 << 20; size >= 64; size >>= 1) {
+            try {
+              for (;;) writeFileSync(ballast, new Uint8Array(size), { flag: "a" });
+            } catch {}
+          }
+        } else if (stage === "full" && kind === "refusal" && record.guard === "storage") {
+          stage = "held";
+        } else if (kind === "opened") {
+          expect(stage).toBe("room again");
+          stop.abort();
+        } else if (stage === "held" && kind === "closed") {
+          stage = "closed";
+          rmSync(ballast);
+          stage = "room again";
+        }
+      };
+      const { journal } = await runLive(settings, {
+        market: { kind: "generated", seed: 1, symbols: 24 },
+        without: [],
+        speed: 20_000,
+        duration: 30_000,
+        signal: stop.signal,
+        onRecord: follow as (record: CoreRecord) => void,
+        onNotice: (level, text) => said.push(`${level} ${text}`),
+        onTick: () => {},
+      });
+      expect(stop.signal.aborted).toBe(true);
+      const written = said.findIndex((text) => text.includes("the journal can be written again"));
+      const failed = said.findIndex((text) => /^alarm cannot write the journal .*: no entries until it can/.test(text));
+      expect(failed).toBeGreaterThanOrEqual(0);
+      expect(written).toBeGreaterThan(failed);
+      expect(replayJournal(journal).result).toMatchObject({ identical: true, torn: false });
+
+      const dataDir = temporaryFolder();
+      const store = await openStore({ databaseUrl: "", dataDir });
+      try {
+        await drainLeft(store, spoolRoot(settings.DATA_DIR), (text) => said.push(text));
+        expect((await rebuild(store, { ...settings, DATA_DIR: dataDir }, [journal])).added).toBe(0);
+      } finally {
+        await store.close();
+      }
+    } finally {
+      remove();
+    }
+  },
+  60_000,
+);

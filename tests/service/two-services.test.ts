@@ -1,0 +1,124 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { readJournal } from "../../src/journal/reader.ts";
+import type { Store } from "../../src/store/store.ts";
+import { MAIN, temporaryFolder } from "../end-to-end/penstock.ts";
+import { KINDS, type TestDatabase } from "../store/database.ts";
+
+const server = KINDS.find(({ name }) => name === "TimescaleDB")!;
+
+/** A process of `penstock run` that has begun to say something. */
+class Service {
+  readonly child: Bun.Subprocess<"ignore", "pipe", "pipe">;
+  readonly folder = temporaryFolder();
+  said = "";
+  readonly #reading: Promise<void>;
+
+  constructor(databaseUrl: string, seed: number) {
+    this.child = Bun.spawn([process.execPath, MAIN, "run", "--speed", "20000x", "--seed", String(seed)], {
+      cwd: this.folder,
+      env: {
+        PATH: process.env.PATH ?? "",
+        DATA_DIR: join(this.folder, "data"),
+        DATABASE_URL: databaseUrl,
+        LEASE_SECONDS: "2",
+      },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    this.#reading = this.#read();
+  }
+
+  async says(text: string): Promise<void> {
+    while (!this.said.includes(text)) {
+      if (this.child.exitCode !== null) throw new Error(`ended without "${text}":\n${this.said}`);
+      await Bun.sleep(5);
+    }
+  }
+
+  async ended(): Promise<number> {
+    await this.#reading;
+    return this.child.exited;
+  }
+
+  /** Orders that the journal has, and those of them that did not leave. */
+  orders(): { sent: number[]; kept: number[] } {
+    const folder = join(this.folder, "data", "journal");
+    const asked: number[] = [];
+    const kept = new Set<number>();
+    for (const { record } of readJournal(join(folder, readdirSync(folder)[0]!)).records()) {
+      if (record.kind === "effect" && record.effect.kind === "submit") asked.push(record.effect.order.id);
+      if (record.kind !== "event" || record.event.kind !== "answer") continue;
+      if (record.event.reason.startsWith("not sent")) kept.add(record.event.order);
+    }
+    return { sent: asked.filter((id) => !kept.has(id)), kept: [...kept] };
+  }
+
+  async #read(): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const piece of this.child.stdout) this.said += decoder.decode(piece);
+  }
+}
+
+describe.skipIf(server.absent)("several services on one database", () => {
+  let database: TestDatabase;
+  let store: Store;
+  const services: Service[] = [];
+  beforeAll(async () => {
+    database = await server.create();
+    store = await database.open();
+  }, 60_000);
+  afterAll(async () => {
+    for (const { child } of services) child.kill("SIGKILL");
+    await store.close();
+    await database.remove();
+  });
+
+  const start = (seed: number) => {
+    const service = new Service(database.options.databaseUrl, seed);
+    services.push(service);
+    return service;
+  };
+  const ordersUnder = async (epoch: number) => {
+    for (;;) {
+      const [row] = await store.sql<{ n: number }[]>`SELECT count(*)::int AS n FROM orders WHERE epoch = ${epoch}`;
+      if (row!.n > 0) return row!.n;
+      await Bun.sleep(20);
+    }
+  };
+
+  test("one trades; who was stopped and goes on sends nothing; a killed one is followed by the next", async () => {
+    const first = start(3);
+    await first.says("this service has the right to trade, epoch 1");
+    await ordersUnder(1);
+    const second = start(4);
+    await second.says("has the right to trade: no positions are opened here until it is free");
+    await second.says("refused");
+    expect(second.said).toContain("by lease: another service has the right to trade");
+
+    first.child.kill("SIGSTOP");
+    await second.says("this service has the right to trade, epoch 2");
+    await ordersUnder(2);
+    // Orders are in the journal before they leave, so this is all that had left.
+    const before = first.orders();
+    first.child.kill("SIGCONT");
+    expect(await first.ended()).toBe(1);
+    expect(first.said).toContain("has taken over trading: this service ends");
+    expect(first.orders().sent).toEqual(before.sent);
+
+    const third = start(3);
+    await third.says("no positions are opened here until it is free");
+    second.child.kill("SIGKILL");
+    await third.says("this service has the right to trade, epoch 3");
+    await ordersUnder(3);
+    third.child.kill("SIGINT");
+    expect(await third.ended()).toBe(0);
+
+    // An order is told apart by its epoch, and no two services have ever used the same.
+    const epochs = await store.sql`
+      SELECT epoch, count(DISTINCT run)::int AS runs FROM orders WHERE epoch > 0 GROUP BY epoch ORDER BY epoch`;
+    expect([...epochs]).toEqual([1, 2, 3].map((epoch) => ({ epoch, runs: 1 })));
+  }, 60_000);
+});

@@ -1,6 +1,7 @@
 import { backtestCommand } from "./command-line/backtest.ts";
 import { configCommand } from "./command-line/config.ts";
 import { dataCommand } from "./command-line/data.ts";
+import { exchangeCommand } from "./command-line/exchange.ts";
 import { inspectCommand } from "./command-line/inspect.ts";
 import { modelsCommand } from "./command-line/models.ts";
 import { createProgram, runProgram } from "./command-line/program.ts";
@@ -26,6 +27,7 @@ async function main(): Promise<void> {
   backtestCommand(program);
   configCommand(program);
   dataCommand(program);
+  exchangeCommand(program);
   inspectCommand(program);
   modelsCommand(program);
   replayCommand(program);

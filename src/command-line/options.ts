@@ -24,6 +24,27 @@ export function settingsFrom(assignments: readonly string[], withOverrides = fal
   return loaded;
 }
 
+/** Market milliseconds per wall millisecond: "60x", "max", "real". */
+export function speedOf(text: string): number {
+  if (text === "max") return Number.POSITIVE_INFINITY;
+  if (text === "real") return 1;
+  const [, factor] = /^(\d+(?:\.\d+)?)x$/.exec(text) ?? [];
+  const speed = Number(factor);
+  if (!(speed > 0)) throw new InputError(`--speed ${text}: write 60x, max or real`, 2);
+  return speed;
+}
+
+/** A parser of whole numbers within bounds. */
+export function whole(option: string, least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!(Number.isInteger(value) && value >= least && value <= most && text.trim() !== "")) {
+      throw new InputError(`${option} ${text}: a whole number from ${least} to ${most}`, 2);
+    }
+    return value;
+  };
+}
+
 /** Where JSON goes: `true` is standard output, which then carries nothing else; a string is a file. */
 export type JsonTarget = true | string;
 

@@ -15,6 +15,8 @@ import {
   print,
   setOption,
   settingsFrom,
+  speedOf,
+  whole,
   writeJson,
   writeWhole,
 } from "./options.ts";
@@ -161,13 +163,4 @@ function duration(text: string): number {
   const milliseconds = Number(amount) * (UNITS[unit ?? ""] ?? Number.NaN);
   if (!(milliseconds > 0)) throw new InputError(`--for ${text}: write 20s, 5m, 1h or 2d`, 2);
   return milliseconds;
-}
-
-function speedOf(text: string): number {
-  if (text === "max") return Number.POSITIVE_INFINITY;
-  if (text === "real") return 1;
-  const [, factor] = /^(\d+(?:\.\d+)?)x$/.exec(text) ?? [];
-  const speed = Number(factor);
-  if (!(speed > 0)) throw new InputError(`--speed ${text}: write 60x, max or real`, 2);
-  return speed;
 }

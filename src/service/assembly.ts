@@ -10,7 +10,11 @@ import { proposersOf, SETTING_NAMES, SETTINGS, type Settings } from "../config/s
 import { REGIMES } from "../core/candidate.ts";
 import { type Instrument, USDT } from "../core/instrument.ts";
 import { type CoreConfig, createState, type State } from "../core/state.ts";
-import { createSimulatedExchange, type SimulatedExchange } from "../exchange/simulated/exchange.ts";
+import {
+  createSimulatedExchange,
+  type SimulatedExchange,
+  type SimulatedExchangeOptions,
+} from "../exchange/simulated/exchange.ts";
 import { createTickExchange } from "../exchange/simulated/tick-exchange.ts";
 import { createGuards } from "../guards/registry.ts";
 import { InputError } from "../input-error.ts";
@@ -197,8 +201,14 @@ export function newPool(
 
 /** The simulated exchange with its costs, and what it takes for granted. */
 export function newExchange(settings: Settings, source: BarSource, without: readonly Cost[]): SimulatedExchange {
+  const options = exchangeOptions(settings, without);
+  return hasTicks(source) ? createTickExchange(source, options) : createSimulatedExchange(source, options);
+}
+
+/** What trading on a simulated exchange costs, and the account on it. */
+export function exchangeOptions(settings: Settings, without: readonly Cost[]): SimulatedExchangeOptions {
   const charged = charger(without);
-  const options = {
+  return {
     balance: Math.round(settings.DEFAULT_ACCOUNT_BALANCE * USDT),
     takerFee: charged("fees", settings.SIMULATED_TAKER_FEE),
     makerFee: charged("fees", settings.SIMULATED_MAKER_FEE),
@@ -208,7 +218,6 @@ export function newExchange(settings: Settings, source: BarSource, without: read
     fundingOn: !without.includes("funding"),
     leverage: settings.BASE_LEVERAGE,
   };
-  return hasTicks(source) ? createTickExchange(source, options) : createSimulatedExchange(source, options);
 }
 
 /** What the simulation takes from a taker beside fees. */

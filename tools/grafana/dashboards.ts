@@ -235,7 +235,19 @@ const SYSTEM: Row[] = [
         title: "Drift",
         about: "Largest population stability index; above 0.25 the world has changed.",
         unit: "short",
-        queries: one("penstock_model_drift", "PSI"),
+        queries: [...one("penstock_model_drift", "PSI"), ...one("penstock_model_drift_columns", "features moved")],
+      },
+      {
+        title: "Model on outcomes",
+        about:
+          "Log loss, share of outcomes within their sets, share of rows unlike the training data, factor of the bets.",
+        unit: "short",
+        queries: [
+          ...one("penstock_model_loss", "log loss"),
+          ...one("penstock_model_coverage_ratio", "coverage"),
+          ...one("penstock_model_outside_ratio", "outside"),
+          ...one("penstock_model_size_factor", "bets"),
+        ],
       },
       {
         title: "Inference",

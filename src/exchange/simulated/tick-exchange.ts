@@ -1,13 +1,13 @@
 import type { Side } from "../../core/effects.ts";
 import type { Leg } from "../../core/events.ts";
 import type { Instrument } from "../../core/instrument.ts";
-import { type BarStep, barEvent } from "../../market/bar-source.ts";
+import { ABSENT, type BarStep, barEvent } from "../../market/bar-source.ts";
 import { assumedContract } from "../../market/contract.ts";
 import type { BookTick, Tick, TickSource, TradeTick } from "../../market/tick-source.ts";
 import type { Venue, VenueEvent, VenueRequest } from "../exchange.ts";
-import { magnitude, type Position } from "./account.ts";
+import { type Account, type AccountModes, magnitude, type Position } from "./account.ts";
 import { Costs } from "./costs.ts";
-import { Desk } from "./desk.ts";
+import { Desk, toNumber } from "./desk.ts";
 import { accountAssumptions, type SimulatedExchange, type SimulatedExchangeOptions } from "./exchange.ts";
 import { reached, tradedThrough } from "./matching.ts";
 import { OrderBook } from "./order-book.ts";
@@ -53,13 +53,17 @@ class TickExchange implements SimulatedExchange {
   readonly #deleveraged = new Set<number>();
   /** At most one per symbol, in the order of their ends. */
   readonly #windows: Window[] = [];
+  readonly #fundingOn: boolean;
   #tick: Tick | undefined;
   #step: BarStep | undefined;
+  /** Funding of the step that is done. */
+  #funded = 0;
 
   constructor(source: TickSource, options: SimulatedExchangeOptions) {
     const { instruments } = source;
     this.instruments = instruments;
     this.#source = source;
+    this.#fundingOn = options.fundingOn;
     const costs = new Costs(options);
     this.#desk = new Desk(instruments, source.contracts ?? instruments.map(assumedContract), costs, options);
     this.#books = instruments.map(() => new OrderBook());
@@ -112,6 +116,31 @@ class TickExchange implements SimulatedExchange {
     this.#deleveraged.add(this.#desk.account.slotOf(symbol, leg));
   }
 
+  get account(): Account {
+    return this.#desk.account;
+  }
+
+  get lastPrices(): Readonly<Float64Array> {
+    return this.#desk.last;
+  }
+
+  setModes(modes: AccountModes): boolean {
+    return this.#desk.setModes(modes);
+  }
+
+  boundFills(bound: ((order: number, remaining: number) => number) | undefined): void {
+    this.#desk.bound = bound;
+  }
+
+  settled(): VenueEvent[] {
+    return this.#desk.known.splice(0);
+  }
+
+  happening(until: number): VenueEvent[] {
+    const first = this.next(until);
+    return first === undefined ? [] : [first, ...this.settled()];
+  }
+
   /** Ticks after the last whole bar are not played: nothing could be decided on them. */
   next(until: number): VenueEvent | undefined {
     const { known } = this.#desk;
@@ -127,7 +156,16 @@ class TickExchange implements SimulatedExchange {
       const close = step.openTime + this.#source.timeframe;
       const tick = this.#tick;
       const end = this.#windows[0] === undefined || this.#windows[0].end > close ? close : this.#windows[0].end;
-      if (this.#windows.length > 0 && (tick === undefined || end <= tick.time)) {
+      const told = this.#windows.length > 0 ? end : Number.POSITIVE_INFINITY;
+      const traded = tick === undefined ? Number.POSITIVE_INFINITY : tick.time;
+      const funding = this.#fundingOn ? step.funding[this.#funded] : undefined;
+      if (funding !== undefined && funding.time < close && funding.time <= told && funding.time <= traded) {
+        if (funding.time > until) return undefined;
+        this.#funded++;
+        this.#fund(funding);
+        continue;
+      }
+      if (this.#windows.length > 0 && told <= traded) {
         if (end > until) return undefined;
         this.#tell(this.#windows.shift()!, end);
         continue;
@@ -135,9 +173,11 @@ class TickExchange implements SimulatedExchange {
       if (tick === undefined || tick.time >= close) {
         if (close > until) return undefined;
         for (let symbol = 0; symbol < this.instruments.length; symbol++) {
-          this.#desk.emit(barEvent(step, symbol, close));
+          if (step.status[symbol] !== ABSENT) this.#desk.emit(barEvent(step, symbol, close));
         }
         this.#step = this.#source.step();
+        this.#funded = 0;
+        for (const symbol of this.#step?.delisted ?? []) this.#delist(symbol, close);
         continue;
       }
       if (tick.time > until) return undefined;
@@ -156,6 +196,33 @@ class TickExchange implements SimulatedExchange {
     this.#arrive(order, this.#desk.at(time));
   }
 
+  /** At the mark that the source gives, or at the latest one; an event only where a position exchanges it. */
+  #fund({ symbol, rate, time, mark: given }: BarStep["funding"][number]): void {
+    const { account } = this.#desk;
+    const mark = given > 0 ? given : account.marks[symbol]!;
+    let held = false;
+    let amount = 0n;
+    for (let slot = account.slotOf(symbol, "long"); slot <= account.slotOf(symbol, "short"); slot++) {
+      if (account.positions[slot]!.lots === 0) continue;
+      held = true;
+      amount += account.fund(slot, rate, mark);
+    }
+    if (!held) return;
+    this.#desk.emit({ kind: "funding", time: this.#desk.at(time), symbol, rate, mark, amount: toNumber(amount) });
+  }
+
+  /** A symbol that stops trading closes its positions at the last price and ends its orders. */
+  #delist(symbol: number, time: number): void {
+    const { account, listed, last } = this.#desk;
+    if (!listed[symbol]) return;
+    listed[symbol] = false;
+    for (let slot = account.slotOf(symbol, "long"); slot <= account.slotOf(symbol, "short"); slot++) {
+      if (account.positions[slot]!.lots !== 0) this.#desk.liquidate(slot, "delisted", last[symbol]!, time);
+      this.#desk.endAll(slot, time, "the symbol stopped trading");
+    }
+    this.#desk.emit({ kind: "listing", time: this.#desk.at(time), symbol, listed: false });
+  }
+
   #onBook(tick: BookTick): void {
     const book = this.#books[tick.symbol]!;
     book.apply(tick);
@@ -170,10 +237,10 @@ class TickExchange implements SimulatedExchange {
   }
 
   #onTrade(trade: TradeTick): void {
-    const { symbol, price, time } = trade;
+    const { symbol, price, time, mark = price } = trade;
     const { account, orders, last, listed } = this.#desk;
     last[symbol] = price;
-    account.marks[symbol] = price;
+    account.marks[symbol] = mark;
     if (!listed[symbol]) {
       listed[symbol] = true;
       this.#desk.emit({ kind: "listing", time: this.#desk.at(time), symbol, listed: true });
@@ -183,11 +250,14 @@ class TickExchange implements SimulatedExchange {
       if (this.#deleveraged.delete(slot) && account.positions[slot]!.lots !== 0) {
         this.#desk.liquidate(slot, "adl", price, time);
       }
-      if (account.liquidationLevel(slot, price, price) !== undefined) this.#liquidate(slot, time);
+      if (account.liquidationLevel(slot, mark, mark) !== undefined) this.#liquidate(slot, time);
       let taken = 0;
       for (const order of orders[slot]!.slice()) {
-        if (order.state === "conditional") this.#onPrice(order, price, time);
-        else if (order.state === "resting") taken += this.#onQueue(order, trade, taken);
+        if (order.state === "conditional") {
+          this.#onPrice(order, order.request.workingType === "mark" ? mark : price, time);
+        } else if (order.state === "resting") {
+          taken += this.#onQueue(order, trade, taken);
+        }
       }
     }
     const window = this.#windows.find((open) => open.symbol === symbol);

@@ -77,14 +77,3 @@ function costs(text: string): Cost[] {
     return cost;
   });
 }
-
-/** A whole number within bounds. */
-export function wholeNumber(option: string, least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!(Number.isInteger(value) && value >= least && value <= most && text.trim() !== "")) {
-      throw new InputError(`${option} ${text}: a whole number from ${least} to ${most}`, 2);
-    }
-    return value;
-  };
-}

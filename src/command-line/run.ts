@@ -7,7 +7,7 @@ import { printReport } from "../report/print.ts";
 import { GENERATED_START } from "../service/generated.ts";
 import { type LiveMarket, runLive } from "../service/live.ts";
 import { type Display, LineDisplay, SILENT, TerminalDisplay } from "./live-view.ts";
-import { addMarketOptions, type MarketOptions, recordedChoice, wholeNumber } from "./market-options.ts";
+import { addMarketOptions, type MarketOptions, recordedChoice } from "./market-options.ts";
 import {
   htmlOption,
   type JsonTarget,
@@ -55,12 +55,12 @@ export function runCommand(program: Command): void {
     )
     .addOption(
       new Option("--seed <number>", "seed of the generated market")
-        .argParser(wholeNumber("--seed", 0, Number.MAX_SAFE_INTEGER))
+        .argParser(whole("--seed", 0, Number.MAX_SAFE_INTEGER))
         .default(1),
     )
     .addOption(
       new Option("--generated <count>", "symbols of the generated market")
-        .argParser(wholeNumber("--generated", 1, 48))
+        .argParser(whole("--generated", 1, 48))
         .default(24),
     )
     .addOption(setOption())

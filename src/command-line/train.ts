@@ -4,7 +4,7 @@ import { dieWithParent } from "../native.ts";
 import { trainingPage } from "../report/html/training-page.ts";
 import { CHILD_VARIABLE } from "../service/retraining.ts";
 import { type TrainingBars, type TrainingOutcome, trainModel } from "../service/training.ts";
-import { addMarketOptions, judgedChoice, type MarketOptions, wholeNumber } from "./market-options.ts";
+import { addMarketOptions, judgedChoice, type MarketOptions } from "./market-options.ts";
 import {
   htmlOption,
   type JsonTarget,
@@ -12,6 +12,7 @@ import {
   print,
   setOption,
   settingsFrom,
+  whole,
   writeJson,
   writeWhole,
 } from "./options.ts";
@@ -34,18 +35,16 @@ export function trainCommand(program: Command): void {
     .option("--data <dir>", "folder of recorded bars; without it the bars of the store");
   addMarketOptions(command)
     .addOption(
-      new Option("--seed <number>", "seed of what is drawn")
-        .argParser(wholeNumber("--seed", 0, 2 ** 32 - 1))
-        .default(1),
+      new Option("--seed <number>", "seed of what is drawn").argParser(whole("--seed", 0, 2 ** 32 - 1)).default(1),
     )
     .addOption(
       new Option("--generated <count>", "train on the generated market of so many symbols, up to --to")
-        .argParser(wholeNumber("--generated", 1, 48))
+        .argParser(whole("--generated", 1, 48))
         .conflicts("data"),
     )
     .addOption(
       new Option("--market-seed <number>", "seed of the generated market")
-        .argParser(wholeNumber("--market-seed", 0, Number.MAX_SAFE_INTEGER))
+        .argParser(whole("--market-seed", 0, Number.MAX_SAFE_INTEGER))
         .default(1),
     )
     .addOption(setOption())

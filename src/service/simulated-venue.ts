@@ -8,7 +8,7 @@ import { generateMarket } from "../market/generated-market.ts";
 import { timeText } from "../market/timeframe.ts";
 import { type Cost, exchangeOptions } from "./assembly.ts";
 import { type MarketChoice, openMarket } from "./backtest.ts";
-import { GENERATED_START } from "./live.ts";
+import { GENERATED_START } from "./generated.ts";
 
 /** What a simulated exchange plays: recorded bars or ticks, or a market generated from a seed. */
 export type VenueMarket =

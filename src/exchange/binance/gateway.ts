@@ -15,7 +15,8 @@ export interface Gateway {
   /** Done means that the exchange has taken the request; the end of the order is told by its event or a query. */
   cancelAlgoOrder(key: OrderKey, urgency: Urgency): Promise<Outcome<null>>;
 
-  queryOrder(key: OrderKey, urgency: Urgency): Promise<Outcome<OrderReport>>;
+  /** By our id, or by the exchange's where the order was born of a conditional one. */
+  queryOrder(key: OrderKey | BornOrderKey, urgency: Urgency): Promise<Outcome<OrderReport>>;
   queryAlgoOrder(key: OrderKey, urgency: Urgency): Promise<Outcome<AlgoReport>>;
   /** Of one symbol, or of all (weight 40). */
   openOrders(symbol: string | undefined, urgency: Urgency): Promise<Outcome<readonly OrderReport[]>>;
@@ -116,10 +117,16 @@ export type PositionMode = "one-way" | "hedge";
 export type MarginType = "ISOLATED" | "CROSSED";
 export type WireTimeInForce = "GTC" | "IOC" | "FOK" | "GTX" | "GTD";
 
-/** An order of ours, named by our own id: ids of the exchange are never needed to find one. */
+/** An order of ours, named by our own id. */
 export interface OrderKey {
   readonly symbol: string;
   readonly clientId: string;
+}
+
+/** The regular order that a conditional order of ours has become: it need not carry our id. */
+export interface BornOrderKey {
+  readonly symbol: string;
+  readonly orderId: string;
 }
 
 export interface NewOrder extends OrderKey {
@@ -338,6 +345,8 @@ export interface OrderTradeUpdate {
   readonly realised: string;
   /** er: why it expired; 0 where it has not. */
   readonly expiryReason: number;
+  /** si: id of the conditional order it was born of; "0" for others. */
+  readonly strategyId: string;
 }
 
 /** ALGO_UPDATE. */

@@ -1,4 +1,4 @@
-import type { Consequence } from "./gateway.ts";
+import type { Consequence, Outcome } from "./gateway.ts";
 
 /**
  * Binance's error codes and what each one means for us. The consequence is part of the table, so that it is decided
@@ -18,15 +18,6 @@ const known = (consequence: Consequence, errors: Readonly<Record<number, string>
 
 /** Every code that is handled by name. A code that is absent here is `invalid` when it comes with a 4xx status. */
 export const BINANCE_ERRORS: ReadonlyMap<number, KnownError> = new Map([
-  ...known("ask", {
-    [-1000]: "UNKNOWN",
-    [-1001]: "DISCONNECTED",
-    [-1006]: "UNEXPECTED_RESPONSE",
-    [-1007]: "TIMEOUT",
-    // Documented as "failed", and yet orders that met it have been found to exist.
-    [-1008]: "SERVER_BUSY",
-    [-4117]: "STOP_ORDER_TRIGGERING",
-  }),
   ...known("busy", { [-1004]: "SERVER_BUSY_RETRY", [-1016]: "SERVICE_SHUTTING_DOWN" }),
   ...known("rate", { [-1003]: "TOO_MANY_REQUESTS", [-1015]: "TOO_MANY_ORDERS", [-1034]: "TOO_MANY_CONNECTIONS" }),
   ...known("clock", { [-1021]: "INVALID_TIMESTAMP", [-5028]: "ME_RECV_WINDOW" }),
@@ -37,6 +28,8 @@ export const BINANCE_ERRORS: ReadonlyMap<number, KnownError> = new Map([
     [-4059]: "NO_NEED_TO_CHANGE_POSITION_SIDE",
     [-4171]: "NO_NEED_TO_CHANGE_MULTI_ASSETS_MODE",
     [-5027]: "NO_NEED_TO_MODIFY",
+    // Since 2026-05 also said where nothing would have changed.
+    [-4067]: "POSITION_SIDE_CHANGE_EXISTS_OPEN_ORDERS",
   }),
   ...known("invalid", {
     [-1100]: "ILLEGAL_CHARS",
@@ -66,8 +59,6 @@ export const BINANCE_ERRORS: ReadonlyMap<number, KnownError> = new Map([
     [-4023]: "QTY_NOT_INCREASED_BY_STEP_SIZE",
     [-4028]: "INVALID_LEVERAGE",
     [-4164]: "MIN_NOTIONAL",
-    // A second close-position stop or target in one direction.
-    [-4130]: "CLOSE_POSITION_ORDER_EXISTS",
     [-5024]: "MODIFY_NOT_ALLOWED",
     [-5025]: "MODIFY_LIMIT_ONLY",
     [-5026]: "MODIFY_TOO_OFTEN",
@@ -81,6 +72,8 @@ export const BINANCE_ERRORS: ReadonlyMap<number, KnownError> = new Map([
     [-4051]: "ISOLATED_BALANCE_INSUFFICIENT",
   }),
   ...known("price", { [-2020]: "UNABLE_TO_FILL", [-5021]: "FOK_ORDER_REJECT", [-5022]: "GTX_ORDER_REJECT" }),
+  ...known("stop-exists", { [-4130]: "CLOSE_POSITION_ORDER_EXISTS" }),
+  ...known("triggering", { [-4117]: "STOP_ORDER_TRIGGERING" }),
   ...known("would-trigger", { [-2021]: "ORDER_WOULD_IMMEDIATELY_TRIGGER", [-4142]: "STOP_TRIGGERS_AT_ONCE" }),
   ...known("reduce-only", {
     [-2022]: "REDUCE_ONLY_REJECT",
@@ -103,15 +96,17 @@ export const BINANCE_ERRORS: ReadonlyMap<number, KnownError> = new Map([
     [-2023]: "USER_IN_LIQUIDATION",
     [-4087]: "REDUCE_ONLY_PERMISSION",
     [-4088]: "NO_PLACE_ORDER_PERMISSION",
-    [-4140]: "INVALID_SYMBOL_STATUS_FOR_OPENING_POSITION",
     [-4192]: "COOLING_OFF_PERIOD",
     [-4400]: "TRADING_QUANTITATIVE_RULE",
     [-4401]: "LARGE_POSITION_SYMBOL_RULE",
   }),
-  ...known("symbol-closed", { [-4108]: "SYMBOL_NOT_TRADING", [-4141]: "SYMBOL_ALREADY_CLOSED" }),
+  ...known("symbol-closed", {
+    [-4108]: "SYMBOL_NOT_TRADING",
+    [-4140]: "INVALID_SYMBOL_STATUS",
+    [-4141]: "SYMBOL_ALREADY_CLOSED",
+  }),
   ...known("mode", {
     [-4061]: "POSITION_SIDE_NOT_MATCH",
-    [-4067]: "POSITION_SIDE_CHANGE_EXISTS_OPEN_ORDERS",
     [-4068]: "POSITION_SIDE_CHANGE_EXISTS_POSITION",
     [-4120]: "STOP_ORDER_SWITCH_ALGO",
     [-4161]: "ISOLATED_LEVERAGE_REJECT_WITH_POSITION",
@@ -125,31 +120,51 @@ export const BINANCE_ERRORS: ReadonlyMap<number, KnownError> = new Map([
     [-2017]: "API_KEYS_LOCKED",
     [-4056]: "INVALID_API_KEY_TYPE",
   }),
-  ...known("listen-key", { [-1125]: "INVALID_LISTEN_KEY" }),
 ]);
 
-/** An answer of the exchange, whichever way it came. */
+/** Codes that say nothing about whether the request was carried out. */
+const MAY_HAVE_HAPPENED: ReadonlyMap<number, string> = new Map([
+  [-1000, "UNKNOWN"],
+  [-1001, "DISCONNECTED"],
+  [-1006, "UNEXPECTED_RESPONSE"],
+  [-1007, "TIMEOUT"],
+  // Documented as "failed", and yet orders that met it have been found to exist.
+  [-1008, "SERVER_BUSY"],
+]);
+
+/** The listen key is gone; the user stream gets another one. */
+export const LISTEN_KEY_GONE = -1125;
+
+/** An answer of the exchange that is not a success, whichever way it came. */
 export interface ErrorAnswer {
   /** HTTP status, or the `status` of a WebSocket API response. */
   readonly status: number;
   /** The code in the body; 0 where the body has none. */
   readonly code: number;
+  readonly message: string;
 }
 
 /**
  * What an answer means that is not a success. The status comes first where it says more than the code: what a 5xx or a
- * 408 answers may have been executed, whatever its words.
+ * 408 answers may have been carried out, whatever its words; what a 403, 418 or 429 answers was not.
  */
-export function consequenceOf({ status, code }: ErrorAnswer): Consequence {
-  if (status === 451) return "forbidden";
-  if (status === 418 || status === 429 || status === 403) return "wait";
-  // The service that is shutting down says so before it takes the request.
-  if (status === 408 || status >= 500) return code === -1016 ? "retry" : "ask";
-  return BINANCE_ERRORS.get(code)?.consequence ?? (status >= 400 && status < 500 ? "invalid" : "ask");
+export function failureOf({ status, code, message }: ErrorAnswer): Exclude<Outcome<never>, { kind: "done" }> {
+  const refused = (consequence: Consequence) =>
+    ({ kind: "refused", code: code === 0 ? -status : code, message, consequence }) as const;
+  if (status === 451) return refused("fatal");
+  if (status === 403 || status === 418 || status === 429) return refused("rate");
+  const entry = BINANCE_ERRORS.get(code);
+  // A service that is shutting down says so before it takes the request.
+  if (entry?.consequence === "busy") return refused("busy");
+  const unsure = status === 408 || status >= 500 || MAY_HAVE_HAPPENED.has(code);
+  if (unsure || status < 400) {
+    return { kind: "unknown", reason: `status ${status}, ${errorName(code)}${message === "" ? "" : `: ${message}`}` };
+  }
+  return refused(entry?.consequence ?? "invalid");
 }
 
 /** The field's name of a code, for people: "MARGIN_NOT_SUFFICIENT (-2019)". */
 export function errorName(code: number): string {
-  const name = BINANCE_ERRORS.get(code)?.name;
+  const name = BINANCE_ERRORS.get(code)?.name ?? MAY_HAVE_HAPPENED.get(code);
   return name === undefined ? `code ${code}` : `${name} (${code})`;
 }

@@ -88,6 +88,12 @@ export class RateBudget {
     return 0;
   }
 
+  /** Takes the limits of orders that the exchange names itself. */
+  limitOrders(tenSeconds: number, minute: number): void {
+    this.#ordersTenSeconds.limit = tenSeconds;
+    this.#ordersMinute.limit = minute;
+  }
+
   /** Takes what the exchange shows as used. Negative values, as the test network sends them, say nothing. */
   observe(usage: Usage, now: number): void {
     this.#weight.atLeast(usage.weight, now);
@@ -128,7 +134,7 @@ export class RateBudget {
 /** A sliding window in steps: an amount counts from when it is added until a whole window after its step has ended. */
 class Window {
   readonly #length: number;
-  readonly #limit: number;
+  limit: number;
   readonly #step: number;
   /** By rising time. */
   #steps: { readonly gone: number; amount: number }[] = [];
@@ -136,7 +142,7 @@ class Window {
 
   constructor(length: number, limit: number) {
     this.#length = length;
-    this.#limit = limit;
+    this.limit = limit;
     this.#step = length / 60;
   }
 
@@ -165,7 +171,7 @@ class Window {
   freeAt(amount: number, share: number, now: number): number {
     if (amount === 0) return 0;
     let left = this.used(now);
-    const most = this.#limit * share - amount;
+    const most = this.limit * share - amount;
     for (const step of this.#steps) {
       if (left <= most || left === 0) return 0;
       left -= step.amount;

@@ -7,6 +7,8 @@ export interface LineTiming {
   readonly pong: number;
   /** Age at which a socket is replaced, before the exchange ends it after 24 hours. */
   readonly renew: number;
+  /** For how long a replaced socket is still listened to. */
+  readonly retire: number;
   /** First and longest pause before another attempt; each failure doubles it. */
   readonly retryFirst: number;
   readonly retryLongest: number;
@@ -17,6 +19,7 @@ export const LINE_TIMING: LineTiming = {
   ping: 10_000,
   pong: 5_000,
   renew: 23 * 3_600_000,
+  retire: 10_000,
   retryFirst: 250,
   retryLongest: 30_000,
 };
@@ -53,6 +56,7 @@ export class SocketLine {
   readonly #timing: LineTiming;
   #current: Socket | undefined;
   #attempt: Socket | undefined;
+  readonly #retired = new Set<Socket>();
   #failures = 0;
   #readySince = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -81,6 +85,7 @@ export class SocketLine {
     clearTimeout(this.#renewal);
     this.#attempt?.end("closed");
     this.#current?.end("closed");
+    for (const old of this.#retired) old.end("closed");
     this.#attempt = undefined;
     this.#current = undefined;
   }
@@ -122,8 +127,20 @@ export class SocketLine {
     socket.watch();
     clearTimeout(this.#renewal);
     this.#renewal = setTimeout(() => this.renew(), this.#timing.renew);
-    old?.end("replaced");
+    if (old !== undefined) this.#retire(old);
     this.#options.onState(true, "");
+  }
+
+  /** What was asked on a replaced socket is still answered on it. */
+  #retire(old: Socket): void {
+    const timer = setTimeout(() => old.end("replaced"), this.#timing.retire);
+    this.#retired.add(old);
+    const forget = () => {
+      clearTimeout(timer);
+      this.#retired.delete(old);
+    };
+    old.gone.addEventListener("abort", forget, { once: true });
+    if (old.gone.aborted) forget();
   }
 
   #lost(socket: Socket): void {

@@ -66,7 +66,10 @@ export class StreamLine {
 
   #waitingOn(socket: LineSocket): Map<number, PromiseWithResolvers<void>> {
     let waiting = this.#waiting.get(socket);
-    if (waiting === undefined) this.#waiting.set(socket, (waiting = new Map()));
+    if (waiting === undefined) {
+      waiting = new Map();
+      this.#waiting.set(socket, waiting);
+    }
     return waiting;
   }
 

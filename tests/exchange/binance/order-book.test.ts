@@ -134,6 +134,7 @@ testRecorded(
   (file) => {
     const lines = gunzipSync(readFileSync(file)).toString().trim().split("\n");
     const decoder = new MarketDecoder(["BTCUSDT"]);
+    let odd = 0;
     const events: (
       | DepthMessage
       | { kind: "snapshot"; snapshot: BookSnapshot }
@@ -143,14 +144,16 @@ testRecorded(
       const text = line.slice(line.indexOf(" ") + 1);
       if (text.startsWith('{"lastUpdateId"'))
         events.push({ kind: "snapshot", snapshot: bookSnapshot(JSON.parse(text)) });
-      else
-        expect(
-          decoder.decode(
-            text,
-            (message) => (message.kind === "depth" || message.kind === "quote") && events.push(message),
-          ),
-        ).toBe(true);
+      else if (
+        !decoder.decode(
+          text,
+          (message) => (message.kind === "depth" || message.kind === "quote") && events.push(message),
+        )
+      )
+        odd += 1;
     }
+
+    expect(odd).toBe(0);
 
     let asked = 0;
     const whole = new OrderBook(() => {

@@ -35,9 +35,12 @@ test("HMAC: the example of the exchange's documentation", () => {
 test("HMAC is that of a fresh hasher for any payload", () => {
   const signer = createSigner(new Secret("hush"), "S");
   fc.assert(
-    fc.property(fc.string({ unit: "binary" }), (payload) => {
-      expect(signer.sign(payload)).toBe(new Bun.CryptoHasher("sha256", "hush").update(payload).digest("hex"));
-    }),
+    fc.property(
+      fc.array(fc.constantFrom("a", "=", "é", "币", "😀")).map((parts) => parts.join("")),
+      (payload) => {
+        expect(signer.sign(payload)).toBe(new Bun.CryptoHasher("sha256", "hush").update(payload).digest("hex"));
+      },
+    ),
   );
 });
 

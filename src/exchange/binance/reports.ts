@@ -189,9 +189,9 @@ export function exchangeInfoOf(
   body: unknown,
 ): ExchangeInfo & { readonly orderLimits: readonly [number, number] | null } {
   const info = new FieldReader(body, "exchangeInfo");
+  const limits = info.has("rateLimits") ? info.list("rateLimits") : [];
   const limit = (interval: string, count: number): number | undefined =>
-    info
-      .list("rateLimits")
+    limits
       .find(
         (one) =>
           one.text("rateLimitType") === "ORDERS" &&

@@ -202,20 +202,17 @@ export function exchangeInfoOf(
   const [tenSeconds, minute] = [limit("SECOND", 10), limit("MINUTE", 1)];
   return {
     serverTime: info.numberOr("serverTime", 0),
-    symbols: info.list("symbols").map(symbolInfo),
+    symbols: info.list("symbols").flatMap((symbol) => symbolInfo(symbol) ?? []),
     orderLimits: tenSeconds !== undefined && minute !== undefined ? [tenSeconds, minute] : null,
   };
 }
 
-function symbolInfo(symbol: FieldReader): SymbolInfo {
+/** Undefined for a symbol without the rules that an order has to keep: it cannot be traded, the others can. */
+function symbolInfo(symbol: FieldReader): SymbolInfo | undefined {
   const filters = new Map(symbol.list("filters").map((filter) => [filter.text("filterType"), filter]));
-  const filter = (name: string): FieldReader => {
-    const found = filters.get(name);
-    if (found === undefined) throw new ShapeError(`${symbol.text("symbol")} has no ${name}`);
-    return found;
-  };
-  const price = filter("PRICE_FILTER");
-  const lot = filter("LOT_SIZE");
+  const price = filters.get("PRICE_FILTER");
+  const lot = filters.get("LOT_SIZE");
+  if (price === undefined || lot === undefined) return undefined;
   const market = filters.get("MARKET_LOT_SIZE") ?? lot;
   return {
     symbol: symbol.text("symbol"),

@@ -72,19 +72,18 @@ export class RateBudget {
    */
   leave(cost: Cost, urgency: Urgency, now: number): number {
     const share = SHARES[urgency];
+    const { weight, orders } = cost;
     let free = this.#closedUntil;
-    const windows: readonly (readonly [Window, number])[] = [
-      [this.#weight, cost.weight],
-      [this.#ordersTenSeconds, cost.orders],
-      [this.#ordersMinute, cost.orders],
-    ];
-    if (cost.orders > 0 && this.#ordersClosedUntil > free) free = this.#ordersClosedUntil;
-    for (const [window, amount] of windows) {
-      const from = window.freeAt(amount, share, now);
-      if (from > free) free = from;
+    if (weight > 0) free = Math.max(free, this.#weight.freeAt(weight, share, now));
+    if (orders > 0) {
+      const tenSeconds = this.#ordersTenSeconds.freeAt(orders, share, now);
+      const minute = this.#ordersMinute.freeAt(orders, share, now);
+      free = Math.max(free, this.#ordersClosedUntil, tenSeconds, minute);
     }
     if (free > now) return free;
-    for (const [window, amount] of windows) window.add(amount, now);
+    this.#weight.add(weight, now);
+    this.#ordersTenSeconds.add(orders, now);
+    this.#ordersMinute.add(orders, now);
     return 0;
   }
 

@@ -11,6 +11,8 @@ export class ServerClock {
   readonly #assumed: number;
   readonly #now: () => number;
   #samples: Sample[] = [];
+  /** The answer that is believed: of the shortest round trip, and the later one of equals. */
+  #best: Sample | undefined;
 
   /**
    * @param now monotonic ms
@@ -26,12 +28,14 @@ export class ServerClock {
     const oldest = received - WINDOW;
     this.#samples = this.#samples.filter((sample) => sample.received >= oldest).slice(-MOST + 1);
     this.#samples.push({ received, roundTrip: received - sent, offset: server - (sent + received) / 2 });
+    this.#best = shortest(this.#samples);
   }
 
   /** Forgets what was measured before: the exchange has refused a timestamp. What is believed stays until an answer. */
   distrust(): void {
-    const best = this.#best;
-    this.#samples = best === undefined ? [] : [{ ...best, roundTrip: Number.POSITIVE_INFINITY }];
+    if (this.#best === undefined) return;
+    this.#best = { ...this.#best, roundTrip: Number.POSITIVE_INFINITY };
+    this.#samples = [this.#best];
   }
 
   /** The exchange's time, ms since the epoch, whole. */
@@ -52,12 +56,12 @@ export class ServerClock {
   get #offset(): number {
     return this.#best?.offset ?? this.#assumed;
   }
+}
 
-  get #best(): Sample | undefined {
-    let best: Sample | undefined;
-    for (const sample of this.#samples) if (best === undefined || sample.roundTrip <= best.roundTrip) best = sample;
-    return best;
-  }
+function shortest(samples: readonly Sample[]): Sample | undefined {
+  let best: Sample | undefined;
+  for (const sample of samples) if (best === undefined || sample.roundTrip <= best.roundTrip) best = sample;
+  return best;
 }
 
 interface Sample {

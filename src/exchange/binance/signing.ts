@@ -66,8 +66,23 @@ export function signedQuery(params: Params, signer: Signer): string {
 /** What is signed on the WebSocket API: parameters in the order of their names, not encoded. */
 export function socketPayload(params: Params): string {
   let payload = "";
-  for (const name of Object.keys(params).sort()) {
-    if (params[name] !== undefined) payload += `${payload === "" ? "" : "&"}${name}=${params[name]}`;
+  for (const name of sortedNames(params)) {
+    const value = params[name];
+    if (value !== undefined) payload += `${payload === "" ? "" : "&"}${name}=${value}`;
   }
   return payload;
+}
+
+/** Names in order, by the names as they come: there are as many as there are shapes of requests. */
+const SORTED = new Map<string, readonly string[]>();
+
+function sortedNames(params: Params): readonly string[] {
+  const names = Object.keys(params);
+  const shape = names.join();
+  let sorted = SORTED.get(shape);
+  if (sorted === undefined) {
+    sorted = names.sort();
+    SORTED.set(shape, sorted);
+  }
+  return sorted;
 }

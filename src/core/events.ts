@@ -23,7 +23,8 @@ export type Event =
   | BarEvent
   | AnalysisEvent
   | TimerEvent
-  | BreakerEvent;
+  | BreakerEvent
+  | SettingEvent;
 
 export type EventKind = Event["kind"];
 
@@ -165,6 +166,20 @@ export interface BreakerEvent {
   readonly level: BreakerLevel;
 }
 
+/**
+ * The operator changed a setting. It is an event so that a replay changes it at the same moment, and so that the journal
+ * knows who did it.
+ */
+export interface SettingEvent {
+  readonly kind: "setting";
+  readonly time: number;
+  readonly symbol: number;
+  readonly name: string;
+  /** The new value as one writes it in the environment; it was checked before it became an event. */
+  readonly value: string;
+  readonly actor: string;
+}
+
 /** A closed bar of the base timeframe. `time` is its close: open time plus timeframe, exclusive. */
 export interface BarEvent {
   readonly kind: "bar";
@@ -210,6 +225,7 @@ export type Leg = (typeof LEGS)[number];
  */
 export const EVENT_RANK: Readonly<Record<EventKind, number>> = {
   command: 0,
+  setting: 0,
   connection: 1,
   breaker: 1,
   listing: 1,

@@ -112,6 +112,12 @@ export function encodeEvent(out: ByteWriter, event: Event): void {
       eventHead(out, 14, event);
       out.choice(BREAKER_LEVELS, event.level);
       return;
+    case "setting":
+      eventHead(out, 16, event);
+      out.text(event.name);
+      out.text(event.value);
+      out.text(event.actor);
+      return;
     default:
       unencodable(event);
   }
@@ -184,6 +190,8 @@ export function decodeEvent(input: ByteReader): Event {
     }
     case 14:
       return { kind: "breaker", time, symbol, level: input.choice(BREAKER_LEVELS) };
+    case 16:
+      return { kind: "setting", time, symbol, name: input.text(), value: input.text(), actor: input.text() };
     default:
       throw new InputError(`event kind ${tag} is unknown to this build`);
   }

@@ -6,17 +6,23 @@ import { featuresPage } from "../src/features/document.ts";
 import { metricsPage } from "../src/telemetry/document.ts";
 import { definitionDrawings } from "./drawings/definitions.ts";
 import { signalDrawings } from "./drawings/signals.ts";
+import { grafanaDashboards } from "./grafana/dashboards.ts";
 
 /** Writes every generated file; with `--check` it only says which ones are out of date and ends with code 1. */
 const GENERATED: Readonly<Record<string, () => string>> = {
   "docs/settings.md": () => settingsPage(loadSettings({})),
   "docs/features.md": featuresPage,
   "docs/metrics.md": metricsPage,
-  ...drawings({ ...definitionDrawings(), ...signalDrawings() }),
+  ...inFolder("grafana/dashboards", "json", grafanaDashboards()),
+  ...inFolder("docs/structure", "svg", { ...definitionDrawings(), ...signalDrawings() }),
 };
 
-function drawings(svg: Readonly<Record<string, string>>): Record<string, () => string> {
-  return Object.fromEntries(Object.entries(svg).map(([name, text]) => [`docs/structure/${name}.svg`, () => text]));
+function inFolder(
+  folder: string,
+  ending: string,
+  files: Readonly<Record<string, string>>,
+): Record<string, () => string> {
+  return Object.fromEntries(Object.entries(files).map(([name, text]) => [`${folder}/${name}.${ending}`, () => text]));
 }
 
 const check = process.argv.includes("--check");

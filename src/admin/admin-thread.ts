@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { isIP } from "node:net";
+import type { AnalysisOptions } from "../analysis/engine.ts";
 import { settingRows } from "../config/document.ts";
 import type { LoadedSettings } from "../config/load.ts";
 import { type Definition, SETTINGS, type SettingName, type Settings } from "../config/settings.ts";
@@ -82,7 +83,7 @@ export class AdminThread {
   static async start(
     loaded: LoadedSettings,
     run: RunDescription,
-    panel: SharedArrayBuffer | undefined,
+    bars: { readonly panel: SharedArrayBuffer; readonly analysis: AnalysisOptions },
     counters: SharedArrayBuffer,
     onLost: (reason: string) => void,
   ): Promise<AdminThread> {
@@ -122,7 +123,7 @@ export class AdminThread {
       metricsOpen: settings.ADMIN_METRICS_OPEN,
       run,
       settings: settingSections(loaded, new Map()),
-      ...(panel === undefined ? {} : { panel }),
+      ...bars,
       counters,
     } satisfies ToAdmin);
     const answer = await listening.promise;

@@ -1,6 +1,7 @@
 import { openapi } from "@elysiajs/openapi";
 import { Elysia, t } from "elysia";
 import type { Identity } from "./authentication.ts";
+import { chartOf } from "./charts.ts";
 import type { Mirror } from "./mirror.ts";
 import { ADMIN_COMMANDS, type AdminCommand, type AdminRequest } from "./protocol.ts";
 import { statisticsOf } from "./statistics.ts";
@@ -151,6 +152,23 @@ export function createApi(parts: ApiParts) {
       query: t.Object({ limit: Limit }),
       detail: { summary: "What operators did, and tried" },
     })
+    .get(
+      "/api/chart",
+      ({ query }) => {
+        const symbol = mirror.run.instruments.findIndex((instrument) => instrument.symbol === query.symbol);
+        if (symbol < 0) return json(404, { error: `${query.symbol} is not traded here` });
+        const { panel } = mirror;
+        if (panel === undefined) return json(503, { error: "there are no bars yet" });
+        const names = panel.timeframes.map(({ name }) => name);
+        const timeframe = query.timeframe ?? "5m";
+        if (!names.includes(timeframe)) return json(422, { error: `timeframe: one of ${names.join(", ")}` });
+        return chartOf(panel, symbol, timeframe, query.limit ?? 300);
+      },
+      {
+        query: t.Object({ symbol: SymbolName, timeframe: t.Optional(t.String({ maxLength: 8 })), limit: Limit }),
+        detail: { summary: "Bars of a symbol, oldest first, with the market structure that is active after them" },
+      },
+    )
     .get(
       "/api/why",
       ({ query }) => {

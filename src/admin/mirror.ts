@@ -1,6 +1,8 @@
+import type { AnalysisOptions } from "../analysis/engine.ts";
 import type { CoreRecord } from "../core/effects.ts";
 import { priceOf, quantityOf, USDT } from "../core/instrument.ts";
 import { virtualResult } from "../core/virtual-book.ts";
+import { Panel } from "../market/panel.ts";
 import type {
   AdminStart,
   AdminUpdate,
@@ -142,6 +144,9 @@ export class Mirror {
   readonly run: RunDescription;
   settings: SettingSections;
   snapshot: Snapshot | undefined;
+  readonly analysis: AnalysisOptions | undefined;
+  /** The bars, in memory that the trading thread writes. */
+  panel: Panel | undefined;
   /** When the last update came, ms of the monotonic clock. */
   heardAt = Number.NEGATIVE_INFINITY;
   readonly signals = new Recent<SignalRow>(4000);
@@ -158,8 +163,10 @@ export class Mirror {
   #equityStride = 1;
   #equitySeen = 0;
 
-  constructor(start: Pick<AdminStart, "run" | "settings">) {
+  constructor(start: Pick<AdminStart, "run" | "settings" | "panel" | "analysis">) {
     this.run = start.run;
+    this.analysis = start.analysis;
+    this.panel = start.panel && Panel.attach(start.panel);
     this.settings = start.settings;
   }
 
@@ -184,6 +191,7 @@ export class Mirror {
       this.audit.add(entry);
       events.push({ kind: "audit", entry });
     }
+    if (update.panel !== undefined) this.panel = Panel.attach(update.panel);
     if (update.settings !== undefined) {
       this.settings = update.settings;
       events.push({ kind: "settings" });

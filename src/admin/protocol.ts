@@ -1,3 +1,4 @@
+import type { AnalysisOptions } from "../analysis/engine.ts";
 import type { SettingRow } from "../config/document.ts";
 import type { CoreRecord, OrderRequest } from "../core/effects.ts";
 import type { Command } from "../core/events.ts";
@@ -29,6 +30,8 @@ export interface AdminStart {
   readonly settings: SettingSections;
   /** The bars, in the memory that analysis reads; absent where there is no panel. */
   readonly panel?: SharedArrayBuffer;
+  /** How analysis is done, so that it can be done again for whoever asks why. */
+  readonly analysis?: AnalysisOptions;
   /** Figures that change too often for messages (src/telemetry). */
   readonly counters: SharedArrayBuffer;
 }

@@ -88,7 +88,7 @@ export function serveAdmin({ start, mirror, ask, metrics }: AdminServerParts): A
     if (pathname === "/api/session") return session(request, address, passage.identity);
     if (pathname === "/api/events") return stream(request, server, passage.identity);
     if (request.method === "GET") {
-      const found = page(pathname);
+      const found = page(pathname, request.headers.get("accept-encoding")?.includes("gzip") ?? false);
       if (found !== undefined) return found;
     }
     return api.handle(request);

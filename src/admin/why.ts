@@ -1,3 +1,6 @@
+import type { Check } from "../core/strategy.ts";
+import { FEATURE_NAMES } from "../features/registry.ts";
+import { analyseBar } from "./analyst.ts";
 import type { Mirror, RefusalRow, SignalRow, StopMove, TradeRow } from "./mirror.ts";
 import type { PositionRow } from "./snapshot.ts";
 
@@ -13,6 +16,11 @@ export interface Explanation {
   readonly stopMoves: readonly StopMove[];
   readonly trades: readonly TradeRow[];
   readonly position: PositionRow | null;
+  readonly regime: string | null;
+  /** What the strategy asked, in order, up to the first condition that did not hold. */
+  readonly checks: readonly Check[];
+  /** What models see, by name; null where a value is missing. */
+  readonly features: Readonly<Record<string, number | null>>;
 }
 
 /** How long after its bar something still counts as its consequence: an entry fills at the next bar's open. */
@@ -30,26 +38,41 @@ export function explain(mirror: Mirror, symbol: string, at: number): Explanation
     (trade) => trade.symbol === symbol && trade.entryTime <= at + CONSEQUENCE_MS && trade.exitTime >= at,
   );
   const position = mirror.snapshot?.positions.find((row) => row.symbol === symbol) ?? null;
+  const index = mirror.run.instruments.findIndex((instrument) => instrument.symbol === symbol);
+  const { panel, analysis } = mirror;
+  const seen = panel && analysis && analyseBar(panel, analysis, index, at);
   return {
     symbol,
     at,
-    summary: summaryOf(signals, refusals, position),
+    summary: summaryOf(signals, refusals, position, seen?.checks ?? []),
     signals,
     refusals,
     stopMoves,
     trades,
     position,
+    regime: seen?.regime ?? null,
+    checks: seen?.checks ?? [],
+    features: seen === undefined ? {} : namedFeatures(seen.features),
   };
+}
+
+function namedFeatures(row: Float32Array): Record<string, number | null> {
+  const entries = FEATURE_NAMES.map((name, i) => [name, Number.isNaN(row[i]) ? null : Number(row[i]!.toPrecision(6))]);
+  return Object.fromEntries(entries);
 }
 
 function summaryOf(
   signals: readonly SignalRow[],
   refusals: readonly RefusalRow[],
   position: PositionRow | null,
+  checks: readonly Check[],
 ): string {
   const [refusal] = refusals;
   const [signal] = signals;
   if (signal === undefined && refusal === undefined) {
+    const failed = checks.find(({ passed }) => !passed);
+    if (failed !== undefined)
+      return `Nothing was proposed, because this did not hold: ${failed.asked} (${failed.found}).`;
     return position === null
       ? "The strategy proposed nothing at this bar."
       : `The strategy proposed nothing new; a ${position.direction} position is ${position.phase}.`;

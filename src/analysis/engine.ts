@@ -4,6 +4,7 @@ import type { Instrument } from "../core/instrument.ts";
 import { ticksOf } from "../core/instrument.ts";
 import type {
   AnalysisTimeframe,
+  Check,
   IndicatorName,
   Strategy,
   StructureView,
@@ -48,6 +49,16 @@ export interface AnalysisOptions {
   readonly incrementalFeatures: boolean;
   /** The market's returns, for an engine whose panel has only some of its symbols. Without it they are the panel's. */
   readonly market?: MarketHistory;
+}
+
+/** Why a symbol was or was not proposed at a bar. */
+export interface Explained {
+  readonly regime: Regime;
+  /** Empty where the strategy tells nothing. */
+  readonly checks: readonly Check[];
+  readonly candidate: Candidate | undefined;
+  /** In the order of FEATURE_NAMES, NaN where missing. */
+  readonly features: Float32Array;
 }
 
 const BOLLINGER = { period: 20, deviations: 2 } as const;
@@ -145,6 +156,17 @@ export class AnalysisEngine {
         ? this.#regimes
         : this.#regimes.map((regime, symbol) => (late.includes(symbol) ? "unknown" : regime));
     return { kind: "analysis", time: cycle, symbol: -1, cycle, regimes, candidates };
+  }
+
+  /** What the strategy asked about a symbol at the cycle last advanced to, and what it then proposed. */
+  explain(symbol: number): Explained {
+    const view = this.#views[symbol]!;
+    const checks: Check[] = [];
+    view.time = this.#timeframes[SHORTEST]!.closeTime;
+    view.regime = this.#regimes[symbol]!;
+    const { explain } = this.#strategy;
+    const candidate = explain?.(view, (check) => checks.push(check)) ?? undefined;
+    return { regime: view.regime, checks, candidate, features: this.features(symbol).slice() };
   }
 
   /**

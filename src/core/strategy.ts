@@ -13,6 +13,20 @@ export interface Strategy {
   /** Longest base timeframe in ms it can work on. */
   readonly maxBaseTimeframe: number;
   propose(view: SymbolView): Candidate | undefined;
+  /**
+   * Proposes as above and tells each condition that was asked on the way, in order, up to the first that did not hold:
+   * what people are shown when they ask why nothing was proposed. Absent where a strategy has nothing to tell.
+   */
+  explain?(view: SymbolView, note: (check: Check) => void): Candidate | undefined;
+}
+
+/** One condition of a strategy at one bar. */
+export interface Check {
+  /** What was asked, in words: "the last break on 15m points the same way". */
+  readonly asked: string;
+  readonly passed: boolean;
+  /** What was found, with the numbers. */
+  readonly found: string;
 }
 
 /** One symbol as known at `time`, the close of the newest base bar. */

@@ -1,5 +1,6 @@
 import { type AdminAddress, AdminThread } from "../admin/admin-thread.ts";
 import type { Notice, RunDescription } from "../admin/protocol.ts";
+import type { AnalysisOptions } from "../analysis/engine.ts";
 import type { LoadedSettings } from "../config/load.ts";
 import type { State } from "../core/state.ts";
 import type { Panel } from "../market/panel.ts";
@@ -40,11 +41,12 @@ export class Administration {
     run: RunDescription,
     state: State,
     panel: Panel,
+    analysis: AnalysisOptions,
     onNotice: (level: "alarm", text: string) => void,
   ): Promise<Administration> {
     const counters = new Counters();
     const lost = (reason: string) => onNotice("alarm", reason);
-    const thread = await AdminThread.start(loaded, run, panel.buffer, counters.buffer, lost);
+    const thread = await AdminThread.start(loaded, run, { panel: panel.buffer, analysis }, counters.buffer, lost);
     onAddress(thread.address);
     return new Administration(thread, new RunTelemetry(counters, state), state, loaded);
   }

@@ -161,7 +161,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           settingsHash,
           dataHash: source.dataHash,
         };
-        admin = await Administration.start(options.admin, run, state, panel, onNotice);
+        admin = await Administration.start(options.admin, run, state, panel, analysis, onNotice);
       }
       let marketTime = tradeFrom;
       let behind = 0;

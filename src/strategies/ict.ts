@@ -2,6 +2,7 @@ import { type Candidate, type Direction, LONG } from "../core/candidate.ts";
 import { priceOf } from "../core/instrument.ts";
 import type {
   BreakerBlock,
+  Check,
   FairValueGap,
   OrderBlock,
   Strategy,
@@ -77,25 +78,61 @@ const LENGTHS = { "5m": 300_000, "15m": 900_000 } as const;
  */
 export function createIct(options: IctOptions): Strategy {
   const calibration = options.calibration ?? ICT_CALIBRATION;
-  return { name: "ict", maxBaseTimeframe: 300_000, propose: (view) => propose(view, options, calibration) };
+  return {
+    name: "ict",
+    maxBaseTimeframe: 300_000,
+    propose: (view) => propose(view, options, calibration),
+    explain: (view, note) => propose(view, options, calibration, note),
+  };
 }
 
-function propose(view: SymbolView, options: IctOptions, calibration: Calibration): Candidate | undefined {
+/** @param note told of each condition; where it is absent the words are not even made */
+function propose(
+  view: SymbolView,
+  options: IctOptions,
+  calibration: Calibration,
+  note?: (check: Check) => void,
+): Candidate | undefined {
   const m5 = view.timeframe("5m");
-  if (!m5.justClosed || m5.bars <= UNTOUCHED_BARS) return undefined;
+  const ready = m5.justClosed && m5.bars > UNTOUCHED_BARS;
+  note?.({ asked: "a 5m bar has closed", passed: ready, found: m5.justClosed ? `${m5.bars} bars` : "none closed" });
+  if (!ready) return undefined;
   const m15 = view.timeframe("15m");
   const h1 = view.timeframe("1h");
 
   const emas = sign(h1.indicator("emaFast") - h1.indicator("emaSlow"));
   const direction = sign(emas + h1.structure.trend);
-  if (direction === 0 || m15.structure.trend !== direction) return undefined;
+  note?.({
+    asked: "1h EMAs and 1h structure point one way",
+    passed: direction !== 0,
+    found: `EMAs ${wayOf(emas)}, structure ${wayOf(h1.structure.trend)}`,
+  });
+  if (direction === 0) return undefined;
+  const follows = m15.structure.trend === direction;
+  note?.({
+    asked: `the last break on 15m is ${wayOf(direction)} too`,
+    passed: follows,
+    found: `15m structure ${wayOf(m15.structure.trend)}`,
+  });
+  if (!follows) return undefined;
 
   const atr = m15.indicator("atr");
+  note?.({ asked: "the 15m ATR is known", passed: atr > 0, found: figure(atr, view.instrument.priceDecimals) });
   if (!(atr > 0)) return undefined;
   const touch = bestTouch(view.time, m5, m15, direction, options);
+  note?.({
+    asked: `the 5m bar reacts ${wayOf(direction)} from an untouched order block, breaker or gap`,
+    passed: touch !== undefined,
+    found: touch === undefined ? zonesOf(m5, m15, direction) : `${touch.timeframe} ${ZONE_NAMES[touch.zone.kind]}`,
+  });
   if (touch === undefined) return undefined;
 
   const prices = planPrices(view, m5, direction, touch.zone, atr, options.riskRewardRatio);
+  note?.({
+    asked: `the stop beyond zone and bar is at most ${MAX_STOP_ATR} ATR away`,
+    passed: prices !== undefined,
+    found: prices === undefined ? "it is further" : `stop ${priceOf(view.instrument, prices.stop)}`,
+  });
   if (prices === undefined) return undefined;
 
   const sweep = lastSweep(view.time, m5, m15, direction);
@@ -108,6 +145,11 @@ function propose(view: SymbolView, options: IctOptions, calibration: Calibration
     volume: volumeScore(m5, touch.zone),
   };
   const confidence = unit(calibrated(calibration, raw));
+  note?.({
+    asked: `the chance to win is at least ${MIN_CHANCE}`,
+    passed: confidence >= MIN_CHANCE,
+    found: `${confidence.toFixed(3)}: ${ICT_SCORES.map((name) => `${name} ${raw[name].toFixed(2)}`).join(", ")}`,
+  });
   if (confidence < MIN_CHANCE) return undefined;
   const scores: Record<string, number> = {};
   for (const name of ICT_SCORES) scores[name] = unit(valueAt(calibration.scores[name], raw[name]));
@@ -391,6 +433,17 @@ function reasonsFor({ view, m5, m15, h1, direction, emas, touch, sweep, atr, pri
 /** A number as a reason shows it; indicators that are in warm-up, or had no volume to divide by, are unknown. */
 function figure(value: number, decimals: number): string {
   return Number.isNaN(value) ? "unknown" : value.toFixed(decimals);
+}
+
+function wayOf(direction: Direction | 0): string {
+  return direction === 0 ? "silent" : direction === LONG ? "bullish" : "bearish";
+}
+
+/** How many zones of a direction there are to react from. */
+function zonesOf(m5: TimeframeView, m15: TimeframeView, direction: Direction): string {
+  const count = ({ structure: { gaps, orderBlocks, breakers } }: TimeframeView) =>
+    [...gaps, ...orderBlocks, ...breakers].filter((zone) => zone.direction === direction).length;
+  return `from none of ${count(m5)} on 5m and ${count(m15)} on 15m`;
 }
 
 function sign(value: number): Direction | 0 {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Candidate } from "../../src/core/candidate.ts";
-import type { Strategy, SymbolView } from "../../src/core/strategy.ts";
+import type { Check, Strategy, SymbolView } from "../../src/core/strategy.ts";
 import type { StructureInput } from "../../src/inspect/structure.ts";
 import { createStrategy, STRATEGY_NAMES, type StrategyOptions } from "../../src/strategies/registry.ts";
 import { testRecorded } from "../recorded.ts";
@@ -20,6 +20,14 @@ function candidatesOf(strategy: Strategy, bars: StructureInput): { time: number;
   for (let i = 0; i < bars.openTime.length; i++) {
     view.advance(bars, i);
     const candidate = strategy.propose(view);
+    if (strategy.explain !== undefined) {
+      const checks: Check[] = [];
+      expect(strategy.explain(view, (check) => checks.push(check))).toEqual(candidate);
+      // It stops at the first condition that does not hold, and only there.
+      expect(checks.slice(0, -1).every(({ passed }) => passed)).toBe(true);
+      expect(checks.at(-1)?.passed).toBe(candidate !== undefined);
+      for (const { asked, found } of checks) expect(`${asked} ${found}`).not.toMatch(/NaN|undefined|Infinity/);
+    }
     if (candidate === undefined) continue;
     expect(strategy.propose(view)).toEqual(candidate);
     expectSound(candidate, strategy, view);

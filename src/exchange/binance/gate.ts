@@ -106,20 +106,27 @@ export class Gate {
     this.#cancelTimer = undefined;
     const now = this.#time.now();
     let wake = Number.POSITIVE_INFINITY;
+    // Until when the limits are spoken for by somebody who comes first; a small request must not starve a large one.
+    let [weightFrom, ordersFrom] = [0, 0];
     const still: Waiting[] = [];
     for (const waiting of this.#waiting) {
-      const next = this.#settle(waiting, now);
+      const { weight, orders } = waiting.cost;
+      const behind = Math.max(weight > 0 ? weightFrom : 0, orders > 0 ? ordersFrom : 0);
+      const next = this.#settle(waiting, behind, now);
       if (next === undefined) continue;
       still.push(waiting);
       if (next < wake) wake = next;
+      if (waiting.notBefore > now) continue;
+      if (weight > 0) weightFrom = Math.max(weightFrom, next);
+      if (orders > 0) ordersFrom = Math.max(ordersFrom, next);
     }
     this.#waiting = still;
     // A timer may fire a little early; a millisecond more spares the second round.
     if (still.length > 0) this.#cancelTimer = this.#time.after(Math.max(1, wake - now + 1), () => this.#pump());
   }
 
-  /** Lets a request go or gives it up; or says when to look at it again. */
-  #settle({ cost, urgency, notBefore, until, resolve }: Waiting, now: number): number | undefined {
+  /** Lets a request go or gives it up; or says when to look at it again. `behind`: others come first until then. */
+  #settle({ cost, urgency, notBefore, until, resolve }: Waiting, behind: number, now: number): number | undefined {
     if (notBefore > now) return notBefore;
     if (urgency !== "protect") {
       const answer = this.#breaker.ask(now);
@@ -128,7 +135,7 @@ export class Gate {
         return undefined;
       }
     }
-    const free = this.#grant(cost, urgency, now);
+    const free = behind > now ? behind : this.#grant(cost, urgency, now);
     if (free === 0) {
       resolve(GO);
       return undefined;

@@ -319,8 +319,6 @@ function findMembers(text: string, at: number, base: number, isOuter: boolean): 
     if (next !== COMMA) return -1;
     i += 1;
   }
-  // The object inside of an envelope had a round of its own.
-  if (!isEnvelope) round = own;
   return i + 1;
 }
 

@@ -51,7 +51,7 @@ const FIREWALL_PAUSE = 600_000;
  *
  * The exchange counts in windows that begin at whole minutes (by what its headers show); here windows slide, which
  * allows at most as much in every window of either kind, and needs no agreement about when a minute begins. What the
- * headers show beyond our own count is somebody else's use and is charged as if it had happened now.
+ * headers show is true at that moment whoever used it, and we add to it until that window must be over.
  */
 export class RateBudget {
   readonly #weight: Window;
@@ -95,9 +95,9 @@ export class RateBudget {
 
   /** Takes what the exchange shows as used. Negative values, as the test network sends them, say nothing. */
   observe(usage: Usage, now: number): void {
-    this.#weight.atLeast(usage.weight, now);
-    this.#ordersTenSeconds.atLeast(usage.ordersTenSeconds, now);
-    this.#ordersMinute.atLeast(usage.ordersMinute, now);
+    this.#weight.show(usage.weight, now);
+    this.#ordersTenSeconds.show(usage.ordersTenSeconds, now);
+    this.#ordersMinute.show(usage.ordersMinute, now);
   }
 
   /** Takes an answer 403, 418 or 429. Nothing goes out until it is over; for -1015 that holds for orders only. */
@@ -130,14 +130,19 @@ export class RateBudget {
   }
 }
 
-/** A sliding window in steps: an amount counts from when it is added until a whole window after its step has ended. */
+/**
+ * A sliding window in steps: an amount counts from when it is added until a whole window after its step has ended. Beside
+ * it stands what the exchange has shown: that much is used, and all that was added since, for a whole window at most.
+ */
 class Window {
   readonly #length: number;
   limit: number;
   readonly #step: number;
   /** By rising time. */
-  #steps: { readonly gone: number; amount: number }[] = [];
+  readonly #steps: { readonly gone: number; amount: number }[] = [];
   #sum = 0;
+  /** What was shown, by rising time; each is more than those behind it. */
+  readonly #shown: { readonly gone: number; used: number }[] = [];
 
   constructor(length: number, limit: number) {
     this.#length = length;
@@ -147,7 +152,8 @@ class Window {
 
   used(now: number): number {
     while (this.#steps.length > 0 && this.#steps[0]!.gone <= now) this.#sum -= this.#steps.shift()!.amount;
-    return this.#sum;
+    while (this.#shown.length > 0 && this.#shown[0]!.gone <= now) this.#shown.shift();
+    return Math.max(this.#sum, this.#shown[0]?.used ?? 0);
   }
 
   add(amount: number, now: number): void {
@@ -160,22 +166,28 @@ class Window {
     if (last?.gone === gone) last.amount += amount;
     else this.#steps.push({ gone, amount });
     this.#sum += amount;
+    for (const shown of this.#shown) shown.used += amount;
   }
 
-  atLeast(used: number | undefined, now: number): void {
-    if (used !== undefined && used > this.used(now)) this.add(used - this.#sum, now);
+  /** Takes what the exchange shows as used in its window, whose end nobody knows: at the latest a window from now. */
+  show(used: number | undefined, now: number): void {
+    if (used === undefined || used <= 0) return;
+    while (this.#shown.length > 0 && this.#shown.at(-1)!.used <= used) this.#shown.pop();
+    const last = this.#shown.at(-1)?.gone ?? 0;
+    this.#shown.push({ gone: Math.max(now + this.#length, last), used });
   }
 
   /** The first moment at which `amount` more fits into the share, or 0 when it does now. */
   freeAt(amount: number, share: number, now: number): number {
-    if (amount === 0) return 0;
-    let left = this.used(now);
+    if (amount === 0 || this.used(now) === 0) return 0;
     const most = this.limit * share - amount;
-    for (const step of this.#steps) {
-      if (left <= most || left === 0) return 0;
-      left -= step.amount;
-      if (left <= most || left === 0) return step.gone;
+    let free = 0;
+    let left = this.#sum;
+    for (let i = 0; i < this.#steps.length && left > most && left > 0; i++) {
+      left -= this.#steps[i]!.amount;
+      free = this.#steps[i]!.gone;
     }
-    return 0;
+    for (const { gone, used } of this.#shown) if (used > most && gone > free) free = gone;
+    return free;
   }
 }

@@ -74,6 +74,18 @@ test("who waits goes by urgency and then by arrival; what would take too long is
   expect(world.timers()).toBe(0);
 });
 
+test("who comes later does not overtake one who waits and matters as much, even if there is room for him", async () => {
+  const world = setUp(100);
+  world.ask("a", 60, "routine");
+  await world.pass(50_000);
+  world.ask("large", 60, "protect");
+  world.ask("small", 1, "protect");
+  world.ask("entry", 1, "trade");
+  expect(world.granted).toEqual(["a 0"]);
+  await world.pass(15_000);
+  expect(world.granted).toEqual(["a 0", "entry withheld", "large 61001", "small 61001"]);
+});
+
 test("throttled: requests are delayed by two seconds, those that protect are not", async () => {
   const world = setUp();
   for (let i = 0; i < 4; i++) world.breaker.failed(START);

@@ -951,22 +951,22 @@ const EXCHANGE_CLIENT = {
   BINANCE_TESTNET: {
     type: "boolean",
     default: false,
-    help: "Use the exchange's test network.",
+    help: "Use the exchange's test network, unless the three addresses say otherwise.",
   },
   BINANCE_REST_URL: {
     type: "text",
-    default: "",
-    help: "Another address of the REST interface, such as http://127.0.0.1:8080; together with the next two or not at all. Off this machine only https is allowed, and a host that is not known counts as live.",
+    default: "https://fapi.binance.com",
+    help: "Where REST requests go; data commands ask it for bars that no archive file has yet. Together with the next two or not at all. Off this machine only https is allowed, and a host that is not known counts as live.",
   },
   BINANCE_WS_URL: {
     type: "text",
-    default: "",
-    help: "Another address of the streams: /public, /market and /private follow it.",
+    default: "wss://fstream.binance.com",
+    help: "Where the streams are: /public, /market and /private follow.",
   },
   BINANCE_WS_API_URL: {
     type: "text",
-    default: "",
-    help: "Another address of the WebSocket API, with its path (/ws-fapi/v1).",
+    default: "wss://ws-fapi.binance.com/ws-fapi/v1",
+    help: "Where the WebSocket API is, with its path.",
   },
   RATE_LIMIT_REQUESTS: {
     type: "integer",

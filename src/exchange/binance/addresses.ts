@@ -48,18 +48,23 @@ const TEST_HOSTS = [
  *   an address is malformed, or when it leaves this machine without encryption
  */
 export function addressesOf(settings: AddressSettings): Addresses {
-  const own = [settings.BINANCE_REST_URL, settings.BINANCE_WS_URL, settings.BINANCE_WS_API_URL];
-  const given = own.filter((url) => url !== "").length;
-  if (given !== 0 && given !== 3) {
+  const own = {
+    rest: settings.BINANCE_REST_URL,
+    streams: settings.BINANCE_WS_URL,
+    socketApi: settings.BINANCE_WS_API_URL,
+  };
+  // The defaults of the table of settings are production's; they are what is not given.
+  const given = (["rest", "streams", "socketApi"] as const).filter((name) => own[name] !== PRODUCTION[name]);
+  if (given.length !== 0 && given.length !== 3) {
     throw new InputError(
       "BINANCE_REST_URL, BINANCE_WS_URL and BINANCE_WS_API_URL: give all three or none, or orders would go to another place than prices come from",
       2,
     );
   }
-  const chosen = settings.BINANCE_TESTNET ? TESTNET : PRODUCTION;
-  const rest = checked("BINANCE_REST_URL", own[0] || chosen.rest, "http");
-  const streams = checked("BINANCE_WS_URL", own[1] || chosen.streams, "ws");
-  const socketApi = checked("BINANCE_WS_API_URL", own[2] || chosen.socketApi, "ws");
+  const chosen = given.length === 3 ? own : settings.BINANCE_TESTNET ? TESTNET : PRODUCTION;
+  const rest = checked("BINANCE_REST_URL", chosen.rest, "http");
+  const streams = checked("BINANCE_WS_URL", chosen.streams, "ws");
+  const socketApi = checked("BINANCE_WS_API_URL", chosen.socketApi, "ws");
   const live = [rest, streams, socketApi].some(
     ({ hostname }) => !isLoopback(hostname) && !TEST_HOSTS.includes(hostname),
   );

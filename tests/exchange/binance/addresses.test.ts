@@ -1,7 +1,13 @@
 import { expect, test } from "bun:test";
+import { SETTINGS } from "../../../src/config/settings.ts";
 import { addressesOf } from "../../../src/exchange/binance/addresses.ts";
 
-const NONE = { BINANCE_TESTNET: false, BINANCE_REST_URL: "", BINANCE_WS_URL: "", BINANCE_WS_API_URL: "" };
+const NONE = {
+  BINANCE_TESTNET: false,
+  BINANCE_REST_URL: SETTINGS.BINANCE_REST_URL.default,
+  BINANCE_WS_URL: SETTINGS.BINANCE_WS_URL.default,
+  BINANCE_WS_API_URL: SETTINGS.BINANCE_WS_API_URL.default,
+};
 
 const own = (rest: string, streams: string, api: string) => ({
   BINANCE_TESTNET: false,
@@ -46,7 +52,9 @@ test("a host that nobody knows is live, and so is one live address among others"
 test("what is not all three, not encrypted or not an address is refused", () => {
   const good = own("https://a.example", "wss://a.example", "wss://a.example/ws-fapi/v1");
   const refused: [typeof good, string][] = [
-    [{ ...good, BINANCE_WS_URL: "" }, "all three or none"],
+    [{ ...good, BINANCE_WS_URL: NONE.BINANCE_WS_URL }, "all three or none"],
+    [{ ...NONE, BINANCE_REST_URL: "http://127.0.0.1:1" }, "all three or none"],
+    [{ ...good, BINANCE_WS_URL: "" }, "BINANCE_WS_URL"],
     [{ ...good, BINANCE_REST_URL: "http://a.example" }, "BINANCE_REST_URL: a.example is not on this machine"],
     [{ ...good, BINANCE_REST_URL: "http://127.0.0.1.example" }, "only https:// is allowed"],
     [{ ...good, BINANCE_WS_URL: "https://a.example" }, "BINANCE_WS_URL"],

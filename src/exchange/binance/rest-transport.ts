@@ -116,10 +116,16 @@ function takeAnswer(text: unknown, headers: { get(name: string): unknown }, stat
 const UNSENT = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "ConnectionRefused", "FailedToOpenSocket"];
 
 function replyOf(error: unknown): Reply {
-  const { response, data, code } = error as { response?: { data?: Answer }; data?: Answer; code?: unknown };
+  const { response, data, code, isAxiosError } = error as {
+    response?: { data?: Answer };
+    data?: Answer;
+    code?: unknown;
+    isAxiosError?: boolean;
+  };
   const answer = response?.data ?? data;
   if (answer?.kind === "answer") return answer;
-  if (code === undefined) throw error instanceof Error ? new Error(`npm binance: ${error.name}`) : error;
+  // What does not come from the connection is a bug, and holds no key.
+  if (isAxiosError !== true) throw error;
   const reason = `no answer (${String(code)})`;
   return UNSENT.includes(String(code)) ? { kind: "unsent", reason } : { kind: "unknown", reason };
 }

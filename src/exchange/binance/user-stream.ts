@@ -41,6 +41,7 @@ export class UserStream {
   readonly #line: SocketLine;
   #keeper: ReturnType<typeof setTimeout> | undefined;
   #opened: PromiseWithResolvers<void> | undefined;
+  #closed = false;
 
   constructor(options: UserStreamOptions) {
     this.#options = options;
@@ -63,6 +64,7 @@ export class UserStream {
   }
 
   close(): void {
+    this.#closed = true;
     clearTimeout(this.#keeper);
     this.#line.close();
   }
@@ -83,6 +85,8 @@ export class UserStream {
 
   #keepLater(pause: number): void {
     clearTimeout(this.#keeper);
+    // An answer may come after the end.
+    if (this.#closed) return;
     this.#keeper = setTimeout(() => void this.#keep(), pause);
   }
 

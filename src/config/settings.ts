@@ -1018,29 +1018,45 @@ const PERFORMANCE = {
 } as const satisfies Table;
 
 const EXCHANGE_CLIENT = {
-  BINANCE_API_KEY: { type: "secret", default: "", awaits: "the exchange client", help: "API key for reading." },
+  BINANCE_API_KEY: {
+    type: "secret",
+    default: "",
+    help: "API key for reading the account, and for orders where no other one is given. Public data need none.",
+  },
   BINANCE_API_SECRET: {
     type: "secret",
     default: "",
-    awaits: "the exchange client",
-    help: "Secret of BINANCE_API_KEY.",
+    help: "Secret of BINANCE_API_KEY: of HMAC, or a PEM private key (Ed25519, which is the fastest, or RSA).",
   },
   BINANCE_TRADING_API_KEY: {
     type: "secret",
     default: "",
-    awaits: "the exchange client",
-    help: "API key for orders; BINANCE_API_KEY where not set.",
+    help: "API key for orders, of the same account; BINANCE_API_KEY where not set.",
+  },
+  BINANCE_TRADING_API_SECRET: {
+    type: "secret",
+    default: "",
+    help: "Secret of BINANCE_TRADING_API_KEY, of any kind; BINANCE_API_SECRET where neither is set.",
   },
   BINANCE_TESTNET: {
     type: "boolean",
     default: false,
-    awaits: "the exchange client",
-    help: "Use the exchange's test network.",
+    help: "Use the exchange's test network, unless the three addresses say otherwise.",
   },
   BINANCE_REST_URL: {
     type: "text",
     default: "https://fapi.binance.com",
-    help: "Where data commands ask for bars that no archive file has yet.",
+    help: "Where REST requests go; data commands ask it for bars that no archive file has yet. Together with the next two or not at all. Off this machine only https is allowed, and a host that is not known counts as live.",
+  },
+  BINANCE_WS_URL: {
+    type: "text",
+    default: "wss://fstream.binance.com",
+    help: "Where the streams are: /public, /market and /private follow.",
+  },
+  BINANCE_WS_API_URL: {
+    type: "text",
+    default: "wss://ws-fapi.binance.com/ws-fapi/v1",
+    help: "Where the WebSocket API is, with its path.",
   },
   BINANCE_ARCHIVE_URL: {
     type: "text",
@@ -1049,17 +1065,16 @@ const EXCHANGE_CLIENT = {
   },
   RATE_LIMIT_REQUESTS: {
     type: "integer",
-    min: 1,
+    min: 100,
     max: 100_000,
     default: 1920,
     unit: "weight/min",
-    help: "Request weight per minute that may be used.",
+    help: "Request weight per minute that may be used. The exchange allows 2400 to an address, whoever shares it; a fifth is kept for exits.",
   },
   GRADED_CIRCUIT_BREAKER_ENABLED: {
     type: "boolean",
     default: true,
     hot: true,
-    awaits: "the API breaker",
     help: "Slow down and then stop requests when the exchange fails. Exits and stops always pass.",
   },
   CIRCUIT_BREAKER_WARNING_THRESHOLD: {
@@ -1069,7 +1084,6 @@ const EXCHANGE_CLIENT = {
     default: 2,
     unit: "failures",
     hot: true,
-    awaits: "the API breaker",
     help: "Failures in a row at which the breaker warns.",
   },
   CIRCUIT_BREAKER_THROTTLED_THRESHOLD: {
@@ -1079,7 +1093,6 @@ const EXCHANGE_CLIENT = {
     default: 4,
     unit: "failures",
     hot: true,
-    awaits: "the API breaker",
     help: "Failures in a row at which requests are delayed.",
   },
   CIRCUIT_BREAKER_BLOCKED_THRESHOLD: {
@@ -1089,7 +1102,6 @@ const EXCHANGE_CLIENT = {
     default: 5,
     unit: "failures",
     hot: true,
-    awaits: "the API breaker",
     help: "Failures in a row at which requests stop.",
   },
   CIRCUIT_BREAKER_THROTTLE_DELAY: {
@@ -1099,7 +1111,6 @@ const EXCHANGE_CLIENT = {
     default: 2,
     unit: "s",
     hot: true,
-    awaits: "the API breaker",
     help: "Delay of each request while throttled.",
   },
   DISCORD_TOKEN: { type: "secret", default: "", awaits: "notifications", help: "Token of the bot that reports." },

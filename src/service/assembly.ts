@@ -263,7 +263,7 @@ export function runHash(
     readonly source: BarSource;
     readonly from: number | undefined;
     readonly without: readonly Cost[];
-    /** Hash of the model that decides, or who else may choose one; without any, every mode is `ict`. */
+    /** Hash of the model that decides from the start; without one every mode is `ict`. */
     readonly model?: string | undefined;
   },
 ): string {

@@ -145,8 +145,8 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
     const tradeFrom = from ?? source.start;
     const state = newState(settings, source.instruments, tradeFrom);
     const exchange = newExchange(settings, feed.noteFunding(source), without);
-    const model = settings.STRATEGY_MODE === "ict" ? undefined : "the registry's";
-    const settingsHash = runHash(settings, { source, from, without, model });
+    // Models come and go while it runs: the journal tells which decided, and the report names them.
+    const settingsHash = runHash(settings, { source, from, without });
     const recorded = market.kind === "recorded";
     const marketEnd = (recorded ? undefined : market.to) ?? Number.POSITIVE_INFINITY;
     const journal = openJournal(settings, {

@@ -68,6 +68,8 @@ function consider(state: State, candidate: Candidate, out: Effect[]): void {
     return no("trading-state", `trading is ${state.trading}`, {});
   }
   if (!state.connected) return no("connection", "the connection to the exchange is down", {});
+  const barred = state.barred.get(-1) ?? state.barred.get(symbol);
+  if (barred !== undefined) return no("standing", barred, {});
   if (!listed || flat) return no("stale-price", "no fresh price of the symbol", { listed: listed ? 1 : 0 });
   if (state.positions.has(positionKey(symbol, "both"))) {
     return no("open-position", "the symbol already has a position or a pending entry", {});

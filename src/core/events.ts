@@ -23,7 +23,9 @@ export type Event =
   | BarEvent
   | AnalysisEvent
   | TimerEvent
-  | BreakerEvent;
+  | BreakerEvent
+  | StandingEvent
+  | TransferEvent;
 
 export type EventKind = Event["kind"];
 
@@ -107,7 +109,8 @@ export interface FillEvent {
   readonly done: boolean;
 }
 
-export const LIQUIDATION_CAUSES = ["liquidation", "adl", "delisted"] as const;
+/** `external`: somebody other than the exchange and ourselves, such as a person at the exchange's own screen. */
+export const LIQUIDATION_CAUSES = ["liquidation", "adl", "delisted", "external"] as const;
 export type LiquidationCause = (typeof LIQUIDATION_CAUSES)[number];
 
 /** The exchange closed (part of) a position without an order of ours. */
@@ -165,6 +168,27 @@ export interface BreakerEvent {
   readonly level: BreakerLevel;
 }
 
+/**
+ * Whether all is in order at the venue for entries: of one symbol, or of all (-1). Not so while books differ, while
+ * something of somebody else lies on the symbol, or while the stop path is not proven. Exits are never concerned.
+ */
+export interface StandingEvent {
+  readonly kind: "standing";
+  readonly time: number;
+  readonly symbol: number;
+  readonly entries: boolean;
+  /** Why not; empty when entries are possible. */
+  readonly reason: string;
+}
+
+/** Money came into the wallet or left it (negative) for reasons other than trading. */
+export interface TransferEvent {
+  readonly kind: "transfer";
+  readonly time: number;
+  readonly symbol: number;
+  readonly amount: number;
+}
+
 /** A closed bar of the base timeframe. `time` is its close: open time plus timeframe, exclusive. */
 export interface BarEvent {
   readonly kind: "bar";
@@ -212,6 +236,8 @@ export const EVENT_RANK: Readonly<Record<EventKind, number>> = {
   command: 0,
   connection: 1,
   breaker: 1,
+  standing: 1,
+  transfer: 2,
   listing: 1,
   funding: 2,
   answer: 3,

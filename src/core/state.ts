@@ -68,6 +68,8 @@ export interface State {
   floor: TradingState;
   readonly risk: RiskState;
   connected: boolean;
+  /** Why nothing may be entered at the venue, by symbol; -1 concerns all. */
+  readonly barred: Map<number, string>;
   cycle: Cycle;
   listed: number;
   readonly symbols: readonly SymbolState[];
@@ -97,6 +99,7 @@ export function createState(config: CoreConfig): State {
     floor: "normal",
     risk: createRisk(config.balance),
     connected: true,
+    barred: new Map(),
     cycle: { kind: "idle", close: 0 },
     listed: 0,
     symbols: config.instruments.map(() => ({ listed: false, lastBar: 0, flat: false, mark: 0, regime: "unknown" })),

@@ -112,6 +112,15 @@ export function encodeEvent(out: ByteWriter, event: Event): void {
       eventHead(out, 14, event);
       out.choice(BREAKER_LEVELS, event.level);
       return;
+    case "standing":
+      eventHead(out, 15, event);
+      out.flag(event.entries);
+      out.text(event.reason);
+      return;
+    case "transfer":
+      eventHead(out, 16, event);
+      out.f64(event.amount);
+      return;
     default:
       unencodable(event);
   }
@@ -184,6 +193,10 @@ export function decodeEvent(input: ByteReader): Event {
     }
     case 14:
       return { kind: "breaker", time, symbol, level: input.choice(BREAKER_LEVELS) };
+    case 15:
+      return { kind: "standing", time, symbol, entries: input.flag(), reason: input.text() };
+    case 16:
+      return { kind: "transfer", time, symbol, amount: input.f64() };
     default:
       throw new InputError(`event kind ${tag} is unknown to this build`);
   }

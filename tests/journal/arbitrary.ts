@@ -116,6 +116,8 @@ const events: { readonly [Kind in Event["kind"]]: fc.Arbitrary<Extract<Event, { 
   }),
   timer: fc.record({ kind: fc.constant("timer"), ...head, timer: text }),
   tick: fc.record({ kind: fc.constant("tick"), ...head, first: number, high: number, low: number, last: number }),
+  standing: fc.record({ kind: fc.constant("standing"), ...head, entries: fc.boolean(), reason: fc.string() }),
+  transfer: fc.record({ kind: fc.constant("transfer"), ...head, amount: fc.double() }),
   breaker: fc.record({ kind: fc.constant("breaker"), ...head, level: fc.constantFrom(...BREAKER_LEVELS) }),
 };
 

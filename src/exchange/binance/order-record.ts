@@ -24,6 +24,8 @@ export interface OrderRecord {
   unknown: boolean;
   accepted: boolean;
   triggered: boolean;
+  /** It is being asked after. */
+  asking: boolean;
   cancelAsked: boolean;
   cancelling: boolean;
   algoId: string;
@@ -79,6 +81,7 @@ export function newRecord(request: OrderRequest, clientId: string): OrderRecord 
     unknown: false,
     accepted: false,
     triggered: false,
+    asking: false,
     cancelAsked: false,
     cancelling: false,
     algoId: "",

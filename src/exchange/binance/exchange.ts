@@ -1,0 +1,412 @@
+import type { LiquidationCause } from "../../core/events.ts";
+import type { Instrument } from "../../core/instrument.ts";
+import type { Exchange, Venue, VenueEvent, VenueRequest } from "../exchange.ts";
+import { parseClientId } from "./client-id.ts";
+import { lotsFrom, moneyOf, ticksFrom } from "./decimals.ts";
+import type { AccountUpdate, Gateway, OrderTradeUpdate, TradeReport, UserEvent } from "./gateway.ts";
+import { DESK_TIMES, type DeskTimes, OrderDesk } from "./order-desk.ts";
+import type { OrderNews, OrderRecord } from "./order-record.ts";
+import { type ForeignPolicy, legKey } from "./reconcile.ts";
+import { RECONCILER_TIMES, Reconciler, type ReconcilerTimes } from "./reconciler.ts";
+import type { Recovered } from "./recovered.ts";
+import { Schedule } from "./schedule.ts";
+import { STOP_PROOF_TIMES, StopProof, type StopProofTimes } from "./stop-proof.ts";
+import { positionSideOf } from "./wire-order.ts";
+
+export interface BinanceExchangeOptions {
+  readonly gateway: Gateway;
+  /** Sorted by symbol. */
+  readonly instruments: readonly Instrument[];
+  readonly hedge: boolean;
+  /** Part of every client order id, and never the same for two processes on one account. */
+  readonly epoch: number;
+  /** The exchange's time, ms. */
+  readonly clock: () => number;
+  readonly foreign: ForeignPolicy;
+  /** The wallet that the core's ledger has, 1e-8 USDT, after all events that were taken. */
+  readonly wallet: () => bigint;
+  readonly notice: (level: "info" | "warning" | "alarm", text: string) => void;
+  /** What earlier processes of the same book have left; undefined for a new book. */
+  readonly recovered?: Recovered;
+  readonly times?: Partial<DeskTimes & ReconcilerTimes & StopProofTimes>;
+}
+
+/** Liquidation, deleveraging and delisting carry these client ids. */
+const CAUSES: readonly (readonly [prefix: string, cause: LiquidationCause])[] = [
+  ["autoclose-", "liquidation"],
+  ["adl_autoclose", "adl"],
+  ["settlement_autoclose-", "delisted"],
+];
+
+export function causeOf(clientId: string): LiquidationCause | undefined {
+  return CAUSES.find(([prefix]) => clientId.startsWith(prefix))?.[1];
+}
+
+/** How long trades are remembered after both books agreed, ms. */
+const MEMORY = 3_600_000;
+
+/**
+ * Binance behind the seam of the trader. Requests become regular or conditional orders, what comes back becomes events
+ * of the core: each order ends once, after its last fill; each fill, funding and liquidation is told once.
+ *
+ * Nothing happens between two calls of `next` but that messages arrive: what has to be done at a time is done when
+ * `next` is called at that time or later, so `wakeAt` says when that must be at the latest, and `onWake` is called when
+ * something has come in.
+ */
+export class BinanceExchange implements Exchange {
+  readonly venue: Venue = "live";
+  readonly instruments: readonly Instrument[];
+  readonly ended = false;
+  readonly desk: OrderDesk;
+  readonly reconciler: Reconciler;
+  readonly #options: BinanceExchangeOptions;
+  readonly #schedule = new Schedule();
+  readonly #proof: StopProof;
+  readonly #queue: VenueEvent[] = [];
+  #lastTime = Number.NEGATIVE_INFINITY;
+  /** Signed lots by leg, as told. */
+  readonly #held = new Map<string, number>();
+  /** Trades that were told, by symbol and trade id, and when. */
+  readonly #trades = new Map<string, number>();
+  readonly #fundings = new Map<string, number>();
+  /** What was told of funding since the wallets agreed, by symbol; 1e-8 USDT. */
+  #fundingTold = new Map<string, number>();
+  /** Counts what came in or went out, by symbol, so that a picture taken meanwhile is known to be no good. */
+  readonly #motions = new Map<string, number>();
+  readonly #bars = new Map<number, Map<string, string>>();
+  readonly #prices: number[];
+  /** Price of the last trade of somebody else, by leg. */
+  readonly #strangerPrice = new Map<string, number>();
+  #onWake: () => void = () => {};
+
+  constructor(options: BinanceExchangeOptions) {
+    this.#options = options;
+    const { gateway, instruments, hedge, epoch, clock, notice, recovered } = options;
+    this.instruments = instruments;
+    this.#prices = instruments.map(() => 0);
+    const schedule = this.#schedule;
+    const deskTimes = { ...DESK_TIMES, ...options.times };
+    this.desk = new OrderDesk({
+      gateway,
+      instruments,
+      hedge,
+      epoch,
+      clock,
+      schedule,
+      times: deskTimes,
+      tell: (record, time, news) => this.#news(record, time, news),
+      notice,
+      readTrades: (symbol) => void this.reconciler.readTrades(symbol),
+      doubt: () => this.reconciler.soon(),
+      bar: (symbol, reason) => this.#bar(symbol === undefined ? -1 : this.#index(symbol), "refusal", reason),
+    });
+    this.reconciler = new Reconciler({
+      gateway,
+      instruments,
+      hedge,
+      epoch,
+      clock,
+      schedule,
+      times: { ...RECONCILER_TIMES, ...options.times },
+      foreign: options.foreign,
+      desk: this.desk,
+      held: this.#held,
+      motion: (symbol) => this.#motions.get(symbol) ?? 0,
+      isProbe: (clientId) => this.#proof.isUnderWay(clientId),
+      stranger: (trade, clientId) => this.#stranger(trade, clientId),
+      isTold: (symbol, trade) => this.#trades.has(`${symbol}:${trade}`),
+      gone: (leg, lots, cause) => this.#gone(leg, lots, this.#strangerPrice.get(leg) ?? 0, 0, cause, clock()),
+      bar: (symbol, topic, reason) => this.#bar(symbol === undefined ? -1 : this.#index(symbol), topic, reason),
+      notice,
+      wallet: () => (this.#queue.length === 0 ? options.wallet() : undefined),
+      fundingTold: () => this.#fundingTold,
+      fund: (symbol, amount) => this.#fund(symbol, amount, clock()),
+      transfer: (amount) => this.#tell({ kind: "transfer", time: clock(), symbol: -1, amount }),
+      settled: () => this.#settled(),
+    });
+    this.#proof = new StopProof({
+      gateway,
+      clock,
+      schedule,
+      epoch,
+      hedge,
+      times: { ...STOP_PROOF_TIMES, ...options.times },
+      pick: () => this.#probeSymbol(),
+      judged: (problem) => this.#bar(-1, "stop path", problem),
+      notice,
+    });
+    this.#bar(-1, "stop path", "the stop path is not proven yet");
+    this.#bar(-1, "books", "the books have not been compared yet");
+    if (recovered !== undefined) this.#restore(recovered);
+    gateway.listen((event) => this.#heard(event));
+    gateway.onBreaker((level) => this.#tell({ kind: "breaker", time: clock(), symbol: -1, level }));
+  }
+
+  /** Called once the gateway is open. Entries wait until the books agree and the stop path is proven. */
+  begin(): void {
+    this.desk.askAll();
+    this.reconciler.now();
+    this.#proof.begin();
+  }
+
+  /** @param wake called whenever there may be something to take */
+  onWake(wake: () => void): void {
+    this.#onWake = wake;
+  }
+
+  /** When `next` must be called again at the latest. */
+  get wakeAt(): number {
+    return this.#queue.length > 0 ? Number.NEGATIVE_INFINITY : this.#schedule.next;
+  }
+
+  /** Brings in what the market shows: bars, marks, quotes, listings. */
+  market(event: VenueEvent): void {
+    if (event.kind === "bar") this.#prices[event.symbol] = event.close;
+    else if (event.kind === "mark") this.#prices[event.symbol] = event.price;
+    this.#tell(event);
+  }
+
+  next(until: number): VenueEvent | undefined {
+    this.#schedule.run(until);
+    const [first] = this.#queue;
+    if (first === undefined || first.time > until) return undefined;
+    this.#queue.shift();
+    return first;
+  }
+
+  send(request: VenueRequest, _now: number): void {
+    switch (request.kind) {
+      case "submit": {
+        const { order } = request;
+        this.#moved(this.instruments[order.symbol]!.symbol);
+        this.desk.submit(order);
+        return;
+      }
+      case "cancel":
+        this.#moved(this.instruments[request.symbol]!.symbol);
+        return this.desk.cancel(request.order);
+      case "amend":
+        this.#moved(this.instruments[request.symbol]!.symbol);
+        void this.desk.amend(request);
+        return;
+      default:
+        request satisfies never;
+    }
+  }
+
+  /** Signed lots of a leg, as told. */
+  held(leg: string): number {
+    return this.#held.get(leg) ?? 0;
+  }
+
+  /** Why nothing may be entered, by symbol index (-1: anywhere). */
+  get barred(): ReadonlyMap<number, ReadonlyMap<string, string>> {
+    return this.#bars;
+  }
+
+  #restore(recovered: Recovered): void {
+    for (const [leg, lots] of recovered.held) this.#held.set(leg, lots);
+    for (const trade of recovered.trades) this.#trades.set(trade, this.#options.clock());
+    for (const record of recovered.orders) this.desk.restore(record);
+    recovered.prices.forEach((price, symbol) => {
+      this.#prices[symbol] = price;
+    });
+    this.reconciler.resume(recovered.since);
+    // What barred entries then is found out anew; until it is, everything is barred.
+    for (const symbol of recovered.barred) {
+      if (symbol !== -1) this.#tell({ kind: "standing", time: recovered.since, symbol, entries: true, reason: "" });
+    }
+  }
+
+  #heard(event: UserEvent): void {
+    switch (event.kind) {
+      case "order":
+        this.#moved(event.symbol);
+        return this.#orderEvent(event);
+      case "algo":
+        this.#moved(event.symbol);
+        this.#proof.event(event);
+        this.desk.algoEvent(event);
+        return this.#onWake();
+      case "account":
+        return this.#account(event);
+      case "listen-key-expired":
+        return this.reconciler.now();
+      case "stream":
+        this.#tell({ kind: "connection", time: event.time, symbol: -1, up: event.up });
+        if (event.up) {
+          this.desk.askAll();
+          this.reconciler.now();
+        }
+        return;
+      default:
+        event satisfies never;
+    }
+  }
+
+  #orderEvent(event: OrderTradeUpdate): void {
+    const cause = causeOf(event.clientId);
+    if (cause === undefined) {
+      if (!this.desk.orderEvent(event)) this.reconciler.soon();
+      return this.#onWake();
+    }
+    const index = this.desk.indexOf(event.symbol);
+    if (index === undefined) return;
+    const instrument = this.instruments[index]!;
+    const lots = lotsFrom(instrument, event.lastQuantity);
+    if (lots === 0) return;
+    // The insurance fund's takeover has no trade of its own.
+    const trade = event.tradeId === "0" ? `${event.orderId}/${event.executed}` : event.tradeId;
+    if (this.#known(`${event.symbol}:${trade}`)) return;
+    const fee = event.commissionAsset === "USDT" ? moneyOf(event.commission) : 0;
+    const side = event.side === "BUY" ? 1 : -1;
+    const leg = legKey(event.symbol, event.positionSide);
+    const price = ticksFrom(instrument, Number(event.lastPrice) > 0 ? event.lastPrice : event.price);
+    this.#gone(leg, -side * lots, price, fee, cause, event.transactionTime);
+  }
+
+  /** True when the trade was told before; remembers it. */
+  #known(trade: string): boolean {
+    if (this.#trades.has(trade)) return true;
+    this.#trades.set(trade, this.#options.clock());
+    return false;
+  }
+
+  /** A trade of an order that is not ours: by the exchange, or by somebody who shares the account. */
+  #stranger(trade: TradeReport, clientId: string): void {
+    const index = this.desk.indexOf(trade.symbol);
+    if (index === undefined || this.#known(`${trade.symbol}:${trade.tradeId}`)) return;
+    const instrument = this.instruments[index]!;
+    const cause = causeOf(clientId);
+    const leg = legKey(trade.symbol, trade.positionSide);
+    const price = ticksFrom(instrument, trade.price);
+    if (cause === undefined) {
+      // Whether it took lots of ours or somebody's own is known from what is left in the end.
+      this.#strangerPrice.set(leg, price);
+      return;
+    }
+    const side = trade.side === "BUY" ? 1 : -1;
+    const lots = lotsFrom(instrument, trade.quantity);
+    const fee = trade.commissionAsset === "USDT" ? moneyOf(trade.commission) : 0;
+    this.#gone(leg, -side * lots, price, fee, cause, trade.time);
+  }
+
+  /** Lots of ours that went without an order of ours; what is more than we hold is somebody else's. */
+  #gone(leg: string, signed: number, price: number, fee: number, cause: LiquidationCause, time: number): void {
+    const held = this.held(leg);
+    if (held === 0 || held * signed <= 0) return;
+    const lots = Math.min(Math.abs(signed), Math.abs(held));
+    this.#held.set(leg, held - Math.sign(held) * lots);
+    const symbol = this.#index(leg.slice(0, leg.lastIndexOf(":")));
+    this.#tell({
+      kind: "liquidation",
+      time,
+      symbol,
+      leg: "both",
+      cause,
+      lots,
+      price: price > 0 ? price : this.#prices[symbol]!,
+      // A foreign share of the trade pays its own commission.
+      fee: Math.round((fee * lots) / Math.abs(signed)),
+    });
+  }
+
+  #news(record: OrderRecord, time: number, news: OrderNews): void {
+    const { request } = record;
+    const { symbol } = request;
+    if (news.kind === "answer") {
+      const { answer, code, reason } = news;
+      this.#tell({ kind: "answer", time, symbol, order: request.id, answer, code, reason });
+      return;
+    }
+    const instrument = this.instruments[symbol]!;
+    this.#trades.set(`${instrument.symbol}:${news.trade}`, this.#options.clock());
+    const leg = legKey(instrument.symbol, positionSideOf(request, this.#options.hedge));
+    this.#held.set(leg, this.held(leg) + request.side * news.lots);
+    this.#moved(instrument.symbol);
+    const { trade, lots, price, fee, maker, done } = news;
+    this.#tell({ kind: "fill", time, symbol, order: request.id, trade, lots, price, fee, maker, done });
+  }
+
+  #account(event: AccountUpdate): void {
+    const usdt = event.balances.find(({ asset }) => asset === "USDT");
+    if (usdt === undefined) return;
+    const amount = moneyOf(usdt.change);
+    if (amount === 0) return;
+    if (event.cause !== "FUNDING_FEE" && event.cause !== "DEPOSIT" && event.cause !== "WITHDRAW") return;
+    const symbol = event.positions[0]?.symbol ?? "";
+    const identity = `${event.cause}:${event.transactionTime}:${symbol}:${usdt.wallet}`;
+    if (this.#fundings.has(identity)) return;
+    this.#fundings.set(identity, this.#options.clock());
+    if (event.cause === "FUNDING_FEE") this.#fund(symbol, amount, event.transactionTime);
+    else this.#tell({ kind: "transfer", time: event.transactionTime, symbol: -1, amount });
+  }
+
+  #fund(symbol: string, amount: number, time: number): void {
+    this.#fundingTold.set(symbol, (this.#fundingTold.get(symbol) ?? 0) + amount);
+    const index = this.desk.indexOf(symbol) ?? -1;
+    this.#tell({ kind: "funding", time, symbol: index, rate: 0, mark: 0, amount });
+  }
+
+  /** Both books agree: what was remembered to tell repetitions may go after a while. */
+  #settled(): void {
+    this.#fundingTold = new Map();
+    const old = this.#options.clock() - MEMORY;
+    for (const memory of [this.#trades, this.#fundings]) {
+      for (const [key, time] of memory) if (time < old) memory.delete(key);
+    }
+  }
+
+  #probeSymbol(): { instrument: Instrument; price: number } | undefined {
+    for (const [index, instrument] of this.instruments.entries()) {
+      const price = this.#prices[index]!;
+      const { symbol } = instrument;
+      const idle = ["BOTH", "LONG", "SHORT"].every((side) => this.held(`${symbol}:${side}`) === 0);
+      const free = ![...this.desk.open].some((record) => record.request.symbol === index);
+      if (price > 0 && idle && free) return { instrument, price };
+    }
+    return undefined;
+  }
+
+  /** Sets or lifts (undefined) a reason for which nothing may be entered. */
+  #bar(symbol: number, topic: string, reason: string | undefined): void {
+    const topics = this.#bars.get(symbol) ?? new Map<string, string>();
+    if (topics.get(topic) === reason) return;
+    if (reason === undefined) topics.delete(topic);
+    else topics.set(topic, reason);
+    if (topics.size === 0) this.#bars.delete(symbol);
+    else this.#bars.set(symbol, topics);
+    const [first] = topics.values();
+    this.#tell({
+      kind: "standing",
+      time: this.#options.clock(),
+      symbol,
+      entries: first === undefined,
+      reason: first ?? "",
+    });
+  }
+
+  #moved(symbol: string): void {
+    this.#motions.set(symbol, (this.#motions.get(symbol) ?? 0) + 1);
+  }
+
+  #index(symbol: string): number {
+    const index = this.desk.indexOf(symbol);
+    if (index === undefined) throw new Error(`${symbol} is not traded in this run`);
+    return index;
+  }
+
+  /** Time never goes back, and no event is from the future of the clock that it is taken by. */
+  #tell(event: VenueEvent): void {
+    const now = this.#options.clock();
+    const time = event.time > now ? now : event.time;
+    this.#lastTime = time > this.#lastTime ? time : this.#lastTime;
+    this.#queue.push({ ...event, time: this.#lastTime });
+    this.#onWake();
+  }
+}
+
+/** Whether an id was given by any process of this program. */
+export function isOurs(clientId: string): boolean {
+  return parseClientId(clientId) !== undefined;
+}

@@ -1,0 +1,138 @@
+import type { Effect, OrderRequest } from "../../core/effects.ts";
+import type { Event } from "../../core/events.ts";
+import type { Instrument } from "../../core/instrument.ts";
+import type { State } from "../../core/state.ts";
+import { clientIdText } from "./client-id.ts";
+import { newRecord, type OrderRecord } from "./order-record.ts";
+import { legKey } from "./reconcile.ts";
+import { positionSideOf } from "./wire-order.ts";
+
+/** What a process must know of its predecessors on the same book. */
+export interface Recovered {
+  /** Signed lots by leg. */
+  readonly held: ReadonlyMap<string, number>;
+  /** Trades that were told: symbol and trade id. */
+  readonly trades: readonly string[];
+  /** All orders, those that have ended too: what comes late must find them. */
+  readonly orders: readonly OrderRecord[];
+  /** Last prices by symbol, ticks. */
+  readonly prices: readonly number[];
+  /** Up to here everything was told that the exchange had said; ms. */
+  readonly since: number;
+  /** Where entries were barred when the process ended; -1 is everywhere. */
+  readonly barred: readonly number[];
+}
+
+/** Orders that are remembered after their end. */
+const ENDED_MAX = 2000;
+
+/**
+ * Gathers, from the events and effects of journals as they are replayed, what the exchange client of the next process
+ * must know. `effect` is given every order effect that the core had, written or not: what was never written was never
+ * sent, and is asked for all the same.
+ */
+export class Recovery {
+  readonly #instruments: readonly Instrument[];
+  readonly #hedge: boolean;
+  readonly #held = new Map<string, number>();
+  readonly #trades: string[] = [];
+  readonly #orders = new Map<number, OrderRecord>();
+  readonly #prices: number[];
+  #time = 0;
+
+  constructor(instruments: readonly Instrument[], hedge: boolean) {
+    this.#instruments = instruments;
+    this.#hedge = hedge;
+    this.#prices = instruments.map(() => 0);
+  }
+
+  /** @param epoch of the process that had the effect: it is part of the order's client id */
+  effect(effect: Effect, epoch: number): void {
+    if (effect.kind === "submit") {
+      const { order } = effect;
+      const record = newRecord(order, clientIdText({ epoch, number: order.id, auxiliary: false }));
+      record.sentAt = this.#time;
+      record.lastSent = this.#time;
+      this.#orders.set(order.id, record);
+      if (this.#orders.size > ENDED_MAX) this.#forget();
+    } else if (effect.kind === "cancel") {
+      const record = this.#orders.get(effect.order);
+      if (record !== undefined) record.cancelAsked = true;
+    }
+  }
+
+  event(event: Event): void {
+    if (event.time > this.#time) this.#time = event.time;
+    switch (event.kind) {
+      case "bar":
+        this.#prices[event.symbol] = event.close;
+        return;
+      case "mark":
+        this.#prices[event.symbol] = event.price;
+        return;
+      case "answer": {
+        const record = this.#orders.get(event.order);
+        if (record === undefined) return;
+        if (event.answer === "accepted") record.accepted = true;
+        else if (event.answer === "triggered") record.triggered = true;
+        else if (event.answer === "rejected" || event.answer === "cancelled" || event.answer === "expired") {
+          record.end = { how: event.answer, code: event.code, reason: event.reason };
+          record.over = true;
+        }
+        return;
+      }
+      case "fill": {
+        const record = this.#orders.get(event.order);
+        if (record === undefined || record.trades.has(event.trade)) return;
+        record.trades.add(event.trade);
+        record.accepted = true;
+        record.known += event.lots;
+        record.executed = Math.max(record.executed, record.known);
+        if (event.done) record.over = true;
+        this.#trades.push(`${this.#instruments[event.symbol]!.symbol}:${event.trade}`);
+        this.#hold(record.request, event.lots);
+        return;
+      }
+      case "liquidation": {
+        for (const leg of this.#legs(event.symbol)) {
+          const held = this.#held.get(leg) ?? 0;
+          if (held !== 0) this.#held.set(leg, held - Math.sign(held) * event.lots);
+        }
+        return;
+      }
+      default:
+        return;
+    }
+  }
+
+  #hold(request: OrderRequest, lots: number): void {
+    const { symbol, side } = request;
+    const leg = legKey(this.#instruments[symbol]!.symbol, positionSideOf(request, this.#hedge));
+    this.#held.set(leg, (this.#held.get(leg) ?? 0) + side * lots);
+  }
+
+  #legs(symbol: number): string[] {
+    const name = this.#instruments[symbol]!.symbol;
+    return (this.#hedge ? (["LONG", "SHORT"] as const) : (["BOTH"] as const)).map((side) => legKey(name, side));
+  }
+
+  #forget(): void {
+    for (const [id, { over }] of this.#orders) {
+      if (!over) continue;
+      this.#orders.delete(id);
+      return;
+    }
+  }
+
+  /** @param state the core after the last event */
+  finish(state: State): Recovered {
+    return {
+      held: new Map([...this.#held].filter(([, lots]) => lots !== 0)),
+      trades: this.#trades,
+      orders: [...this.#orders.values()],
+      prices: this.#prices,
+      since: this.#time,
+      barred: [...state.barred.keys()],
+    };
+  }
+}

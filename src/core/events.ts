@@ -168,6 +168,10 @@ export interface BreakerEvent {
   readonly level: BreakerLevel;
 }
 
+/** What may be entered at a venue. `smallest`: only orders of the least size, until what is to be proven is proven. */
+export const ENTRIES_ALLOWED = ["all", "smallest", "none"] as const;
+export type EntriesAllowed = (typeof ENTRIES_ALLOWED)[number];
+
 /**
  * Whether all is in order at the venue for entries: of one symbol, or of all (-1). Not so while books differ, while
  * something of somebody else lies on the symbol, or while the stop path is not proven. Exits are never concerned.
@@ -176,8 +180,8 @@ export interface StandingEvent {
   readonly kind: "standing";
   readonly time: number;
   readonly symbol: number;
-  readonly entries: boolean;
-  /** Why not; empty when entries are possible. */
+  readonly entries: EntriesAllowed;
+  /** Why not all; empty when all are. */
   readonly reason: string;
 }
 

@@ -68,8 +68,8 @@ export interface State {
   floor: TradingState;
   readonly risk: RiskState;
   connected: boolean;
-  /** Why nothing may be entered at the venue, by symbol; -1 concerns all. */
-  readonly barred: Map<number, string>;
+  /** Where the venue allows less than all entries, by symbol; -1 concerns all. */
+  readonly barred: Map<number, { readonly entries: "smallest" | "none"; readonly reason: string }>;
   cycle: Cycle;
   listed: number;
   readonly symbols: readonly SymbolState[];

@@ -106,8 +106,8 @@ export function step(state: State, event: Event, out: Effect[]): void {
 }
 
 function standing(state: State, { symbol, entries, reason }: StandingEvent): void {
-  if (entries) state.barred.delete(symbol);
-  else state.barred.set(symbol, reason);
+  if (entries === "all") state.barred.delete(symbol);
+  else state.barred.set(symbol, { entries, reason });
 }
 
 /** Money from outside is neither gain nor loss: what gains and losses are measured from moves along. */

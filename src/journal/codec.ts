@@ -16,6 +16,7 @@ import {
   type BarEvent,
   BREAKER_LEVELS,
   COMMANDS,
+  ENTRIES_ALLOWED,
   type Event,
   LEGS,
   LIQUIDATION_CAUSES,
@@ -114,7 +115,7 @@ export function encodeEvent(out: ByteWriter, event: Event): void {
       return;
     case "standing":
       eventHead(out, 15, event);
-      out.flag(event.entries);
+      out.choice(ENTRIES_ALLOWED, event.entries);
       out.text(event.reason);
       return;
     case "transfer":
@@ -194,7 +195,7 @@ export function decodeEvent(input: ByteReader): Event {
     case 14:
       return { kind: "breaker", time, symbol, level: input.choice(BREAKER_LEVELS) };
     case 15:
-      return { kind: "standing", time, symbol, entries: input.flag(), reason: input.text() };
+      return { kind: "standing", time, symbol, entries: input.choice(ENTRIES_ALLOWED), reason: input.text() };
     case 16:
       return { kind: "transfer", time, symbol, amount: input.f64() };
     default:

@@ -48,16 +48,25 @@ describe("the barrier", () => {
     for (const symbol of [0, -1]) {
       const bench = new Bench();
       bench.bars();
-      bench.give({ kind: "standing", time: bench.now, symbol, entries: false, reason: "a foreign position" });
+      bench.give({ kind: "standing", time: bench.now, symbol, entries: "none", reason: "a foreign position" });
       const [refusal] = bench
         .analysis([candidate()])
         .flatMap((e) => (e.kind === "record" ? [e.record] : []))
         .slice(-1);
       expect(refusal).toMatchObject({ kind: "refusal", guard: "standing", reason: "a foreign position" });
-      bench.give({ kind: "standing", time: bench.now, symbol, entries: true, reason: "" });
+      bench.give({ kind: "standing", time: bench.now, symbol, entries: "all", reason: "" });
       bench.bars();
       expect(bench.analysis([candidate()]).some((effect) => effect.kind === "submit")).toBe(true);
     }
+  });
+
+  test("enters at the smallest size while that is all the venue's standing allows", () => {
+    const bench = new Bench();
+    bench.bars();
+    bench.give({ kind: "standing", time: bench.now, symbol: -1, entries: "smallest", reason: "not proven yet" });
+    const submit = bench.analysis([candidate()]).find((effect) => effect.kind === "submit");
+    // 5 USDT at a mark of 10 000 ticks of 0.0001 USDT per lot, and a tenth more.
+    expect(submit).toMatchObject({ order: { purpose: "entry", lots: 6 } });
   });
 
   test("takes money from outside for no gain and no loss", () => {

@@ -12,7 +12,15 @@ import {
   type Trade,
   WORKING_TYPES,
 } from "../../src/core/effects.ts";
-import { ANSWERS, BREAKER_LEVELS, COMMANDS, type Event, LEGS, LIQUIDATION_CAUSES } from "../../src/core/events.ts";
+import {
+  ANSWERS,
+  BREAKER_LEVELS,
+  COMMANDS,
+  ENTRIES_ALLOWED,
+  type Event,
+  LEGS,
+  LIQUIDATION_CAUSES,
+} from "../../src/core/events.ts";
 import { VIRTUAL_EVENTS, VIRTUAL_OUTCOMES, type VirtualTrade } from "../../src/core/virtual-book.ts";
 import type { JournalHeader } from "../../src/journal/format.ts";
 
@@ -116,7 +124,12 @@ const events: { readonly [Kind in Event["kind"]]: fc.Arbitrary<Extract<Event, { 
   }),
   timer: fc.record({ kind: fc.constant("timer"), ...head, timer: text }),
   tick: fc.record({ kind: fc.constant("tick"), ...head, first: number, high: number, low: number, last: number }),
-  standing: fc.record({ kind: fc.constant("standing"), ...head, entries: fc.boolean(), reason: fc.string() }),
+  standing: fc.record({
+    kind: fc.constant("standing"),
+    ...head,
+    entries: fc.constantFrom(...ENTRIES_ALLOWED),
+    reason: fc.string(),
+  }),
   transfer: fc.record({ kind: fc.constant("transfer"), ...head, amount: fc.double() }),
   breaker: fc.record({ kind: fc.constant("breaker"), ...head, level: fc.constantFrom(...BREAKER_LEVELS) }),
 };

@@ -42,6 +42,12 @@ export function causeOf(clientId: string): LiquidationCause | undefined {
   return CAUSES.find(([prefix]) => clientId.startsWith(prefix))?.[1];
 }
 
+/** Why not everything may be entered. */
+export interface Bar {
+  readonly entries: "smallest" | "none";
+  readonly reason: string;
+}
+
 /** How long trades are remembered after both books agreed, ms. */
 const MEMORY = 3_600_000;
 
@@ -73,7 +79,7 @@ export class BinanceExchange implements Exchange {
   #fundingTold = new Map<string, number>();
   /** Counts what came in or went out, by symbol, so that a picture taken meanwhile is known to be no good. */
   readonly #motions = new Map<string, number>();
-  readonly #bars = new Map<number, Map<string, string>>();
+  readonly #bars = new Map<number, Map<string, Bar>>();
   readonly #prices: number[];
   /** Price of the last trade of somebody else, by leg. */
   readonly #strangerPrice = new Map<string, number>();
@@ -132,7 +138,7 @@ export class BinanceExchange implements Exchange {
       hedge,
       times: { ...STOP_PROOF_TIMES, ...options.times },
       pick: () => this.#probeSymbol(),
-      judged: (problem) => this.#bar(-1, "stop path", problem),
+      judged: (problem, entries) => this.#bar(-1, "stop path", problem, entries),
       notice,
     });
     this.#bar(-1, "stop path", "the stop path is not proven yet");
@@ -200,7 +206,7 @@ export class BinanceExchange implements Exchange {
   }
 
   /** Why nothing may be entered, by symbol index (-1: anywhere). */
-  get barred(): ReadonlyMap<number, ReadonlyMap<string, string>> {
+  get barred(): ReadonlyMap<number, ReadonlyMap<string, Bar>> {
     return this.#bars;
   }
 
@@ -214,7 +220,7 @@ export class BinanceExchange implements Exchange {
     this.reconciler.resume(recovered.since);
     // What barred entries then is found out anew; until it is, everything is barred.
     for (const symbol of recovered.barred) {
-      if (symbol !== -1) this.#tell({ kind: "standing", time: recovered.since, symbol, entries: true, reason: "" });
+      if (symbol !== -1) this.#tell({ kind: "standing", time: recovered.since, symbol, entries: "all", reason: "" });
     }
   }
 
@@ -316,6 +322,8 @@ export class BinanceExchange implements Exchange {
     const { symbol } = request;
     if (news.kind === "answer") {
       const { answer, code, reason } = news;
+      const stop = request.purpose === "working-stop" || request.purpose === "disaster-stop";
+      if (stop && answer === "accepted") this.#proof.stopStands();
       this.#tell({ kind: "answer", time, symbol, order: request.id, answer, code, reason });
       return;
     }
@@ -368,21 +376,23 @@ export class BinanceExchange implements Exchange {
     return undefined;
   }
 
-  /** Sets or lifts (undefined) a reason for which nothing may be entered. */
-  #bar(symbol: number, topic: string, reason: string | undefined): void {
-    const topics = this.#bars.get(symbol) ?? new Map<string, string>();
-    if (topics.get(topic) === reason) return;
+  /** Sets or lifts (undefined) a reason for which nothing, or only the smallest, may be entered. */
+  #bar(symbol: number, topic: string, reason: string | undefined, entries: "smallest" | "none" = "none"): void {
+    const topics = this.#bars.get(symbol) ?? new Map<string, Bar>();
+    const before = topics.get(topic);
+    if (before?.reason === reason && (before === undefined || before.entries === entries)) return;
     if (reason === undefined) topics.delete(topic);
-    else topics.set(topic, reason);
+    else topics.set(topic, { entries, reason });
     if (topics.size === 0) this.#bars.delete(symbol);
     else this.#bars.set(symbol, topics);
-    const [first] = topics.values();
+    const bars = [...topics.values()];
+    const strictest = bars.find((bar) => bar.entries === "none") ?? bars[0];
     this.#tell({
       kind: "standing",
       time: this.#options.clock(),
       symbol,
-      entries: first === undefined,
-      reason: first ?? "",
+      entries: strictest?.entries ?? "all",
+      reason: strictest?.reason ?? "",
     });
   }
 

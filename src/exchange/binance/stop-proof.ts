@@ -13,8 +13,11 @@ export interface StopProofOptions {
   readonly times: StopProofTimes;
   /** A symbol on which nothing of ours is held or open, and its last price in ticks; undefined while there is none. */
   readonly pick: () => { readonly instrument: Instrument; readonly price: number } | undefined;
-  /** Called with the reason while the stop path is not proven, and with undefined once it is. */
-  readonly judged: (problem: string | undefined) => void;
+  /**
+   * Called with the reason while the stop path is not proven, and with undefined once it is. Where the exchange takes no
+   * closing order while nothing is held, only a position can prove it: `smallest` entries are allowed for that.
+   */
+  readonly judged: (problem: string | undefined, entries: "smallest" | "none") => void;
   readonly notice: (level: "info" | "warning" | "alarm", text: string) => void;
 }
 
@@ -59,7 +62,8 @@ export class StopProof {
     const chosen = pick();
     if (chosen === undefined) {
       // Where everything is held, standing stops are the proof.
-      if (!this.#proven) this.#options.judged("the stop path waits for a price or a flat symbol to be proven on");
+      if (!this.#proven)
+        this.#options.judged("the stop path waits for a price or a flat symbol to be proven on", "none");
       schedule.at(clock() + times.retry, () => this.begin());
       return;
     }
@@ -97,7 +101,10 @@ export class StopProof {
         return;
       }
       if (outcome.kind === "unknown") return;
-      this.#failed(attempt, `the probe was not taken: ${reason}`);
+      const onlyFlat = outcome.kind === "refused" && outcome.consequence === "reduce-only";
+      // Stops of positions have proven the path since; only a real failure says otherwise.
+      if (onlyFlat && this.#proven) return this.#succeeded(attempt);
+      this.#failed(attempt, `the probe was not taken: ${reason}`, onlyFlat);
     };
     void gateway
       .placeAlgoOrder({ ...closing, ...side, closePosition: true }, "routine")
@@ -108,6 +115,14 @@ export class StopProof {
       void gateway.cancelAlgoOrder({ symbol, clientId }, "protect");
       this.#failed(attempt, "the probe was not acknowledged in time");
     });
+  }
+
+  /** A stop of a position was acknowledged: no probe could prove more. */
+  stopStands(): void {
+    if (this.#proven) return;
+    this.#proven = true;
+    this.#failures = 0;
+    this.#options.judged(undefined, "none");
   }
 
   /** What the account stream says of a probe. */
@@ -154,11 +169,12 @@ export class StopProof {
     this.#failures = 0;
     if (!this.#proven) this.#options.notice("info", "the stop path is proven: a probe was placed and cancelled");
     this.#proven = true;
-    this.#options.judged(undefined);
+    this.#options.judged(undefined, "none");
     this.#again(this.#options.times.interval);
   }
 
-  #failed(attempt: number, problem: string): void {
+  /** @param onlyFlat the exchange takes no closing order while nothing is held: that says nothing about stops */
+  #failed(attempt: number, problem: string, onlyFlat = false): void {
     if (attempt !== this.#attempt) return;
     this.#attempt++;
     this.#step = { kind: "idle" };
@@ -166,7 +182,7 @@ export class StopProof {
     if (!this.#proven || this.#failures >= 2) {
       if (this.#proven) this.#options.notice("alarm", `the stop path is not proven any more: ${problem}`);
       this.#proven = false;
-      this.#options.judged(`the stop path is not proven: ${problem}`);
+      this.#options.judged(`the stop path is not proven: ${problem}`, onlyFlat ? "smallest" : "none");
     }
     this.#again(this.#options.times.retry);
   }

@@ -169,7 +169,9 @@ export class BinanceExchange implements Exchange {
   market(event: VenueEvent): void {
     if (event.kind === "bar") this.#prices[event.symbol] = event.close;
     else if (event.kind === "mark") this.#prices[event.symbol] = event.price;
-    this.#tell(event);
+    // A bar's time says which bar it is.
+    this.#queue.push(event);
+    this.#onWake();
   }
 
   next(until: number): VenueEvent | undefined {
@@ -406,7 +408,7 @@ export class BinanceExchange implements Exchange {
     return index;
   }
 
-  /** Time never goes back, and no event is from the future of the clock that it is taken by. */
+  /** The account's time never goes back, and no event is from the future of the clock that it is taken by. */
   #tell(event: VenueEvent): void {
     const now = this.#options.clock();
     const time = event.time > now ? now : event.time;

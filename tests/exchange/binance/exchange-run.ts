@@ -121,25 +121,20 @@ export class ExchangeRun {
     let begun = false;
     for (;;) {
       try {
-        if (begun && this.#exchange === undefined) this.#start();
         while (this.#take()) {
           if (this.#journal.length > ENDLESS) throw new Violation("it comes to an end", `${ENDLESS} events`);
         }
+        const alive = this.#exchange !== undefined;
         const until = Math.min(
           this.#agenda.next,
           this.#exchange?.wakeAt ?? Number.POSITIVE_INFINITY,
           ...this.#timers.values(),
-          this.#world.commands[this.#commands]?.time ?? Number.POSITIVE_INFINITY,
+          (alive ? this.#world.commands[this.#commands]?.time : undefined) ?? Number.POSITIVE_INFINITY,
           this.#end,
         );
-        const event = this.#venue.pump(until);
-        if (event !== undefined) {
-          this.#pass(event.time);
-          if (!begun) {
-            begun = true;
-            this.#start();
-            if (event.kind === "listing" || event.kind === "bar") this.#exchange!.market(event);
-          }
+        if (this.#venue.pump(until, (time) => this.#pass(time))) {
+          if (!begun) this.#comeBack();
+          begun = true;
           continue;
         }
         this.#pass(until);
@@ -158,12 +153,7 @@ export class ExchangeRun {
     if (time > this.#now && time !== Number.POSITIVE_INFINITY) this.#now = time;
   }
 
-  #start(): void {
-    this.#exchange = this.#newExchange(undefined);
-    this.#exchange.begin();
-  }
-
-  #newExchange(recovered: ReturnType<Recovery["finish"]> | undefined): BinanceExchange {
+  #newExchange(recovered: ReturnType<Recovery["finish"]>): BinanceExchange {
     return new BinanceExchange({
       gateway: this.#venue,
       instruments: this.#world.config.instruments,
@@ -173,7 +163,7 @@ export class ExchangeRun {
       foreign: "ignore",
       wallet: () => this.#state.ledger.balances.wallet,
       notice: (level, text) => this.#notices.push(`${this.#now} ${level} ${text}`),
-      ...(recovered && { recovered }),
+      recovered,
       times: { period: 60_000, interval: 900_000 },
     });
   }
@@ -309,13 +299,10 @@ export class ExchangeRun {
       if (id.auxiliary || times === 1) continue;
       throw new Violation("no order is doubled", `${clientId} was placed ${times} times`);
     }
-    const { barred } = this.#exchange!;
-    if (barred.size > 0) {
-      const reasons = [...barred].map(
-        ([symbol, topics]) => `${symbol}: ${[...topics.values()].map(({ reason }) => reason).join()}`,
-      );
-      throw new Violation("entries are free again at the end", reasons.join("; "));
-    }
+    const reasons = [...this.#exchange!.barred].flatMap(([symbol, topics]) =>
+      [...topics.values()].flatMap(({ entries, reason }) => (entries === "none" ? [`${symbol}: ${reason}`] : [])),
+    );
+    if (reasons.length > 0) throw new Violation("entries are free again at the end", reasons.join("; "));
   }
 
   #last(): string[] {

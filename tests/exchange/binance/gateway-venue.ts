@@ -366,11 +366,13 @@ export class GatewayVenue implements Gateway {
 
   // The venue
 
-  /** Works out the next happening up to a time. */
-  pump(until: number): VenueEvent | undefined {
+  /** Works out the next happening up to a time; `pass` is told its time before anybody hears of it. */
+  pump(until: number, pass: (time: number) => void): boolean {
     const event = this.inner.next(until);
-    if (event !== undefined) this.#happens(event);
-    return event;
+    if (event === undefined) return false;
+    pass(event.time);
+    this.#happens(event);
+    return true;
   }
 
   #send(request: Parameters<SimulatedExchange["send"]>[0]): void {

@@ -25,7 +25,8 @@ export type Event =
   | TimerEvent
   | BreakerEvent
   | StandingEvent
-  | TransferEvent;
+  | TransferEvent
+  | AgreementEvent;
 
 export type EventKind = Event["kind"];
 
@@ -185,6 +186,17 @@ export interface StandingEvent {
   readonly reason: string;
 }
 
+/**
+ * The venue's books and ours were found to agree, money included. What happened at the venue before `since` has been
+ * told in full: a restart looks for what it has missed from there on.
+ */
+export interface AgreementEvent {
+  readonly kind: "agreement";
+  readonly time: number;
+  readonly symbol: number;
+  readonly since: number;
+}
+
 /** Money came into the wallet or left it (negative) for reasons other than trading. */
 export interface TransferEvent {
   readonly kind: "transfer";
@@ -242,6 +254,7 @@ export const EVENT_RANK: Readonly<Record<EventKind, number>> = {
   breaker: 1,
   standing: 1,
   transfer: 2,
+  agreement: 3,
   listing: 1,
   funding: 2,
   answer: 3,

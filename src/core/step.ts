@@ -84,6 +84,7 @@ export function step(state: State, event: Event, out: Effect[]): void {
       symbolOf(state, event.symbol).mark = event.price;
       return;
     case "quote":
+    case "agreement":
       return;
     case "tick":
       return tick(state, event, out);

@@ -122,6 +122,10 @@ export function encodeEvent(out: ByteWriter, event: Event): void {
       eventHead(out, 16, event);
       out.f64(event.amount);
       return;
+    case "agreement":
+      eventHead(out, 17, event);
+      out.f64(event.since);
+      return;
     default:
       unencodable(event);
   }
@@ -198,6 +202,8 @@ export function decodeEvent(input: ByteReader): Event {
       return { kind: "standing", time, symbol, entries: input.choice(ENTRIES_ALLOWED), reason: input.text() };
     case 16:
       return { kind: "transfer", time, symbol, amount: input.f64() };
+    case 17:
+      return { kind: "agreement", time, symbol, since: input.f64() };
     default:
       throw new InputError(`event kind ${tag} is unknown to this build`);
   }

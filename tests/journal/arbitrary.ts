@@ -130,6 +130,7 @@ const events: { readonly [Kind in Event["kind"]]: fc.Arbitrary<Extract<Event, { 
     entries: fc.constantFrom(...ENTRIES_ALLOWED),
     reason: fc.string(),
   }),
+  agreement: fc.record({ kind: fc.constant("agreement"), ...head, since: fc.double() }),
   transfer: fc.record({ kind: fc.constant("transfer"), ...head, amount: fc.double() }),
   breaker: fc.record({ kind: fc.constant("breaker"), ...head, level: fc.constantFrom(...BREAKER_LEVELS) }),
 };

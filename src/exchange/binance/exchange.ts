@@ -48,8 +48,8 @@ export interface Bar {
   readonly reason: string;
 }
 
-/** How long trades are remembered after both books agreed, ms. */
-const MEMORY = 3_600_000;
+/** Trades and fundings that are remembered, to know them when they are told again. */
+const MEMORY = 50_000;
 
 /**
  * Binance behind the seam of the trader. Requests become regular or conditional orders, what comes back becomes events
@@ -72,9 +72,9 @@ export class BinanceExchange implements Exchange {
   #lastTime = Number.NEGATIVE_INFINITY;
   /** Signed lots by leg, as told. */
   readonly #held = new Map<string, number>();
-  /** Trades that were told, by symbol and trade id, and when. */
-  readonly #trades = new Map<string, number>();
-  readonly #fundings = new Map<string, number>();
+  /** Trades that were told, by symbol and trade id, and fundings. */
+  readonly #trades = new Set<string>();
+  readonly #fundings = new Set<string>();
   /** What was told of funding since the wallets agreed, by symbol; 1e-8 USDT. */
   #fundingTold = new Map<string, number>();
   /** Counts what came in or went out, by symbol, so that a picture taken meanwhile is known to be no good. */
@@ -104,6 +104,7 @@ export class BinanceExchange implements Exchange {
       notice,
       readTrades: (symbol) => void this.reconciler.readTrades(symbol),
       doubt: () => this.reconciler.soon(),
+      stopSeen: () => this.#proof.stopStands(),
       bar: (symbol, reason) => this.#bar(symbol === undefined ? -1 : this.#index(symbol), "refusal", reason),
     });
     this.reconciler = new Reconciler({
@@ -128,7 +129,7 @@ export class BinanceExchange implements Exchange {
       fundingTold: () => this.#fundingTold,
       fund: (symbol, amount) => this.#fund(symbol, amount, clock()),
       transfer: (amount) => this.#tell({ kind: "transfer", time: clock(), symbol: -1, amount }),
-      settled: () => this.#settled(),
+      settled: (since) => this.#settled(since),
     });
     this.#proof = new StopProof({
       gateway,
@@ -214,7 +215,8 @@ export class BinanceExchange implements Exchange {
 
   #restore(recovered: Recovered): void {
     for (const [leg, lots] of recovered.held) this.#held.set(leg, lots);
-    for (const trade of recovered.trades) this.#trades.set(trade, this.#options.clock());
+    for (const trade of recovered.trades) this.#trades.add(trade);
+    this.#fundingTold = new Map(recovered.funding);
     for (const record of recovered.orders) this.desk.restore(record);
     recovered.prices.forEach((price, symbol) => {
       this.#prices[symbol] = price;
@@ -222,7 +224,8 @@ export class BinanceExchange implements Exchange {
     this.reconciler.resume(recovered.since);
     // What barred entries then is found out anew; until it is, everything is barred.
     for (const symbol of recovered.barred) {
-      if (symbol !== -1) this.#tell({ kind: "standing", time: recovered.since, symbol, entries: "all", reason: "" });
+      if (symbol !== -1)
+        this.#tell({ kind: "standing", time: this.#options.clock(), symbol, entries: "all", reason: "" });
     }
   }
 
@@ -276,7 +279,7 @@ export class BinanceExchange implements Exchange {
   /** True when the trade was told before; remembers it. */
   #known(trade: string): boolean {
     if (this.#trades.has(trade)) return true;
-    this.#trades.set(trade, this.#options.clock());
+    this.#trades.add(trade);
     return false;
   }
 
@@ -330,7 +333,7 @@ export class BinanceExchange implements Exchange {
       return;
     }
     const instrument = this.instruments[symbol]!;
-    this.#trades.set(`${instrument.symbol}:${news.trade}`, this.#options.clock());
+    this.#trades.add(`${instrument.symbol}:${news.trade}`);
     const leg = legKey(instrument.symbol, positionSideOf(request, this.#options.hedge));
     this.#held.set(leg, this.held(leg) + request.side * news.lots);
     this.#moved(instrument.symbol);
@@ -347,7 +350,8 @@ export class BinanceExchange implements Exchange {
     const symbol = event.positions[0]?.symbol ?? "";
     const identity = `${event.cause}:${event.transactionTime}:${symbol}:${usdt.wallet}`;
     if (this.#fundings.has(identity)) return;
-    this.#fundings.set(identity, this.#options.clock());
+    this.#fundings.add(identity);
+    this.#moved("");
     if (event.cause === "FUNDING_FEE") this.#fund(symbol, amount, event.transactionTime);
     else this.#tell({ kind: "transfer", time: event.transactionTime, symbol: -1, amount });
   }
@@ -358,13 +362,16 @@ export class BinanceExchange implements Exchange {
     this.#tell({ kind: "funding", time, symbol: index, rate: 0, mark: 0, amount });
   }
 
-  /** Both books agree: what was remembered to tell repetitions may go after a while. */
-  #settled(): void {
+  /** Both books agree, money included, up to a time. */
+  #settled(since: number): void {
     this.#fundingTold = new Map();
-    const old = this.#options.clock() - MEMORY;
     for (const memory of [this.#trades, this.#fundings]) {
-      for (const [key, time] of memory) if (time < old) memory.delete(key);
+      for (const key of memory) {
+        if (memory.size <= MEMORY) break;
+        memory.delete(key);
+      }
     }
+    this.#tell({ kind: "agreement", time: this.#options.clock(), symbol: -1, since });
   }
 
   #probeSymbol(): { instrument: Instrument; price: number } | undefined {

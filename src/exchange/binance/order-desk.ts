@@ -69,6 +69,8 @@ export interface DeskOptions {
   readonly readTrades: (symbol: string) => void;
   /** Something is not as the book says; the books should be compared soon. */
   readonly doubt: (symbol: string, reason: string) => void;
+  /** A stop of ours was seen to stand. */
+  readonly stopSeen: () => void;
   /** Nothing may be entered (on the symbol, or anywhere): a refusal said so. */
   readonly bar: (symbol: string | undefined, reason: string) => void;
 }
@@ -464,10 +466,14 @@ export class OrderDesk {
         return this.ask(record);
       case "rate":
       case "clock":
-      case "busy":
         if (!closes) return reject();
-        // "Not carried out" has been untrue before: it is asked for before it is sent again.
         record.unknown = true;
+        schedule.at(clock() + times.firstAsk, () => this.ask(record));
+        return;
+      case "busy":
+        // "Not carried out" has been untrue before: nothing is concluded from it, for entries neither.
+        record.unknown = true;
+        this.#options.tell(record, clock(), { kind: "answer", answer: "unknown", code, reason: message });
         schedule.at(clock() + times.firstAsk, () => this.ask(record));
         return;
       case "reduce-only":
@@ -623,6 +629,10 @@ export class OrderDesk {
     if ("algoId" in report) {
       const news: OrderNews[] = [];
       algoState(record, report, news);
+      const { purpose } = record.request;
+      if (report.status === "NEW" && (purpose === "working-stop" || purpose === "disaster-stop")) {
+        this.#options.stopSeen();
+      }
       this.#after(record, report.updateTime, news);
     } else {
       this.#regular(record, report);

@@ -125,6 +125,11 @@ function reconcileOrders(
       const { symbol, clientId } = order;
       if (known.has(clientId) || policy.isUnderWay(clientId)) continue;
       if (service === "regular" && knownBorn.has(`${symbol}:${(order as OrderReport).orderId}`)) continue;
+      // It hangs and cannot be cancelled; as long as it does, nothing may be opened that it could close.
+      if (policy.isOurs(clientId) && order.status === "TRIGGERING") {
+        actions.push({ kind: "foreign", symbol, what: `order ${clientId} is stuck while triggering` });
+        continue;
+      }
       if (policy.isOurs(clientId)) {
         if (ours.restless.has(symbol)) restless.add(symbol);
         else actions.push({ kind: "sweep", symbol, clientId, service });

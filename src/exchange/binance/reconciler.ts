@@ -4,6 +4,7 @@ import { clientIdText, parseClientId } from "./client-id.ts";
 import { lotsFrom, moneyOf, quantityText } from "./decimals.ts";
 import type { Gateway, Outcome, PositionReport, TradeReport } from "./gateway.ts";
 import type { OrderDesk } from "./order-desk.ts";
+import { lacksFills } from "./order-record.ts";
 import { type Action, type ForeignPolicy, legKey, legOf, type Reconciliation, reconcile } from "./reconcile.ts";
 import type { Schedule } from "./schedule.ts";
 
@@ -54,8 +55,8 @@ export interface ReconcilerOptions {
   readonly fundingTold: () => ReadonlyMap<string, number>;
   readonly fund: (symbol: string, amount: number) => void;
   readonly transfer: (amount: number) => void;
-  /** Both books agree, money included. */
-  readonly settled: () => void;
+  /** Both books agree, money included, about what happened before a time. */
+  readonly settled: (since: number) => void;
 }
 
 /** A comparison must end within this many passes over a venue that stands still. */
@@ -326,7 +327,8 @@ export class Reconciler {
         .filter(({ orderId }) => orderId === "")
         .map((record) => new Promise<void>((resolve) => desk.ask(record, resolve))),
     );
-    const from = { time: this.since - times.overlap };
+    const lacking = [...desk.open].filter((record) => desk.symbol(record) === symbol && lacksFills(record));
+    const from = { time: Math.min(this.since, ...lacking.map(({ sentAt }) => sentAt)) - times.overlap };
     const trades = await gateway.userTrades(symbol, from, "protect");
     if (trades.kind !== "done") {
       schedule.at(clock() + times.again, () => void this.readTrades(symbol));
@@ -362,7 +364,8 @@ export class Reconciler {
   async #compareWallets(): Promise<void> {
     const { gateway, wallet, fundingTold, fund, transfer, notice, settled, clock, instruments, motion, desk } =
       this.#options;
-    const motions = () => instruments.reduce((sum, { symbol }) => sum + motion(symbol), 0);
+    // Money that moves without a symbol counts under no name.
+    const motions = () => instruments.reduce((sum, { symbol }) => sum + motion(symbol), motion(""));
     const still = motions();
     const isStill = () => motions() === still && !instruments.some(({ symbol }) => desk.isBusy(symbol));
     const begun = clock();
@@ -376,7 +379,7 @@ export class Reconciler {
     this.#walletDifference = difference;
     if (difference === 0n) {
       this.#walletSince = begun;
-      settled();
+      settled(begun);
       return;
     }
     if (before !== difference) return this.soon();
@@ -401,7 +404,7 @@ export class Reconciler {
     }
     this.#walletDifference = undefined;
     this.#walletSince = begun;
-    settled();
+    settled(begun);
   }
 }
 

@@ -17,8 +17,10 @@ export interface Recovered {
   readonly orders: readonly OrderRecord[];
   /** Last prices by symbol, ticks. */
   readonly prices: readonly number[];
-  /** Up to here everything was told that the exchange had said; ms. */
+  /** What happened before this was told in full; ms. */
   readonly since: number;
+  /** Funding told since, by symbol; 1e-8 USDT. */
+  readonly funding: ReadonlyMap<string, number>;
   /** Where entries were barred when the process ended; -1 is everywhere. */
   readonly barred: readonly number[];
 }
@@ -39,6 +41,8 @@ export class Recovery {
   readonly #orders = new Map<number, OrderRecord>();
   readonly #prices: number[];
   #time = 0;
+  #since = 0;
+  readonly #funding = new Map<string, number>();
 
   constructor(instruments: readonly Instrument[], hedge: boolean) {
     this.#instruments = instruments;
@@ -63,10 +67,20 @@ export class Recovery {
 
   event(event: Event): void {
     if (event.time > this.#time) this.#time = event.time;
+    if (this.#since === 0) this.#since = event.time;
     switch (event.kind) {
       case "bar":
         this.#prices[event.symbol] = event.close;
         return;
+      case "agreement":
+        this.#since = event.since;
+        this.#funding.clear();
+        return;
+      case "funding": {
+        const symbol = this.#instruments[event.symbol]?.symbol ?? "";
+        this.#funding.set(symbol, (this.#funding.get(symbol) ?? 0) + event.amount);
+        return;
+      }
       case "mark":
         this.#prices[event.symbol] = event.price;
         return;
@@ -131,7 +145,8 @@ export class Recovery {
       trades: this.#trades,
       orders: [...this.#orders.values()],
       prices: this.#prices,
-      since: this.#time,
+      since: this.#since,
+      funding: this.#funding,
       barred: [...state.barred.keys()],
     };
   }

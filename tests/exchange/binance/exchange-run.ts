@@ -314,6 +314,9 @@ export class ExchangeRun {
           .filter(({ kind }) => kind === "submit" || kind === "cancel")
           .map((effect) => `    ${printable(effect)}`),
       ]);
-    return [...this.#notices.slice(-8), `now ${this.#now}, journal ${this.#journal.length}`, ...events];
+    const busy = [...(this.#exchange?.desk.open ?? [])].map(
+      (record) => `open: ${JSON.stringify({ ...record, trades: [...record.trades] })}`,
+    );
+    return [...busy, ...this.#notices.slice(-8), `now ${this.#now}, journal ${this.#journal.length}`, ...events];
   }
 }

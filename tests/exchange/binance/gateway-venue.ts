@@ -459,6 +459,10 @@ export class GatewayVenue implements Gateway {
   #mischief(): void {
     if (this.#up && this.#fails("outage")) this.outage(this.#random.whole(500, 20_000));
     for (const order of this.#orders) {
+      if (order.stuck && order.algoStatus === "TRIGGERING" && this.#clock() >= this.#faults.until) {
+        order.algoStatus = "EXPIRED";
+        this.#algoEvent(order);
+      }
       if (order.service !== "algo" || order.algoStatus !== "NEW") continue;
       const stuck = this.#fails("stuck");
       if (!stuck && !this.#fails("vanish")) continue;

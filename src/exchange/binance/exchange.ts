@@ -77,6 +77,8 @@ export class BinanceExchange implements Exchange {
   readonly #fundings = new Set<string>();
   /** What was told of funding since the wallets agreed, by symbol; 1e-8 USDT. */
   #fundingTold = new Map<string, number>();
+  /** Fundings that were found in the list before their event has come. */
+  readonly #fundedEarly: { readonly symbol: string; readonly amount: number }[] = [];
   /** Counts what came in or went out, by symbol, so that a picture taken meanwhile is known to be no good. */
   readonly #motions = new Map<string, number>();
   readonly #bars = new Map<number, Map<string, Bar>>();
@@ -127,7 +129,11 @@ export class BinanceExchange implements Exchange {
       notice,
       wallet: () => (this.#queue.length === 0 ? options.wallet() : undefined),
       fundingTold: () => this.#fundingTold,
-      fund: (symbol, amount) => this.#fund(symbol, amount, clock()),
+      fund: (symbol, amount) => {
+        this.#fundedEarly.push({ symbol, amount });
+        if (this.#fundedEarly.length > 1000) this.#fundedEarly.shift();
+        this.#fund(symbol, amount, clock());
+      },
       transfer: (amount) => this.#tell({ kind: "transfer", time: clock(), symbol: -1, amount }),
       settled: (since) => this.#settled(since),
     });
@@ -352,8 +358,12 @@ export class BinanceExchange implements Exchange {
     if (this.#fundings.has(identity)) return;
     this.#fundings.add(identity);
     this.#moved("");
-    if (event.cause === "FUNDING_FEE") this.#fund(symbol, amount, event.transactionTime);
-    else this.#tell({ kind: "transfer", time: event.transactionTime, symbol: -1, amount });
+    if (event.cause === "FUNDING_FEE") {
+      // It was found missing and told before its event came.
+      const early = this.#fundedEarly.findIndex((one) => one.symbol === symbol && one.amount === amount);
+      if (early >= 0) this.#fundedEarly.splice(early, 1);
+      else this.#fund(symbol, amount, event.transactionTime);
+    } else this.#tell({ kind: "transfer", time: event.transactionTime, symbol: -1, amount });
   }
 
   #fund(symbol: string, amount: number, time: number): void {

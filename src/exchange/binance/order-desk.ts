@@ -143,6 +143,8 @@ export class OrderDesk {
     this.#add(record);
     if (record.over) return;
     record.unknown = true;
+    // When it was sent is not in the journal; at the latest it was a moment ago.
+    record.lastSent = this.#options.clock();
   }
 
   /** Asks after everything that is open. */

@@ -386,15 +386,20 @@ export class Reconciler {
     const income = await gateway.income(this.#walletSince, "routine");
     if (income.kind !== "done" || !isStill()) return this.soon();
     let rest = difference;
-    const paid = new Map<string, number>();
+    const paid = new Map<string, number[]>();
     for (const { symbol, type, amount, asset } of income.value) {
-      if (type === "FUNDING_FEE" && asset === "USDT") paid.set(symbol, (paid.get(symbol) ?? 0) + moneyOf(amount));
+      if (type === "FUNDING_FEE" && asset === "USDT") paid.set(symbol, [...(paid.get(symbol) ?? []), moneyOf(amount)]);
     }
-    for (const [symbol, amount] of paid) {
-      const missing = amount - (fundingTold().get(symbol) ?? 0);
-      if (missing === 0) continue;
-      fund(symbol, missing);
+    for (const [symbol, amounts] of paid) {
+      let missing = amounts.reduce((sum, amount) => sum + amount, 0) - (fundingTold().get(symbol) ?? 0);
       rest -= BigInt(missing);
+      // Usually it is the last ones that nobody has told of.
+      for (const amount of amounts.reverse()) {
+        if (missing === 0) break;
+        fund(symbol, amount);
+        missing -= amount;
+      }
+      if (missing !== 0) fund(symbol, missing);
     }
     if (rest !== 0n) {
       const size = rest < 0n ? -rest : rest;

@@ -42,7 +42,7 @@ class Death extends Error {
 const FAULTS = 11;
 const AFTERMATH = 900_000;
 const ENDLESS = 400_000;
-const SHOWN = 40;
+const SHOWN = Number(process.env.SHOWN ?? 40);
 
 /** Everything that the process has awaited runs now. */
 function flushed(): Promise<void> {
@@ -147,6 +147,10 @@ export class ExchangeRun {
         this.#die(error.crash);
       }
     }
+  }
+
+  get time(): number {
+    return this.#now;
   }
 
   #pass(time: number): void {

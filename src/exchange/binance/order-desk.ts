@@ -96,6 +96,8 @@ export class OrderDesk {
   readonly #byAlgoId = new Map<string, OrderRecord>();
   readonly #open = new Set<OrderRecord>();
   readonly #strangers = new Map<string, OrderTradeUpdate[]>();
+  /** What is to go on once it is known what became of an order. */
+  readonly #waiting = new Map<OrderRecord, (() => void)[]>();
   readonly #resent = new Map<OrderRecord, number>();
   readonly #missingSince = new Map<OrderRecord, number>();
   readonly #watched = new Set<OrderRecord>();
@@ -540,14 +542,22 @@ export class OrderDesk {
 
   /** Finds out what became of an order, however long it takes. */
   ask(record: OrderRecord, then?: () => void, attempt = 0): void {
-    if (record.over || (record.asking && attempt === 0)) {
+    if (record.over) {
       then?.();
       return;
     }
+    if (then !== undefined) {
+      const waiting = this.#waiting.get(record);
+      if (waiting === undefined) this.#waiting.set(record, [then]);
+      else waiting.push(then);
+    }
+    if (record.asking && attempt === 0) return;
     record.asking = true;
     const settled = () => {
       record.asking = false;
-      then?.();
+      const waiting = this.#waiting.get(record) ?? [];
+      this.#waiting.delete(record);
+      for (const go of waiting) go();
     };
     void this.#query(record).then((outcome) => {
       if (record.over) return settled();
@@ -556,22 +566,20 @@ export class OrderDesk {
         this.#report(record, outcome.value);
         // A conditional order that has become a regular one is asked for once more, under the new name.
         const born = record.service === "algo" && record.orderId !== "" && !record.over && "algoId" in outcome.value;
-        if (born && attempt === 0) return this.ask(record, then, 1);
+        if (born && attempt === 0) return this.ask(record, undefined, 1);
         return settled();
       }
       if (outcome.kind === "refused" && outcome.consequence === "not-found") {
-        return void this.#missing(record, attempt).then((over) =>
-          over ? settled() : this.#askLater(record, then, attempt),
-        );
+        return void this.#missing(record, attempt).then((over) => (over ? settled() : this.#askLater(record, attempt)));
       }
-      this.#askLater(record, then, attempt);
+      this.#askLater(record, attempt);
     });
   }
 
-  #askLater(record: OrderRecord, then: (() => void) | undefined, attempt: number): void {
+  #askLater(record: OrderRecord, attempt: number): void {
     const { clock, schedule, times } = this.#options;
     const delay = Math.min(times.firstAsk * 2 ** attempt, times.longestAsk);
-    schedule.at(clock() + delay, () => this.ask(record, then, attempt + 1));
+    schedule.at(clock() + delay, () => this.ask(record, undefined, attempt + 1));
   }
 
   #query(record: OrderRecord): Promise<Outcome<OrderReport | AlgoReport>> {

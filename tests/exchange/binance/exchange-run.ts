@@ -71,7 +71,7 @@ export class ExchangeRun {
   #prices: number[];
   #epoch = 1;
   #crashed = 0;
-  #entries = 0;
+  readonly #entryIds = new Set<number>();
   #comparisons = 0;
   #mostPasses = 0;
   #now = 0;
@@ -108,7 +108,7 @@ export class ExchangeRun {
       seed: this.#world.seed,
       events: this.#journal.length,
       fills: this.#auditor.fills,
-      entries: this.#entries,
+      entries: this.#entryIds.size,
       crashes: this.#crashed,
       comparisons: this.#comparisons,
       mostPasses: this.#mostPasses,
@@ -215,7 +215,7 @@ export class ExchangeRun {
       if (dies?.effects === index + 1 && !dies.performed) throw new Death(dies);
       this.#follow(effect);
       if (effect.kind === "submit" || effect.kind === "cancel" || effect.kind === "amend") {
-        if (effect.kind === "submit" && effect.order.purpose === "entry") this.#entries++;
+        if (effect.kind === "submit" && effect.order.purpose === "entry") this.#entryIds.add(effect.order.id);
         this.#exchange!.send(effect, this.#now);
       }
       if (dies?.effects === index + 1) throw new Death(dies);
@@ -298,10 +298,11 @@ export class ExchangeRun {
     this.#auditor.atRest(this.#state);
     const broken = checkBook(this.#state);
     if (broken.length > 0) throw new Violation("the book is whole", broken.join("; "));
+    // What only closes may be sent again under its own id; what opens may not.
     for (const [clientId, times] of this.#venue.placed) {
       const id = parseClientId(clientId)!;
-      if (id.auxiliary || times === 1) continue;
-      throw new Violation("no order is doubled", `${clientId} was placed ${times} times`);
+      if (id.auxiliary || times === 1 || !this.#entryIds.has(id.number)) continue;
+      throw new Violation("no entry is doubled", `${clientId} was placed ${times} times`);
     }
     const reasons = [...this.#exchange!.barred].flatMap(([symbol, topics]) =>
       [...topics.values()].flatMap(({ entries, reason }) => (entries === "none" ? [`${symbol}: ${reason}`] : [])),

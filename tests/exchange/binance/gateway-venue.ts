@@ -521,7 +521,7 @@ export class GatewayVenue implements Gateway {
     this.#algoEvent(order);
     order.orderId = this.#id();
     order.bornId = this.#faults.bornSameId ? order.clientId : `born${order.orderId.slice(-6)}`;
-    if (order.lots === 0) order.lots = Math.abs(this.inner.positions[order.symbol]!.lots);
+    if (order.lots === 0) order.lots = Math.abs(this.#sideOf(order.symbol));
     order.algoStatus = "TRIGGERED";
     this.#algoEvent(order);
     this.#orderEvent(order, "NEW");
@@ -537,10 +537,8 @@ export class GatewayVenue implements Gateway {
     const order = this.#byInner.get(event.order);
     if (order === undefined) throw new Error(`fill of order ${event.order}, which the venue does not know`);
     if (order.service === "algo") {
-      const held = Math.abs(this.inner.positions[order.symbol]!.lots) + event.lots;
-      if (order.orderId === "" && order.lots === 0) order.lots = held;
       this.#born(order);
-      // The position is closed whatever it was when the order triggered.
+      // The exchange cuts a closing order to what is left of the position.
       if (event.done) order.lots = order.executed + event.lots;
     }
     let { lots, fee } = event;

@@ -896,39 +896,58 @@ const PERFORMANCE = {
 } as const satisfies Table;
 
 const EXCHANGE_CLIENT = {
-  BINANCE_API_KEY: { type: "secret", default: "", awaits: "the exchange client", help: "API key for reading." },
+  BINANCE_API_KEY: {
+    type: "secret",
+    default: "",
+    help: "API key for reading the account, and for orders where no other one is given. Public data need none.",
+  },
   BINANCE_API_SECRET: {
     type: "secret",
     default: "",
-    awaits: "the exchange client",
-    help: "Secret of BINANCE_API_KEY.",
+    help: "Secret of BINANCE_API_KEY: of HMAC, or a PEM private key (Ed25519, which is the fastest, or RSA).",
   },
   BINANCE_TRADING_API_KEY: {
     type: "secret",
     default: "",
-    awaits: "the exchange client",
-    help: "API key for orders; BINANCE_API_KEY where not set.",
+    help: "API key for orders, of the same account; BINANCE_API_KEY where not set.",
+  },
+  BINANCE_TRADING_API_SECRET: {
+    type: "secret",
+    default: "",
+    help: "Secret of BINANCE_TRADING_API_KEY, of any kind; BINANCE_API_SECRET where neither is set.",
   },
   BINANCE_TESTNET: {
     type: "boolean",
     default: false,
-    awaits: "the exchange client",
     help: "Use the exchange's test network.",
+  },
+  BINANCE_REST_URL: {
+    type: "text",
+    default: "",
+    help: "Another address of the REST interface, such as http://127.0.0.1:8080; together with the next two or not at all. Off this machine only https is allowed, and a host that is not known counts as live.",
+  },
+  BINANCE_WS_URL: {
+    type: "text",
+    default: "",
+    help: "Another address of the streams: /public, /market and /private follow it.",
+  },
+  BINANCE_WS_API_URL: {
+    type: "text",
+    default: "",
+    help: "Another address of the WebSocket API, with its path (/ws-fapi/v1).",
   },
   RATE_LIMIT_REQUESTS: {
     type: "integer",
-    min: 1,
+    min: 100,
     max: 100_000,
     default: 1920,
     unit: "weight/min",
-    awaits: "the exchange client",
-    help: "Request weight per minute that may be used.",
+    help: "Request weight per minute that may be used. The exchange allows 2400 to an address, whoever shares it; a fifth is kept for exits.",
   },
   GRADED_CIRCUIT_BREAKER_ENABLED: {
     type: "boolean",
     default: true,
     hot: true,
-    awaits: "the API breaker",
     help: "Slow down and then stop requests when the exchange fails. Exits and stops always pass.",
   },
   CIRCUIT_BREAKER_WARNING_THRESHOLD: {
@@ -938,7 +957,6 @@ const EXCHANGE_CLIENT = {
     default: 2,
     unit: "failures",
     hot: true,
-    awaits: "the API breaker",
     help: "Failures in a row at which the breaker warns.",
   },
   CIRCUIT_BREAKER_THROTTLED_THRESHOLD: {
@@ -948,7 +966,6 @@ const EXCHANGE_CLIENT = {
     default: 4,
     unit: "failures",
     hot: true,
-    awaits: "the API breaker",
     help: "Failures in a row at which requests are delayed.",
   },
   CIRCUIT_BREAKER_BLOCKED_THRESHOLD: {
@@ -958,7 +975,6 @@ const EXCHANGE_CLIENT = {
     default: 5,
     unit: "failures",
     hot: true,
-    awaits: "the API breaker",
     help: "Failures in a row at which requests stop.",
   },
   CIRCUIT_BREAKER_THROTTLE_DELAY: {
@@ -968,7 +984,6 @@ const EXCHANGE_CLIENT = {
     default: 2,
     unit: "s",
     hot: true,
-    awaits: "the API breaker",
     help: "Delay of each request while throttled.",
   },
   DISCORD_TOKEN: { type: "secret", default: "", awaits: "notifications", help: "Token of the bot that reports." },

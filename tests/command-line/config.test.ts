@@ -55,7 +55,7 @@ describe("penstock config", () => {
     expect(code).toBe(0);
     const line = (name: string) => out.split("\n").find((candidate) => candidate.startsWith(`  ${name} `));
     expect(line("MAX_LEVERAGE")).toMatch(/^ {2}MAX_LEVERAGE +7 × +command line +Highest leverage.*\[default: 20 ×\]$/);
-    expect(line("RATE_LIMIT_REQUESTS")).toEndWith("[not available yet: awaits the exchange client]");
+    expect(line("DISCORD_TOKEN")).toEndWith("[not available yet: awaits notifications]");
     expect(out).toContain("STRATEGY_MODE=hybrid is not available yet and runs as ict");
   });
 

@@ -1,6 +1,7 @@
 import { backtestCommand } from "./command-line/backtest.ts";
 import { configCommand } from "./command-line/config.ts";
 import { dataCommand } from "./command-line/data.ts";
+import { exchangeCommand } from "./command-line/exchange.ts";
 import { inspectCommand } from "./command-line/inspect.ts";
 import { createProgram, runProgram } from "./command-line/program.ts";
 import { replayCommand } from "./command-line/replay.ts";
@@ -20,6 +21,7 @@ async function main(): Promise<void> {
   backtestCommand(program);
   configCommand(program);
   dataCommand(program);
+  exchangeCommand(program);
   inspectCommand(program);
   replayCommand(program);
   runCommand(program);

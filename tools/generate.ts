@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { settingsPage } from "../src/config/document.ts";
 import { loadSettings } from "../src/config/load.ts";
 import { featuresPage } from "../src/features/document.ts";
+import { metricsPage } from "../src/telemetry/document.ts";
 import { definitionDrawings } from "./drawings/definitions.ts";
 import { signalDrawings } from "./drawings/signals.ts";
 
@@ -10,6 +11,7 @@ import { signalDrawings } from "./drawings/signals.ts";
 const GENERATED: Readonly<Record<string, () => string>> = {
   "docs/settings.md": () => settingsPage(loadSettings({})),
   "docs/features.md": featuresPage,
+  "docs/metrics.md": metricsPage,
   ...drawings({ ...definitionDrawings(), ...signalDrawings() }),
 };
 

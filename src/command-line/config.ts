@@ -16,7 +16,7 @@ export function configCommand(program: Command): void {
     .addOption(setOption())
     .addOption(jsonOption("the settings"))
     .action(async (options: ConfigOptions) => {
-      const loaded = settingsFrom(options.set);
+      const loaded = settingsFrom(options.set, true);
       if (options.json !== undefined) {
         return writeJson(options.json, [...settingRows(loaded).values()].flat());
       }

@@ -17,8 +17,8 @@ export interface MarketOptions {
   readonly without: readonly Cost[];
 }
 
-/** Adds the options that choose recorded bars and what is simulated on them. */
-export function addMarketOptions(command: Command): Command {
+/** Adds the options that choose recorded bars and what is simulated on them. `from` may go by another name. */
+export function addMarketOptions(command: Command, from = "--from"): Command {
   return command
     .addOption(
       new Option("--symbols <A,B>", "only these symbols").argParser((text: string) =>
@@ -29,7 +29,7 @@ export function addMarketOptions(command: Command): Command {
       ),
     )
     .option("--timeframe <1m|5m|15m|1h>", "base timeframe, where the folder mixes several")
-    .addOption(new Option("--from <time>", "start of trading; earlier bars warm up (UTC)").argParser(time("--from")))
+    .addOption(new Option(`${from} <time>`, "start of trading; earlier bars warm up (UTC)").argParser(time(from)))
     .addOption(new Option("--to <time>", "end of the run (UTC)").argParser(time("--to")))
     .option("--funding <file>", "funding rates: symbol,funding_time,funding_rate")
     .option("--rules <file>", "instrument rules: a reply of the exchange's exchangeInfo")

@@ -2,6 +2,7 @@ import { accessSync, constants, realpathSync, renameSync, rmSync, statSync, writ
 import { dirname } from "node:path";
 import { Option } from "commander";
 import { type LoadedSettings, loadSettings } from "../config/load.ts";
+import { readOverrides } from "../config/overrides.ts";
 import { InputError } from "../input-error.ts";
 
 /** `--set NAME=VALUE`, any number of times. Read it with `settingsFrom`. */
@@ -11,11 +12,37 @@ export function setOption(): Option {
     .argParser((assignment: string, before: string[]) => [...before, assignment]);
 }
 
-/** The settings of this run from the environment and the `--set` options; warnings go to standard error. */
-export function settingsFrom(assignments: readonly string[]): LoadedSettings {
-  const loaded = loadSettings(process.env, assignments);
+/**
+ * The settings of this run from the environment and the `--set` options; warnings go to standard error.
+ * @param withOverrides whether what operators have changed at run time holds too: for the service, not for research
+ */
+export function settingsFrom(assignments: readonly string[], withOverrides = false): LoadedSettings {
+  const started = loadSettings(process.env, assignments);
+  const overrides = withOverrides ? readOverrides(started.settings.DATA_DIR) : new Map<string, string>();
+  const loaded = overrides.size === 0 ? started : loadSettings(process.env, assignments, overrides);
   for (const warning of loaded.warnings) process.stderr.write(`penstock: warning: ${warning}\n`);
   return loaded;
+}
+
+/** Market milliseconds per wall millisecond: "60x", "max", "real". */
+export function speedOf(text: string): number {
+  if (text === "max") return Number.POSITIVE_INFINITY;
+  if (text === "real") return 1;
+  const [, factor] = /^(\d+(?:\.\d+)?)x$/.exec(text) ?? [];
+  const speed = Number(factor);
+  if (!(speed > 0)) throw new InputError(`--speed ${text}: write 60x, max or real`, 2);
+  return speed;
+}
+
+/** A parser of whole numbers within bounds. */
+export function whole(option: string, least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!(Number.isInteger(value) && value >= least && value <= most && text.trim() !== "")) {
+      throw new InputError(`${option} ${text}: a whole number from ${least} to ${most}`, 2);
+    }
+    return value;
+  };
 }
 
 /** Where JSON goes: `true` is standard output, which then carries nothing else; a string is a file. */

@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import type { AdminAddress } from "../admin/admin-thread.ts";
 import { effectiveStrategy } from "../config/settings.ts";
 import { InputError } from "../input-error.ts";
 import { timeText } from "../market/timeframe.ts";
@@ -14,6 +15,8 @@ import {
   print,
   setOption,
   settingsFrom,
+  speedOf,
+  whole,
   writeJson,
   writeWhole,
 } from "./options.ts";
@@ -64,7 +67,8 @@ export function runCommand(program: Command): void {
     .addOption(jsonOption("the result"))
     .addOption(htmlOption())
     .action(async (options: RunOptions) => {
-      const { settings } = settingsFrom(options.set);
+      const loaded = settingsFrom(options.set, true);
+      const { settings } = loaded;
       const { note } = effectiveStrategy(settings);
       if (note !== undefined) process.stderr.write(`penstock: ${note}\n`);
       const market = marketOf(options);
@@ -83,6 +87,7 @@ export function runCommand(program: Command): void {
           progress.end();
           display.tick(live);
         },
+        admin: settings.ADMIN_ENABLED ? { loaded, onAddress: (address) => sayAddress(address, display) } : undefined,
         onWarmUp: (share) => progress.show("warm-up", share),
       });
       display.end();
@@ -103,6 +108,13 @@ export function runCommand(program: Command): void {
       printReport(report);
       await print(`journal ${journal}\n`);
     });
+}
+
+/** Says where the dashboard is. The token is in the address at the very first start, and never again. */
+function sayAddress({ url, link, note }: AdminAddress, display: Display): void {
+  const also = note === undefined ? "" : ` (${note})`;
+  if (link !== undefined) process.stderr.write(`penstock: dashboard, this link is shown once: ${link}${also}\n`);
+  else display.notice("info", `dashboard at ${url}${also}`);
 }
 
 function marketOf(options: RunOptions): LiveMarket {
@@ -150,23 +162,4 @@ function duration(text: string): number {
   const milliseconds = Number(amount) * (UNITS[unit ?? ""] ?? Number.NaN);
   if (!(milliseconds > 0)) throw new InputError(`--for ${text}: write 20s, 5m, 1h or 2d`, 2);
   return milliseconds;
-}
-
-function speedOf(text: string): number {
-  if (text === "max") return Number.POSITIVE_INFINITY;
-  if (text === "real") return 1;
-  const [, factor] = /^(\d+(?:\.\d+)?)x$/.exec(text) ?? [];
-  const speed = Number(factor);
-  if (!(speed > 0)) throw new InputError(`--speed ${text}: write 60x, max or real`, 2);
-  return speed;
-}
-
-function whole(option: string, least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!(Number.isInteger(value) && value >= least && value <= most && text.trim() !== "")) {
-      throw new InputError(`${option} ${text}: a whole number from ${least} to ${most}`, 2);
-    }
-    return value;
-  };
 }

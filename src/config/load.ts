@@ -4,10 +4,12 @@ import { chooseKernel } from "../native.ts";
 import { nearestName, withinOneEdit } from "../nearest-name.ts";
 import { ASCENDING, type Definition, SETTING_NAMES, SETTINGS, type SettingName, type Settings } from "./settings.ts";
 
-export type Source = "default" | "environment" | "command line";
+export type Source = "default" | "changed at run time" | "environment" | "command line";
 
 export interface LoadedSettings {
   readonly settings: Settings;
+  /** The settings without what was changed at run time: the bounds of such changes. */
+  readonly bounds: Settings;
   readonly sources: Readonly<Record<SettingName, Source>>;
   /** Sentences for standard error; nothing in them stops the start. */
   readonly warnings: readonly string[];
@@ -17,31 +19,70 @@ type Value = Settings[SettingName];
 
 /**
  * Reads all settings. The command line wins over the environment, because it is the more explicit of the two; both win
- * over the defaults. An empty environment variable counts as not set.
+ * over what was changed at run time before, and that over the defaults. An empty environment variable counts as not set.
  *
  * @param assignments `NAME=VALUE` of each `--set`, in order; the last one of a name counts.
+ * @param overrides what operators have changed in earlier runs, by name. One that means nothing any more is left out
+ *   with a warning: nobody should have to mend a file to start.
  * @throws InputError (exit 2) with one message that names the setting, its value and what is allowed.
  */
 export function loadSettings(
   environment: Readonly<Record<string, string | undefined>>,
   assignments: readonly string[] = [],
+  overrides: ReadonlyMap<string, string> = new Map(),
 ): LoadedSettings {
   const values = {} as Record<SettingName, Value>;
   const sources = {} as Record<SettingName, Source>;
+  const warnings: string[] = [];
   for (const name of SETTING_NAMES) {
     const text = environment[name]?.trim();
     values[name] = text ? parseSetting(name, text) : SETTINGS[name].default;
     sources[name] = text ? "environment" : "default";
+  }
+  const bounds = Object.freeze({ ...values }) as Settings;
+  for (const [name, text] of overrides) {
+    const problem = overrideProblem(bounds, name, text);
+    if (problem !== undefined) warnings.push(`the setting ${name} that was changed at run time is ignored: ${problem}`);
+    else if (isSettingName(name) && sources[name] === "default") {
+      values[name] = parseSetting(name, text);
+      sources[name] = "changed at run time";
+    }
   }
   for (const assignment of assignments) {
     const [name, text] = splitAssignment(assignment);
     values[name] = parseSetting(name, text);
     sources[name] = "command line";
   }
-  checkOrder(values, sources);
+  checkOrder(values, (name) => sources[name] === "default");
   const settings = Object.freeze(values as Settings);
   chooseKernel(settings.PENSTOCK_KERNEL);
-  return { settings, sources, warnings: nearMisses(environment) };
+  return { settings, bounds, sources, warnings: [...warnings, ...nearMisses(environment)] };
+}
+
+/** Why a change of an earlier run cannot hold any more, or undefined. */
+function overrideProblem(bounds: Settings, name: string, text: string): string | undefined {
+  if (!isSettingName(name)) return "there is no such setting";
+  const { hot }: Definition = SETTINGS[name];
+  if (!hot) return "it cannot be changed at run time";
+  try {
+    return riskProblem(bounds, name, parseSetting(name, text));
+  } catch (error) {
+    if (error instanceof InputError) return error.message;
+    throw error;
+  }
+}
+
+/**
+ * Why a value may not be set at run time: a bound of risk moves only towards the safe side of what the process was
+ * started with, because whoever holds the operator's token must not be able to risk more than whoever started it allows.
+ */
+export function riskProblem(bounds: Settings, name: SettingName, value: Value): string | undefined {
+  const { safer }: Definition = SETTINGS[name];
+  const bound = bounds[name];
+  if (safer === undefined || typeof value !== "number" || typeof bound !== "number") return undefined;
+  if (safer === "lower" ? value <= bound : value >= bound) return undefined;
+  const limit = safer === "lower" ? "at most" : "at least";
+  return `${name}=${value} would risk more than this process was started with; while running: ${limit} ${bound}`;
 }
 
 /**
@@ -145,13 +186,13 @@ export function isSettingName(name: string): name is SettingName {
   return Object.hasOwn(SETTINGS, name);
 }
 
-function checkOrder(values: Readonly<Record<SettingName, Value>>, sources: Readonly<Record<SettingName, Source>>) {
+/** @throws InputError where settings that must rise in order do not. */
+export function checkOrder(values: Readonly<Record<SettingName, Value>>, isDefault: (name: SettingName) => boolean) {
   for (const { names, strictly } of ASCENDING) {
     for (let i = 1; i < names.length; i++) {
       const [lower, upper] = [names[i - 1]!, names[i]!];
       if (values[lower] < values[upper] || (!strictly && values[lower] === values[upper])) continue;
-      const say = (name: SettingName) =>
-        `${name}=${values[name]}${sources[name] === "default" ? " (the default)" : ""}`;
+      const say = (name: SettingName) => `${name}=${values[name]}${isDefault(name) ? " (the default)" : ""}`;
       throw new InputError(
         `${say(lower)} and ${say(upper)} do not fit; allowed: ${names.join(strictly ? " < " : " ≤ ")}`,
         2,

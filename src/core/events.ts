@@ -26,7 +26,8 @@ export type Event =
   | BreakerEvent
   | StandingEvent
   | TransferEvent
-  | AgreementEvent;
+  | AgreementEvent
+  | SettingEvent;
 
 export type EventKind = Event["kind"];
 
@@ -205,6 +206,20 @@ export interface TransferEvent {
   readonly amount: number;
 }
 
+/**
+ * The operator changed a setting. It is an event so that a replay changes it at the same moment, and so that the journal
+ * knows who did it.
+ */
+export interface SettingEvent {
+  readonly kind: "setting";
+  readonly time: number;
+  readonly symbol: number;
+  readonly name: string;
+  /** The new value as one writes it in the environment; it was checked before it became an event. */
+  readonly value: string;
+  readonly actor: string;
+}
+
 /** A closed bar of the base timeframe. `time` is its close: open time plus timeframe, exclusive. */
 export interface BarEvent {
   readonly kind: "bar";
@@ -250,6 +265,7 @@ export type Leg = (typeof LEGS)[number];
  */
 export const EVENT_RANK: Readonly<Record<EventKind, number>> = {
   command: 0,
+  setting: 0,
   connection: 1,
   breaker: 1,
   standing: 1,

@@ -59,7 +59,10 @@ export type Cycle =
 
 /** The whole memory of the core. Changed in place by `step` and by nobody else. */
 export interface State {
-  readonly config: CoreConfig;
+  config: CoreConfig;
+  /** Settings that the operator has changed since the start, by name, as texts. */
+  readonly changed: Map<string, string>;
+  readonly configure: Configure | undefined;
   now: number;
   events: number;
   /** What holds now: the stricter of `floor` and what the book's own record asks for. */
@@ -86,13 +89,19 @@ export interface State {
   dayStartEquity: number;
 }
 
-export function createState(config: CoreConfig): State {
+/** What the core is to work with, given the settings changed since the start. The same texts give the same. */
+export type Configure = (changed: ReadonlyMap<string, string>) => CoreConfig;
+
+/** @param configure needed where settings may change while the core runs. */
+export function createState(config: CoreConfig, configure?: Configure): State {
   config.instruments.forEach((instrument, index) => {
     const before = config.instruments[index - 1];
     assert(before === undefined || before.symbol < instrument.symbol, "instruments are sorted by symbol");
   });
   return {
     config,
+    changed: new Map(),
+    configure,
     now: 0,
     events: 0,
     trading: "normal",

@@ -12,6 +12,7 @@ import type {
   FundingEvent,
   LiquidationEvent,
   ListingEvent,
+  SettingEvent,
   StandingEvent,
   TickEvent,
   TimerEvent,
@@ -94,6 +95,8 @@ export function step(state: State, event: Event, out: Effect[]): void {
       return analysed(state, event, out);
     case "timer":
       return timer(state, event, out);
+    case "setting":
+      return setting(state, event, out);
     case "breaker":
       state.risk.breaker = event.level;
       return assess(state, out);
@@ -138,6 +141,15 @@ function command(state: State, event: CommandEvent, out: Effect[]): void {
     default:
       unreachable(command);
   }
+}
+
+/** From the next decision on the new rules hold; what was decided before stays as it was decided. */
+function setting(state: State, event: SettingEvent, out: Effect[]): void {
+  assert(state.configure !== undefined, "settings change only where the core was told what they mean");
+  state.changed.set(event.name, event.value);
+  state.config = state.configure(state.changed);
+  state.virtual.rules = state.config.life;
+  assess(state, out);
 }
 
 function flatten(state: State, out: Effect[]): void {

@@ -149,7 +149,7 @@ export class VirtualBook {
     gains: 0,
     losses: 0,
   };
-  readonly #rules: VirtualRules;
+  #rules: VirtualRules;
   readonly #tracks: readonly Track[];
   /** Slot by symbol, side and setup. */
   readonly #live = new Map<string, number>();
@@ -187,6 +187,11 @@ export class VirtualBook {
   constructor(symbols: number, rules: VirtualRules) {
     this.#rules = rules;
     this.#tracks = Array.from({ length: symbols }, () => new Track());
+  }
+
+  /** How positions are led from now on. */
+  set rules(rules: VirtualRules) {
+    this.#rules = rules;
   }
 
   /** Positions that have been entered and not ended. */

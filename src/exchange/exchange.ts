@@ -6,7 +6,7 @@ import type { Instrument } from "../core/instrument.ts";
 export type Venue = "simulated" | "paper" | "live";
 
 /** Events that come from a venue; the others are made by the shell. */
-export type VenueEvent = Exclude<Event, { kind: "command" | "analysis" | "timer" }>;
+export type VenueEvent = Exclude<Event, { kind: "command" | "setting" | "analysis" | "timer" }>;
 
 /**
  * The seam between the trader and a market: events in, order requests out.

@@ -119,12 +119,18 @@ export function encodeEvent(out: ByteWriter, event: Event): void {
       out.text(event.reason);
       return;
     case "transfer":
-      eventHead(out, 16, event);
+      eventHead(out, 17, event);
       out.f64(event.amount);
       return;
     case "agreement":
-      eventHead(out, 17, event);
+      eventHead(out, 18, event);
       out.f64(event.since);
+      return;
+    case "setting":
+      eventHead(out, 16, event);
+      out.text(event.name);
+      out.text(event.value);
+      out.text(event.actor);
       return;
     default:
       unencodable(event);
@@ -200,10 +206,12 @@ export function decodeEvent(input: ByteReader): Event {
       return { kind: "breaker", time, symbol, level: input.choice(BREAKER_LEVELS) };
     case 15:
       return { kind: "standing", time, symbol, entries: input.choice(ENTRIES_ALLOWED), reason: input.text() };
-    case 16:
-      return { kind: "transfer", time, symbol, amount: input.f64() };
     case 17:
+      return { kind: "transfer", time, symbol, amount: input.f64() };
+    case 18:
       return { kind: "agreement", time, symbol, since: input.f64() };
+    case 16:
+      return { kind: "setting", time, symbol, name: input.text(), value: input.text(), actor: input.text() };
     default:
       throw new InputError(`event kind ${tag} is unknown to this build`);
   }

@@ -12,6 +12,8 @@ export interface TradeTick {
   readonly lots: number;
   /** The side that took liquidity. */
   readonly taker: 1 | -1;
+  /** Mark price of that moment in ticks, from sources that know it; the traded price otherwise. */
+  readonly mark?: number;
 }
 
 /** Changed levels of a book, or all of them. */

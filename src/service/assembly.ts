@@ -4,12 +4,17 @@ import packageJson from "../../package.json" with { type: "json" };
 import { analysisPanel } from "../analysis/analysis-panel.ts";
 import type { AnalysisOptions } from "../analysis/engine.ts";
 import { AnalysisPool, mostWorkers } from "../analysis/pool.ts";
+import { changedSettings } from "../config/change.ts";
 import { settingsHash } from "../config/load.ts";
 import { effectiveStrategy, SETTING_NAMES, SETTINGS, type Settings } from "../config/settings.ts";
 import { REGIMES } from "../core/candidate.ts";
 import { type Instrument, USDT } from "../core/instrument.ts";
 import { type CoreConfig, createState, type State } from "../core/state.ts";
-import { createSimulatedExchange, type SimulatedExchange } from "../exchange/simulated/exchange.ts";
+import {
+  createSimulatedExchange,
+  type SimulatedExchange,
+  type SimulatedExchangeOptions,
+} from "../exchange/simulated/exchange.ts";
 import { createTickExchange } from "../exchange/simulated/tick-exchange.ts";
 import { createGuards } from "../guards/registry.ts";
 import { InputError } from "../input-error.ts";
@@ -105,7 +110,9 @@ export function coreConfig(settings: Settings, instruments: readonly Instrument[
 }
 
 export function newState(settings: Settings, instruments: readonly Instrument[], tradeFrom: number): State {
-  return createState(coreConfig(settings, instruments, tradeFrom));
+  return createState(coreConfig(settings, instruments, tradeFrom), (changed) =>
+    coreConfig(changedSettings(settings, changed), instruments, tradeFrom),
+  );
 }
 
 /** The settings as analysis wants them. @throws InputError when the strategy cannot work on the base timeframe. */
@@ -184,8 +191,14 @@ export function newPool(
 
 /** The simulated exchange with its costs, and what it takes for granted. */
 export function newExchange(settings: Settings, source: BarSource, without: readonly Cost[]): SimulatedExchange {
+  const options = exchangeOptions(settings, without);
+  return hasTicks(source) ? createTickExchange(source, options) : createSimulatedExchange(source, options);
+}
+
+/** What trading on a simulated exchange costs, and the account on it. */
+export function exchangeOptions(settings: Settings, without: readonly Cost[]): SimulatedExchangeOptions {
   const charged = charger(without);
-  const options = {
+  return {
     balance: Math.round(settings.DEFAULT_ACCOUNT_BALANCE * USDT),
     takerFee: charged("fees", settings.SIMULATED_TAKER_FEE),
     makerFee: charged("fees", settings.SIMULATED_MAKER_FEE),
@@ -195,7 +208,6 @@ export function newExchange(settings: Settings, source: BarSource, without: read
     fundingOn: !without.includes("funding"),
     leverage: settings.BASE_LEVERAGE,
   };
-  return hasTicks(source) ? createTickExchange(source, options) : createSimulatedExchange(source, options);
 }
 
 /** What the simulation takes from a taker beside fees. */

@@ -1,8 +1,11 @@
+import packageJson from "../../package.json" with { type: "json" };
+import type { RunDescription } from "../admin/protocol.ts";
 import { LiveAnalysis } from "../analysis/live-analysis.ts";
 import { type AnalysisPool, divideSymbols } from "../analysis/pool.ts";
-import type { Settings } from "../config/settings.ts";
+import { effectiveStrategy, type Settings } from "../config/settings.ts";
 import { checkBook } from "../core/check-book.ts";
 import type { CoreRecord } from "../core/effects.ts";
+import { USDT } from "../core/instrument.ts";
 import type { State } from "../core/state.ts";
 import type { DataReference } from "../journal/format.ts";
 import type { BarSource } from "../market/bar-source.ts";
@@ -11,6 +14,7 @@ import { PanelFeed } from "../market/panel-feed.ts";
 import { type BacktestReport, backtestReport } from "../report/backtest-report.ts";
 import { Collector } from "../report/collector.ts";
 import { type Scene, takeScenes } from "../report/scenes.ts";
+import { Administration, type AdministrationOptions } from "./administration.ts";
 import {
   analysisOptions,
   assumptionsOf,
@@ -52,6 +56,8 @@ export interface LiveOptions {
   /** Called several times a second, to draw. */
   readonly onTick: (live: LiveView) => void;
   readonly onWarmUp?: (share: number) => void;
+  /** Serves operators while the run lasts; nobody when absent. */
+  readonly admin?: AdministrationOptions | undefined;
   /** The workers to use, closed at the end; one of its own when absent. */
   readonly pool?: AnalysisPool;
 }
@@ -93,19 +99,25 @@ const TICK = 100;
  */
 export async function runLive(settings: Settings, options: LiveOptions): Promise<LiveResult> {
   const { market, without, speed, signal } = options;
+  let admin: Administration | undefined;
+  // What the shell has to say; the core's own notices reach the dashboard with its effects.
+  const onNotice: LiveOptions["onNotice"] = (level, text) => {
+    admin?.notice(level, text);
+    options.onNotice(level, text);
+  };
   const begun = performance.now();
   const source = openSource(settings, market);
   const from = market.kind === "recorded" ? market.from : GENERATED_START;
   const analysis = analysisOptions(settings, source);
   const panel = newPanel(source);
   const feed = new PanelFeed(panel, source.instruments, source.timeframe);
-  const pool = options.pool ?? newPool(settings, LIVE_WORKERS, options.onNotice);
+  const pool = options.pool ?? newPool(settings, LIVE_WORKERS, onNotice);
   try {
     const analyst = new LiveAnalysis(pool, panel, {
       analysis,
       timeframe: source.timeframe,
       ranges: divideSymbols(source.instruments.length, settings.BATCH_SIZE, pool.workers),
-      onNotice: options.onNotice,
+      onNotice,
     });
     await warmUp(source, feed, analyst, warmUpSteps(source, from), signal, options.onWarmUp);
     // What loading has left behind would stay for as long as a quiet run makes no garbage of its own.
@@ -126,7 +138,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       bars: recorded ? "referenced" : "stored",
       data: dataReference(source, market),
     });
-    const features = PositionFeatures.open(settings, [], options.onNotice);
+    const features = PositionFeatures.open(settings, [], onNotice);
     try {
       const collector = new Collector(
         source.instruments,
@@ -134,6 +146,23 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         state.config.balance,
         takerCosts(settings, without),
       );
+      if (options.admin !== undefined) {
+        const run: RunDescription = {
+          version: packageJson.version,
+          venue: exchange.venue,
+          market: describeMarket(market),
+          speed: speed === Number.POSITIVE_INFINITY ? "max" : speed,
+          strategy: effectiveStrategy(settings).strategy,
+          instruments: source.instruments,
+          tradeFrom,
+          balance: state.config.balance / USDT,
+          startedAt: Date.now(),
+          journal: journal.path,
+          settingsHash,
+          dataHash: source.dataHash,
+        };
+        admin = await Administration.start(options.admin, run, state, panel, onNotice);
+      }
       let marketTime = tradeFrom;
       let behind = 0;
       let bars = 0;
@@ -159,7 +188,9 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           options.onRecord(record, view);
         },
         onNotice: options.onNotice,
+        ...(admin === undefined ? {} : { watchers: admin.watchers }),
       });
+      admin?.operate(trader);
 
       const started = performance.now();
       let ticked = started;
@@ -171,12 +202,20 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           options.onTick(view);
           // What has happened so far survives the death of this process.
           journal.flush();
+          admin?.tick(behind, now, TICK);
         }
+        if (admin?.attend(marketTime)) break;
         // A cycle is decided before anything later is looked at, so that the speed cannot change a decision.
         const request = trader.awaited;
         if (request !== undefined) {
-          if (feed.isFull) analyst.follow(feed.grow());
+          if (feed.isFull) {
+            const grown = feed.grow();
+            analyst.follow(grown);
+            admin?.panelMoved(grown);
+          }
+          admin?.cycleAsked(now, request.late.length);
           trader.admit(await analyst.analyse(request.cycle, request.late));
+          admin?.cycleDecided(performance.now());
           continue;
         }
         const clock = speed === Number.POSITIVE_INFINITY ? speed : tradeFrom + (now - started) * speed;
@@ -186,6 +225,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           marketTime = event.time;
           behind = due === Number.POSITIVE_INFINITY || speed === Number.POSITIVE_INFINITY ? 0 : due - event.time;
           collector.event(event);
+          admin?.telemetry.took((performance.now() - now) / 1000);
           if (event.kind === "bar" && !event.flat) bars += 1;
           continue;
         }
@@ -219,12 +259,17 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         takeScenes(report, (named) => openSource(settings, recorded ? { ...market, symbols: named } : market));
       return { report, scenes, journal: journal.path };
     } finally {
+      await admin?.stop();
       features.close();
       journal.close();
     }
   } finally {
     pool.close();
   }
+}
+
+function describeMarket(market: LiveMarket): string {
+  return market.kind === "recorded" ? `recorded bars of ${market.dir}` : `generated market, seed ${market.seed}`;
 }
 
 function openSource(settings: Settings, market: LiveMarket): BarSource {

@@ -13,12 +13,19 @@ export interface AnalysisRequest {
   readonly late: readonly number[];
 }
 
+/** Looks on: neither the event nor the effects nor the state may be changed, and the effects are gone after the call. */
+export interface Watcher {
+  stepped(event: Event, effects: readonly Effect[], state: State): void;
+}
+
 export interface TraderParts {
   readonly state: State;
   readonly exchange: Exchange;
   /** Takes the bars for the analysis, where that does not get them by itself. */
   readonly feed?: PanelFeed;
   readonly journal: JournalWriter;
+  /** Told of each event with its effects, after they were performed. */
+  readonly watchers?: readonly Watcher[];
   readonly onRecord: (record: CoreRecord) => void;
   readonly onNotice: (level: "info" | "warning" | "alarm", text: string) => void;
 }
@@ -62,7 +69,7 @@ export class Trader {
 
   /** Brings in an event from outside the exchange: an analysis or a command. */
   admit(event: Event): void {
-    const { state, journal, feed } = this.#parts;
+    const { state, journal, feed, watchers } = this.#parts;
     journal.event(event);
     if (event.kind === "bar") feed?.bar(event);
     else if (event.kind === "listing") feed?.listing(event.symbol, event.listed);
@@ -74,6 +81,7 @@ export class Trader {
       journal.effect(effect);
       this.#perform(effect);
     }
+    if (watchers !== undefined) for (const watcher of watchers) watcher.stepped(event, effects, state);
   }
 
   /** True when neither the exchange nor anything that was asked of it will bring another event. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { USDT } from "../../src/core/instrument.ts";
 import { drawdownOf } from "../../src/core/risk.ts";
+import { step } from "../../src/core/step.ts";
 import { Bench, candidate, instrument, MINUTE, START } from "./core-fixture.ts";
 
 const DISASTER_DISTANCE = 200;
@@ -277,5 +278,33 @@ describe("a position", () => {
     const effects = bench.fill(77, 1, 10_000);
     expect(effects.some((effect) => effect.kind === "notice" && effect.level === "alarm")).toBe(true);
     expect(bench.state.trading).toBe("reduce-only");
+  });
+});
+
+describe("a setting that the operator changes", () => {
+  test("holds from the next event on", () => {
+    const fixture = new Bench();
+    const { config } = fixture.state;
+    const asked: string[][] = [];
+    Object.assign(fixture.state, {
+      configure: (changed: ReadonlyMap<string, string>) => {
+        asked.push([...changed].flat());
+        return { ...config, maxPositions: Number(changed.get("MAX_POSITIONS")) };
+      },
+    });
+    const setting = { kind: "setting", time: 1000, symbol: -1, actor: "somebody" } as const;
+    step(fixture.state, { ...setting, name: "MAX_POSITIONS", value: "3" }, []);
+    step(fixture.state, { ...setting, name: "MAX_SIGNALS", value: "2" }, []);
+    expect(fixture.state.config.maxPositions).toBe(3);
+    expect(asked).toEqual([
+      ["MAX_POSITIONS", "3"],
+      ["MAX_POSITIONS", "3", "MAX_SIGNALS", "2"],
+    ]);
+  });
+
+  test("is a bug where the core was not told what settings mean", () => {
+    const { state } = new Bench();
+    const event = { kind: "setting", time: 1, symbol: -1, name: "X", value: "1", actor: "a" } as const;
+    expect(() => step(state, event, [])).toThrow();
   });
 });

@@ -22,7 +22,7 @@ describe("penstock run", () => {
     const folder = temporaryFolder();
     const child = Bun.spawn([process.execPath, MAIN, "run"], {
       cwd: folder,
-      env: { PATH: process.env.PATH ?? "", DATA_DIR: join(folder, "data") },
+      env: { PATH: process.env.PATH ?? "", DATA_DIR: join(folder, "data"), ADMIN_ENABLED: "false" },
       stdout: "pipe",
       stderr: "pipe",
     });

@@ -29,7 +29,7 @@ export async function penstock(
 ): Promise<Ended> {
   const child = Bun.spawn([process.execPath, MAIN, ...args], {
     cwd: folder,
-    env: { PATH: process.env.PATH ?? "", DATA_DIR: join(folder, "data"), ...environment },
+    env: { PATH: process.env.PATH ?? "", DATA_DIR: join(folder, "data"), ADMIN_ENABLED: "false", ...environment },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",

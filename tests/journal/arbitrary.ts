@@ -74,6 +74,7 @@ const bar = { open: number, high: number, low: number, close: number, volume: nu
 /** One arbitrary per kind, so that a kind without one does not compile. */
 const events: { readonly [Kind in Event["kind"]]: fc.Arbitrary<Extract<Event, { kind: Kind }>> } = {
   command: fc.record({ kind: fc.constant("command"), ...head, command: fc.constantFrom(...COMMANDS) }),
+  setting: fc.record({ kind: fc.constant("setting"), ...head, name: text, value: text, actor: text }),
   connection: fc.record({ kind: fc.constant("connection"), ...head, up: flag }),
   listing: fc.record({ kind: fc.constant("listing"), ...head, listed: flag }),
   funding: fc.record({ kind: fc.constant("funding"), ...head, rate: number, mark: number, amount: number }),

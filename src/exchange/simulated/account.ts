@@ -24,6 +24,10 @@ export const POSITION_MODES = ["one-way", "hedge"] as const;
 export type PositionMode = (typeof POSITION_MODES)[number];
 export const MARGIN_MODES = ["isolated", "cross"] as const;
 export type MarginMode = (typeof MARGIN_MODES)[number];
+export interface AccountModes {
+  readonly position: PositionMode;
+  readonly margin: MarginMode;
+}
 
 /** Value of a quantity at a price, 1e-8 USDT. Exact for any size. */
 export function exactNotional(instrument: Instrument, lots: number, price: number): bigint {
@@ -61,12 +65,7 @@ export class Account {
   /** Slots that hold something. */
   readonly #held = new Set<number>();
 
-  constructor(
-    instruments: readonly Instrument[],
-    contracts: readonly Contract[],
-    balance: bigint,
-    mode: { readonly position: PositionMode; readonly margin: MarginMode },
-  ) {
+  constructor(instruments: readonly Instrument[], contracts: readonly Contract[], balance: bigint, mode: AccountModes) {
     this.#instruments = instruments;
     this.#contracts = contracts;
     this.wallet = balance;
@@ -104,6 +103,15 @@ export class Account {
     if (!this.cross || this.#held.size === 0) return free;
     const unrealised = this.unrealised();
     return unrealised < 0n ? free + unrealised : free;
+  }
+
+  /** Margin bound to positions, and set aside for entries that are not filled yet. */
+  get bound(): bigint {
+    return this.#bound;
+  }
+
+  get reserved(): bigint {
+    return this.#reserved;
   }
 
   /** Unrealised result of all positions at the latest marks. */

@@ -3,7 +3,7 @@ import type { Answer, LiquidationCause } from "../../core/events.ts";
 import type { Instrument } from "../../core/instrument.ts";
 import type { Contract } from "../../market/contract.ts";
 import type { VenueEvent, VenueRequest } from "../exchange.ts";
-import { Account, exactNotional, type MarginMode, magnitude, type PositionMode } from "./account.ts";
+import { Account, type AccountModes, exactNotional, type MarginMode, magnitude, type PositionMode } from "./account.ts";
 import { type Costs, ceilDivide } from "./costs.ts";
 import { crosses, isConditional, isLimit, type OpenOrder, onlyReduces, refusalOf, valuationPrice } from "./orders.ts";
 
@@ -23,9 +23,9 @@ export interface DeskOptions {
  * says each as an event. When and at what price something fills is for whoever plays the market (bars or ticks).
  */
 export class Desk {
-  readonly account: Account;
+  account: Account;
   /** Open orders by slot and age. */
-  readonly orders: readonly OpenOrder[][];
+  orders: readonly OpenOrder[][];
   readonly listed: boolean[];
   /** Last traded price, ticks. */
   readonly last: Float64Array;
@@ -38,6 +38,8 @@ export class Desk {
   nextInside = 1;
   /** Clearance fees of liquidations, less the losses beyond what the liquidated had; 1e-8 USDT. */
   insuranceFund = 0n;
+  /** The most lots of an order that one match may fill; no bound when undefined. */
+  bound: ((order: number, remaining: number) => number) | undefined;
   readonly #instruments: readonly Instrument[];
   readonly #contracts: readonly Contract[];
   readonly #costs: Costs;
@@ -66,6 +68,16 @@ export class Desk {
     this.orders = Array.from({ length: this.account.slots }, () => []);
     this.listed = new Array(instruments.length).fill(false);
     this.last = new Float64Array(instruments.length);
+  }
+
+  /** Other modes need other slots, so they are only taken while there is nothing to be moved. */
+  setModes(modes: AccountModes): boolean {
+    for (let slot = 0; slot < this.account.slots; slot++) if (this.isInvolved(slot)) return false;
+    const account = new Account(this.#instruments, this.#contracts, this.account.wallet, modes);
+    account.marks.set(this.account.marks);
+    this.account = account;
+    this.orders = Array.from({ length: account.slots }, () => []);
+    return true;
   }
 
   get openOrders(): readonly number[] {
@@ -249,15 +261,16 @@ export class Desk {
   }
 
   /**
-   * Fills as much of an order as position, `fillable` lots and margin allow, first closing, then opening, never both
+   * Fills as much of an order as position, `mostLots` lots and margin allow, first closing, then opening, never both
    * in one fill. The order's state says afterwards whether it has ended.
    * @returns the lots filled.
    */
-  execute(order: OpenOrder, price: number, maker: boolean, time: number, fillable: number): number {
+  execute(order: OpenOrder, price: number, maker: boolean, time: number, mostLots: number): number {
     const { slot, request } = order;
     const { symbol, side, closePosition } = request;
     const position = this.account.positions[slot]!;
     let filled = 0;
+    const fillable = this.bound === undefined ? mostLots : Math.min(mostLots, this.bound(request.id, order.remaining));
     for (;;) {
       const opposed = this.opposed(order);
       if (opposed === 0 && onlyReduces(request)) {

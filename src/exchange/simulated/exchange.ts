@@ -5,7 +5,7 @@ import { ABSENT, type BarSource, type BarStep, barEvent, REAL } from "../../mark
 import { assumedContract, percentOf } from "../../market/contract.ts";
 import { Random } from "../../market/random.ts";
 import type { Exchange, Venue, VenueEvent, VenueRequest } from "../exchange.ts";
-import { magnitude, type Position } from "./account.ts";
+import { type Account, type AccountModes, magnitude, type Position } from "./account.ts";
 import { type CostOptions, Costs } from "./costs.ts";
 import { Desk, type DeskOptions, toNumber } from "./desk.ts";
 import { type BarPair, firstOnPath, gappedStop, gappedTarget, reached, trailedToClose, watched } from "./matching.ts";
@@ -34,6 +34,18 @@ export interface SimulatedExchange extends Exchange {
   marginRatio(symbol: number, leg: Leg): number;
   /** Closes a position at the next open as if a counterparty had gone bankrupt there. */
   deleverage(symbol: number, leg: Leg): void;
+  /** The books themselves, to be read only; another object after `setModes`. */
+  readonly account: Account;
+  /** Last traded prices by symbol, ticks. */
+  readonly lastPrices: Readonly<Float64Array>;
+  /** Changes position and margin mode, as the exchange lets users do; false while anything is held or open. */
+  setModes(modes: AccountModes): boolean;
+  /** The most lots of an order that one match may fill, for worlds in which orders fill in parts; undefined: no bound. */
+  boundFills(bound: ((order: number, remaining: number) => number) | undefined): void;
+  /** What is worked out already and was not taken yet; the market does not move. */
+  settled(): VenueEvent[];
+  /** All events of the next happening up to a time: what `next` would work out at once, or the bars of one close. */
+  happening(until: number): VenueEvent[];
 }
 
 /**
@@ -129,7 +141,8 @@ class BarExchange implements SimulatedExchange {
     if (!(chance >= 0 && chance <= 1)) throw new RangeError(`simulated exchange: deleveraging chance ${chance}`);
     this.#chance = chance;
     this.#random = new Random(seed);
-    this.#drawn = new Float64Array(this.#desk.account.slots);
+    // Room for hedge mode, which may be chosen later.
+    this.#drawn = new Float64Array(2 * instruments.length);
   }
 
   get ended(): boolean {
@@ -162,6 +175,36 @@ class BarExchange implements SimulatedExchange {
 
   deleverage(symbol: number, leg: Leg): void {
     this.#deleveraged.set(this.#desk.account.slotOf(symbol, leg), this.#desk.nextOpen);
+  }
+
+  get account(): Account {
+    return this.#desk.account;
+  }
+
+  get lastPrices(): Readonly<Float64Array> {
+    return this.#desk.last;
+  }
+
+  setModes(modes: AccountModes): boolean {
+    return this.#desk.setModes(modes);
+  }
+
+  boundFills(bound: ((order: number, remaining: number) => number) | undefined): void {
+    this.#desk.bound = bound;
+  }
+
+  settled(): VenueEvent[] {
+    return this.#desk.known.splice(0);
+  }
+
+  happening(until: number): VenueEvent[] {
+    const first = this.next(until);
+    if (first === undefined) return [];
+    const events = [first, ...this.settled()];
+    if (first.kind !== "bar") return events;
+    for (let bar = this.#nextBar(); bar !== undefined; bar = this.#nextBar()) events.push(bar);
+    this.#phase = "idle";
+    return events;
   }
 
   next(until: number): VenueEvent | undefined {

@@ -1,13 +1,13 @@
 import type { Side } from "../../core/effects.ts";
 import type { Leg } from "../../core/events.ts";
 import type { Instrument } from "../../core/instrument.ts";
-import { type BarStep, barEvent } from "../../market/bar-source.ts";
+import { ABSENT, type BarStep, barEvent } from "../../market/bar-source.ts";
 import { assumedContract } from "../../market/contract.ts";
 import type { BookTick, Tick, TickSource, TradeTick } from "../../market/tick-source.ts";
 import type { Venue, VenueEvent, VenueRequest } from "../exchange.ts";
-import { magnitude, type Position } from "./account.ts";
+import { type Account, type AccountModes, magnitude, type Position } from "./account.ts";
 import { Costs } from "./costs.ts";
-import { Desk } from "./desk.ts";
+import { Desk, toNumber } from "./desk.ts";
 import { accountAssumptions, type SimulatedExchange, type SimulatedExchangeOptions } from "./exchange.ts";
 import { reached, tradedThrough } from "./matching.ts";
 import { OrderBook } from "./order-book.ts";
@@ -36,13 +36,17 @@ class TickExchange implements SimulatedExchange {
   readonly #books: readonly OrderBook[];
   readonly #opposite: (symbol: number, side: Side) => number;
   readonly #deleveraged = new Set<number>();
+  readonly #fundingOn: boolean;
   #tick: Tick | undefined;
   #step: BarStep | undefined;
+  /** Funding of the step that is done. */
+  #funded = 0;
 
   constructor(source: TickSource, options: SimulatedExchangeOptions) {
     const { instruments } = source;
     this.instruments = instruments;
     this.#source = source;
+    this.#fundingOn = options.fundingOn;
     const costs = new Costs(options);
     this.#desk = new Desk(instruments, source.contracts ?? instruments.map(assumedContract), costs, options);
     this.#books = instruments.map(() => new OrderBook());
@@ -95,6 +99,31 @@ class TickExchange implements SimulatedExchange {
     this.#deleveraged.add(this.#desk.account.slotOf(symbol, leg));
   }
 
+  get account(): Account {
+    return this.#desk.account;
+  }
+
+  get lastPrices(): Readonly<Float64Array> {
+    return this.#desk.last;
+  }
+
+  setModes(modes: AccountModes): boolean {
+    return this.#desk.setModes(modes);
+  }
+
+  boundFills(bound: ((order: number, remaining: number) => number) | undefined): void {
+    this.#desk.bound = bound;
+  }
+
+  settled(): VenueEvent[] {
+    return this.#desk.known.splice(0);
+  }
+
+  happening(until: number): VenueEvent[] {
+    const first = this.next(until);
+    return first === undefined ? [] : [first, ...this.settled()];
+  }
+
   /** Ticks after the last whole bar are not played: nothing could be decided on them. */
   next(until: number): VenueEvent | undefined {
     const { known } = this.#desk;
@@ -109,12 +138,21 @@ class TickExchange implements SimulatedExchange {
       if (step === undefined) return undefined;
       const close = step.openTime + this.#source.timeframe;
       const tick = this.#tick;
+      const funding = this.#fundingOn ? step.funding[this.#funded] : undefined;
+      if (funding !== undefined && funding.time < close && (tick === undefined || tick.time >= funding.time)) {
+        if (funding.time > until) return undefined;
+        this.#funded++;
+        this.#fund(funding);
+        continue;
+      }
       if (tick === undefined || tick.time >= close) {
         if (close > until) return undefined;
         for (let symbol = 0; symbol < this.instruments.length; symbol++) {
-          this.#desk.emit(barEvent(step, symbol, close));
+          if (step.status[symbol] !== ABSENT) this.#desk.emit(barEvent(step, symbol, close));
         }
         this.#step = this.#source.step();
+        this.#funded = 0;
+        for (const symbol of this.#step?.delisted ?? []) this.#delist(symbol, close);
         continue;
       }
       if (tick.time > until) return undefined;
@@ -133,6 +171,33 @@ class TickExchange implements SimulatedExchange {
     this.#arrive(order, this.#desk.at(time));
   }
 
+  /** At the mark that the source gives, or at the latest one; an event only where a position exchanges it. */
+  #fund({ symbol, rate, time, mark: given }: BarStep["funding"][number]): void {
+    const { account } = this.#desk;
+    const mark = given > 0 ? given : account.marks[symbol]!;
+    let held = false;
+    let amount = 0n;
+    for (let slot = account.slotOf(symbol, "long"); slot <= account.slotOf(symbol, "short"); slot++) {
+      if (account.positions[slot]!.lots === 0) continue;
+      held = true;
+      amount += account.fund(slot, rate, mark);
+    }
+    if (!held) return;
+    this.#desk.emit({ kind: "funding", time: this.#desk.at(time), symbol, rate, mark, amount: toNumber(amount) });
+  }
+
+  /** A symbol that stops trading closes its positions at the last price and ends its orders. */
+  #delist(symbol: number, time: number): void {
+    const { account, listed, last } = this.#desk;
+    if (!listed[symbol]) return;
+    listed[symbol] = false;
+    for (let slot = account.slotOf(symbol, "long"); slot <= account.slotOf(symbol, "short"); slot++) {
+      if (account.positions[slot]!.lots !== 0) this.#desk.liquidate(slot, "delisted", last[symbol]!, time);
+      this.#desk.endAll(slot, time, "the symbol stopped trading");
+    }
+    this.#desk.emit({ kind: "listing", time: this.#desk.at(time), symbol, listed: false });
+  }
+
   #onBook(tick: BookTick): void {
     const book = this.#books[tick.symbol]!;
     book.apply(tick);
@@ -147,10 +212,10 @@ class TickExchange implements SimulatedExchange {
   }
 
   #onTrade(trade: TradeTick): void {
-    const { symbol, price, time } = trade;
+    const { symbol, price, time, mark = price } = trade;
     const { account, orders, last, listed } = this.#desk;
     last[symbol] = price;
-    account.marks[symbol] = price;
+    account.marks[symbol] = mark;
     if (!listed[symbol]) {
       listed[symbol] = true;
       this.#desk.emit({ kind: "listing", time: this.#desk.at(time), symbol, listed: true });
@@ -160,11 +225,14 @@ class TickExchange implements SimulatedExchange {
       if (this.#deleveraged.delete(slot) && account.positions[slot]!.lots !== 0) {
         this.#desk.liquidate(slot, "adl", price, time);
       }
-      if (account.liquidationLevel(slot, price, price) !== undefined) this.#liquidate(slot, time);
+      if (account.liquidationLevel(slot, mark, mark) !== undefined) this.#liquidate(slot, time);
       let taken = 0;
       for (const order of orders[slot]!.slice()) {
-        if (order.state === "conditional") this.#onPrice(order, price, time);
-        else if (order.state === "resting") taken += this.#onQueue(order, trade, taken);
+        if (order.state === "conditional") {
+          this.#onPrice(order, order.request.workingType === "mark" ? mark : price, time);
+        } else if (order.state === "resting") {
+          taken += this.#onQueue(order, trade, taken);
+        }
       }
     }
     this.#desk.emit({

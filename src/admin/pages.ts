@@ -1,0 +1,4 @@
+/** The files of the dashboard. */
+export function page(_path: string): Response | undefined {
+  return undefined;
+}

@@ -1,0 +1,133 @@
+import type { SettingRow } from "../config/document.ts";
+import type { CoreRecord, OrderRequest } from "../core/effects.ts";
+import type { Command } from "../core/events.ts";
+import type { Instrument } from "../core/instrument.ts";
+import type { Venue } from "../exchange/exchange.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+/**
+ * What the trading thread and the admin worker say to each other. The trading thread talks a few times a second, in
+ * one message, whatever happened in between; the worker asks, and every question gets one answer.
+ */
+
+/** What the worker has to know once. */
+export interface AdminStart {
+  readonly kind: "start";
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** Whether another port may be taken when this one is in use. */
+  readonly anyPort: boolean;
+  readonly operatorToken: string;
+  /** Empty: there are no viewers. */
+  readonly viewerToken: string;
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Names of hosts, beside the address itself, under which browsers may reach us. */
+  readonly hosts: readonly string[];
+  readonly metricsOpen: boolean;
+  readonly run: RunDescription;
+  readonly settings: SettingSections;
+  /** The bars, in the memory that analysis reads; absent where there is no panel. */
+  readonly panel?: SharedArrayBuffer;
+  /** Figures that change too often for messages (src/telemetry). */
+  readonly counters: SharedArrayBuffer;
+}
+
+export interface RunDescription {
+  readonly version: string;
+  readonly venue: Venue;
+  readonly market: string;
+  readonly speed: number | "max";
+  readonly strategy: string;
+  readonly instruments: readonly Instrument[];
+  readonly tradeFrom: number;
+  readonly balance: number;
+  readonly startedAt: number;
+  readonly journal: string;
+  readonly settingsHash: string;
+  readonly dataHash: string;
+}
+
+export type SettingSections = readonly { readonly section: string; readonly rows: readonly AdminSettingRow[] }[];
+
+export interface AdminSettingRow extends SettingRow {
+  /** Which way is safer, where that bounds changes at run time. */
+  readonly safer?: "lower" | "higher";
+  /** The value that the process was started with, when it has been changed since. */
+  readonly startedWith?: string | number | boolean;
+}
+
+export interface Notice {
+  readonly time: number;
+  /** Wall-clock time, ms UTC. */
+  readonly at: number;
+  readonly level: "info" | "warning" | "alarm";
+  readonly text: string;
+}
+
+/** Something that an operator did, or tried. */
+export interface AuditEntry {
+  readonly at: number;
+  readonly time: number;
+  readonly actor: string;
+  readonly action: string;
+  readonly from?: string;
+  readonly to?: string;
+  /** `done`, or why not. */
+  readonly result: string;
+}
+
+/** A fill with what it belonged to, in ticks and lots. */
+export interface FillRow {
+  readonly time: number;
+  readonly symbol: number;
+  readonly order: number;
+  readonly purpose: OrderRequest["purpose"] | "unknown";
+  readonly side: 1 | -1;
+  readonly lots: number;
+  readonly price: number;
+  readonly fee: number;
+  readonly maker: boolean;
+}
+
+export interface AdminUpdate {
+  readonly kind: "update";
+  readonly snapshot: Snapshot;
+  readonly records: readonly CoreRecord[];
+  readonly fills: readonly FillRow[];
+  readonly notices: readonly Notice[];
+  readonly audit: readonly AuditEntry[];
+  readonly settings?: SettingSections;
+  /** Sent again when the panel has moved to a larger place. */
+  readonly panel?: SharedArrayBuffer;
+}
+
+export type ToAdmin =
+  | AdminStart
+  | AdminUpdate
+  | { readonly kind: "answer"; readonly id: number; readonly ok: boolean; readonly message: string }
+  | { readonly kind: "stop" };
+
+/** What an operator may ask of the trading thread. `kill` is halt, then the end of the process once all is flat. */
+export const ADMIN_COMMANDS = ["pause", "resume", "reduce-only", "flatten", "kill"] as const;
+export type AdminCommand = (typeof ADMIN_COMMANDS)[number];
+
+/** What the core is told for it. */
+export const CORE_COMMAND: Readonly<Record<AdminCommand, Command>> = {
+  pause: "pause",
+  resume: "resume",
+  "reduce-only": "reduce-only",
+  flatten: "flatten",
+  kill: "halt",
+};
+
+export type AdminRequest =
+  | { readonly kind: "command"; readonly command: AdminCommand }
+  | { readonly kind: "setting"; readonly name: string; readonly value: string };
+
+export type FromAdmin =
+  | { readonly kind: "listening"; readonly url: string; readonly port: number }
+  /** It cannot listen; trading goes on without it, or does not begin. */
+  | { readonly kind: "refused"; readonly message: string }
+  | { readonly kind: "ask"; readonly id: number; readonly actor: string; readonly request: AdminRequest }
+  | { readonly kind: "stopped" };

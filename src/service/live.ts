@@ -7,6 +7,8 @@ import { checkBook } from "../core/check-book.ts";
 import type { CoreRecord } from "../core/effects.ts";
 import { USDT } from "../core/instrument.ts";
 import type { State } from "../core/state.ts";
+import type { Exchange, Venue } from "../exchange/exchange.ts";
+import type { SimulatedExchange } from "../exchange/simulated/exchange.ts";
 import type { DataReference } from "../journal/format.ts";
 import type { BarSource } from "../market/bar-source.ts";
 import { generateMarket } from "../market/generated-market.ts";
@@ -29,12 +31,16 @@ import {
   warmUpSteps,
 } from "./assembly.ts";
 import { type MarketChoice, openMarket, openPositions, recordedData } from "./backtest.ts";
+import type { BinanceChoice } from "./binance-market.ts";
 import { PositionFeatures } from "./position-features.ts";
+import { openRealVenue } from "./real-venue.ts";
 import { Trader } from "./trader.ts";
 
-/** What a live run trades on: recorded bars, or a market generated from a seed. */
+/** What a live run trades on: recorded bars, a market generated from a seed, or the real one. */
 export type LiveMarket =
   | ({ readonly kind: "recorded" } & MarketChoice)
+  /** The market as it goes on; with TRADING_ENABLED=true its real orders too. */
+  | ({ readonly kind: "binance" } & BinanceChoice)
   | {
       readonly kind: "generated";
       readonly seed: number;
@@ -106,8 +112,9 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
     options.onNotice(level, text);
   };
   const begun = performance.now();
-  const source = openSource(settings, market);
-  const from = market.kind === "recorded" ? market.from : GENERATED_START;
+  const real = market.kind === "binance" ? await openRealVenue(settings, market, onNotice) : undefined;
+  const source = real?.market.source ?? openSource(settings, market);
+  const from = real?.market.from ?? (market.kind === "recorded" ? market.from : GENERATED_START);
   const analysis = analysisOptions(settings, source);
   const panel = newPanel(source);
   const feed = new PanelFeed(panel, source.instruments, source.timeframe);
@@ -125,18 +132,20 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
     const loaded = performance.now();
 
     const tradeFrom = from ?? source.start;
-    const state = newState(settings, source.instruments, tradeFrom);
-    const exchange = newExchange(settings, feed.noteFunding(source), without);
+    const state = real?.state ?? newState(settings, source.instruments, tradeFrom);
+    const exchange: Exchange = real?.exchange ?? newExchange(settings, feed.noteFunding(source), without);
     const settingsHash = runHash(settings, { source, from, without });
     const recorded = market.kind === "recorded";
-    const marketEnd = (recorded ? undefined : market.to) ?? Number.POSITIVE_INFINITY;
-    const journal = openJournal(settings, {
+    const marketEnd = (market.kind === "generated" ? market.to : undefined) ?? Number.POSITIVE_INFINITY;
+    const journal = openJournal(real?.bookSettings ?? settings, {
       command: "run",
       kernel: analysis.kernel,
       settingsHash,
       instruments: source.instruments,
       bars: recorded ? "referenced" : "stored",
-      data: dataReference(source, market),
+      data: real?.reference ?? dataReference(source, market),
+      mode: venueOf(market, exchange),
+      ...(real?.epoch !== undefined && { epoch: real.epoch }),
     });
     const features = PositionFeatures.open(settings, [], onNotice);
     try {
@@ -149,7 +158,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       if (options.admin !== undefined) {
         const run: RunDescription = {
           version: packageJson.version,
-          venue: exchange.venue,
+          venue: venueOf(market, exchange),
           market: describeMarket(market),
           speed: speed === Number.POSITIVE_INFINITY ? "max" : speed,
           strategy: effectiveStrategy(settings).strategy,
@@ -188,10 +197,12 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           options.onRecord(record, view);
         },
         onNotice: options.onNotice,
+        ...(real?.timers && { timers: real.timers }),
         ...(admin === undefined ? {} : { watchers: admin.watchers }),
       });
       admin?.operate(trader);
 
+      await real?.begin();
       const started = performance.now();
       let ticked = started;
       while (!signal.aborted) {
@@ -218,12 +229,13 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           admin?.cycleDecided(performance.now());
           continue;
         }
-        const clock = speed === Number.POSITIVE_INFINITY ? speed : tradeFrom + (now - started) * speed;
+        const played = speed === Number.POSITIVE_INFINITY ? speed : tradeFrom + (now - started) * speed;
+        const clock = real?.market.now() ?? played;
         const due = clock < marketEnd ? clock : marketEnd;
         const event = trader.take(due);
         if (event !== undefined) {
           marketTime = event.time;
-          behind = due === Number.POSITIVE_INFINITY || speed === Number.POSITIVE_INFINITY ? 0 : due - event.time;
+          behind = due === Number.POSITIVE_INFINITY || clock === Number.POSITIVE_INFINITY ? 0 : due - event.time;
           collector.event(event);
           admin?.telemetry.took((performance.now() - now) / 1000);
           if (event.kind === "bar" && !event.flat) bars += 1;
@@ -232,7 +244,8 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         if (trader.ended || due === marketEnd) break;
         marketTime = due;
         behind = 0;
-        await Bun.sleep(IDLE);
+        if (real === undefined) await Bun.sleep(IDLE);
+        else await real.idle(trader.nextTimer, TICK);
       }
       options.onTick(view);
 
@@ -242,11 +255,11 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       journal.end({ tradesHash: collector.tradesHash, trades: collector.trades.length });
       const report = backtestReport({
         collector,
-        mode: exchange.venue,
+        mode: venueOf(market, exchange),
         dataHash: source.dataHash,
         settingsHash,
         timeframe: source.timeframe,
-        assumptions: assumptionsOf(source, exchange, without),
+        assumptions: real?.assumptions(without) ?? assumptionsOf(source, exchange as SimulatedExchange, without),
         timing: {
           bars,
           loadSeconds: (loaded - begun) / 1000,
@@ -255,8 +268,11 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         },
         openPositions: openPositions(state),
       });
+      // A market that has gone on cannot be gone through once more.
       const scenes = () =>
-        takeScenes(report, (named) => openSource(settings, recorded ? { ...market, symbols: named } : market));
+        real !== undefined
+          ? []
+          : takeScenes(report, (named) => openSource(settings, recorded ? { ...market, symbols: named } : market));
       return { report, scenes, journal: journal.path };
     } finally {
       await admin?.stop();
@@ -264,15 +280,23 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       journal.close();
     }
   } finally {
+    real?.close();
     pool.close();
   }
 }
 
+/** How real the money is: public data with simulated fills is paper. */
+function venueOf(market: LiveMarket, exchange: Exchange): Venue {
+  return market.kind === "binance" && exchange.venue === "simulated" ? "paper" : exchange.venue;
+}
+
 function describeMarket(market: LiveMarket): string {
+  if (market.kind === "binance") return "Binance USDⓈ-M futures";
   return market.kind === "recorded" ? `recorded bars of ${market.dir}` : `generated market, seed ${market.seed}`;
 }
 
 function openSource(settings: Settings, market: LiveMarket): BarSource {
+  if (market.kind === "binance") throw new Error("a real market is opened with its exchange");
   if (market.kind === "recorded") return openMarket(settings, market);
   return generateMarket({
     seed: market.seed,
@@ -306,6 +330,7 @@ async function warmUp(
 }
 
 function dataReference(source: BarSource, market: LiveMarket): DataReference {
+  if (market.kind === "binance") throw new Error("a real market refers to itself");
   if (market.kind === "recorded") return recordedData(source as ReturnType<typeof openMarket>, market);
   return {
     kind: "generated",

@@ -26,6 +26,8 @@ export interface TraderParts {
   readonly journal: JournalWriter;
   /** Told of each event with its effects, after they were performed. */
   readonly watchers?: readonly Watcher[];
+  /** Timers that a book which was brought back has running. */
+  readonly timers?: ReadonlyMap<string, number>;
   readonly onRecord: (record: CoreRecord) => void;
   readonly onNotice: (level: "info" | "warning" | "alarm", text: string) => void;
 }
@@ -43,6 +45,12 @@ export class Trader {
 
   constructor(parts: TraderParts) {
     this.#parts = parts;
+    for (const [timer, at] of parts.timers ?? []) this.#setTimer(timer, at);
+  }
+
+  /** When the next timer is due; Infinity when none is set. */
+  get nextTimer(): number {
+    return this.#earliest?.at ?? Number.POSITIVE_INFINITY;
   }
 
   /**

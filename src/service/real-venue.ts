@@ -106,7 +106,8 @@ async function liveVenue(
     instruments,
     hedge,
     epoch,
-    clock: () => market.now(),
+    clock: () => client.clock.now(),
+    marketTime: () => market.now(),
     foreign: settings.FOREIGN_POSITIONS,
     wallet: () => state.ledger.balances.wallet,
     notice: onNotice,
@@ -131,7 +132,7 @@ async function liveVenue(
       market.listen((event) => exchange.market(event));
       exchange.begin();
     },
-    idle: (timer, most) => wake.wait(Math.min(most, timer - market.now(), exchange.wakeAt - market.now())),
+    idle: (timer, most) => wake.wait(Math.min(most, timer - market.now(), exchange.wakeAt - client.clock.now())),
     close: () => market.close(),
   };
 }

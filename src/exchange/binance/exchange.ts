@@ -20,8 +20,10 @@ export interface BinanceExchangeOptions {
   readonly hedge: boolean;
   /** Part of every client order id, and never the same for two processes on one account. */
   readonly epoch: number;
-  /** The exchange's time, ms. */
+  /** The exchange's clock, ms: for waiting times. */
   readonly clock: () => number;
+  /** The market's time, ms: what events, trades and funding are stamped with. The clock's, except where a recording is played. */
+  readonly marketTime?: () => number;
   readonly foreign: ForeignPolicy;
   /** The wallet that the core's ledger has, 1e-8 USDT, after all events that were taken. */
   readonly wallet: () => bigint;
@@ -66,6 +68,7 @@ export class BinanceExchange implements Exchange {
   readonly desk: OrderDesk;
   readonly reconciler: Reconciler;
   readonly #options: BinanceExchangeOptions;
+  readonly #marketTime: () => number;
   readonly #schedule = new Schedule();
   readonly #proof: StopProof;
   readonly #queue: VenueEvent[] = [];
@@ -90,6 +93,7 @@ export class BinanceExchange implements Exchange {
   constructor(options: BinanceExchangeOptions) {
     this.#options = options;
     const { gateway, instruments, hedge, epoch, clock, notice, recovered } = options;
+    this.#marketTime = options.marketTime ?? clock;
     this.instruments = instruments;
     this.#prices = instruments.map(() => 0);
     const schedule = this.#schedule;
@@ -100,6 +104,7 @@ export class BinanceExchange implements Exchange {
       hedge,
       epoch,
       clock,
+      marketTime: this.#marketTime,
       schedule,
       times: deskTimes,
       tell: (record, time, news) => this.#news(record, time, news),
@@ -115,6 +120,7 @@ export class BinanceExchange implements Exchange {
       hedge,
       epoch,
       clock,
+      marketTime: this.#marketTime,
       schedule,
       times: { ...RECONCILER_TIMES, ...options.times },
       foreign: options.foreign,
@@ -124,7 +130,8 @@ export class BinanceExchange implements Exchange {
       isProbe: (clientId) => this.#proof.isUnderWay(clientId),
       stranger: (trade, clientId) => this.#stranger(trade, clientId),
       isTold: (symbol, trade) => this.#trades.has(`${symbol}:${trade}`),
-      gone: (leg, lots, cause) => this.#gone(leg, lots, this.#strangerPrice.get(leg) ?? 0, 0, cause, clock()),
+      gone: (leg, lots, cause) =>
+        this.#gone(leg, lots, this.#strangerPrice.get(leg) ?? 0, 0, cause, this.#marketTime()),
       bar: (symbol, topic, reason) => this.#bar(symbol === undefined ? -1 : this.#index(symbol), topic, reason),
       notice,
       wallet: () => (this.#queue.length === 0 ? options.wallet() : undefined),
@@ -132,9 +139,9 @@ export class BinanceExchange implements Exchange {
       fund: (symbol, amount) => {
         this.#fundedEarly.push({ symbol, amount });
         if (this.#fundedEarly.length > 1000) this.#fundedEarly.shift();
-        this.#fund(symbol, amount, clock());
+        this.#fund(symbol, amount, this.#marketTime());
       },
-      transfer: (amount) => this.#tell({ kind: "transfer", time: clock(), symbol: -1, amount }),
+      transfer: (amount) => this.#tell({ kind: "transfer", time: this.#marketTime(), symbol: -1, amount }),
       settled: (since) => this.#settled(since),
     });
     this.#proof = new StopProof({
@@ -152,7 +159,7 @@ export class BinanceExchange implements Exchange {
     this.#bar(-1, "books", "the books have not been compared yet");
     if (recovered !== undefined) this.#restore(recovered);
     gateway.listen((event) => this.#heard(event));
-    gateway.onBreaker((level) => this.#tell({ kind: "breaker", time: clock(), symbol: -1, level }));
+    gateway.onBreaker((level) => this.#tell({ kind: "breaker", time: this.#marketTime(), symbol: -1, level }));
   }
 
   /** Called once the gateway is open. Entries wait until the books agree and the stop path is proven. */
@@ -167,7 +174,7 @@ export class BinanceExchange implements Exchange {
     this.#onWake = wake;
   }
 
-  /** When `next` must be called again at the latest. */
+  /** When `next` must be called again at the latest, by the exchange's clock. */
   get wakeAt(): number {
     return this.#queue.length > 0 ? Number.NEGATIVE_INFINITY : this.#schedule.next;
   }
@@ -182,7 +189,7 @@ export class BinanceExchange implements Exchange {
   }
 
   next(until: number): VenueEvent | undefined {
-    this.#schedule.run(until);
+    this.#schedule.run(this.#options.clock());
     const [first] = this.#queue;
     if (first === undefined || first.time > until) return undefined;
     this.#queue.shift();
@@ -230,8 +237,7 @@ export class BinanceExchange implements Exchange {
     this.reconciler.resume(recovered.since);
     // What barred entries then is found out anew; until it is, everything is barred.
     for (const symbol of recovered.barred) {
-      if (symbol !== -1)
-        this.#tell({ kind: "standing", time: this.#options.clock(), symbol, entries: "all", reason: "" });
+      if (symbol !== -1) this.#tell({ kind: "standing", time: this.#marketTime(), symbol, entries: "all", reason: "" });
     }
   }
 
@@ -381,7 +387,7 @@ export class BinanceExchange implements Exchange {
         memory.delete(key);
       }
     }
-    this.#tell({ kind: "agreement", time: this.#options.clock(), symbol: -1, since });
+    this.#tell({ kind: "agreement", time: this.#marketTime(), symbol: -1, since });
   }
 
   #probeSymbol(): { instrument: Instrument; price: number } | undefined {
@@ -408,7 +414,7 @@ export class BinanceExchange implements Exchange {
     const strictest = bars.find((bar) => bar.entries === "none") ?? bars[0];
     this.#tell({
       kind: "standing",
-      time: this.#options.clock(),
+      time: this.#marketTime(),
       symbol,
       entries: strictest?.entries ?? "all",
       reason: strictest?.reason ?? "",
@@ -427,7 +433,7 @@ export class BinanceExchange implements Exchange {
 
   /** The account's time never goes back, and no event is from the future of the clock that it is taken by. */
   #tell(event: VenueEvent): void {
-    const now = this.#options.clock();
+    const now = this.#marketTime();
     const time = event.time > now ? now : event.time;
     this.#lastTime = time > this.#lastTime ? time : this.#lastTime;
     this.#queue.push({ ...event, time: this.#lastTime });

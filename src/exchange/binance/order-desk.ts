@@ -60,6 +60,7 @@ export interface DeskOptions {
   /** Part of every client id: no two processes that trade on one account may have the same. */
   readonly epoch: number;
   readonly clock: () => number;
+  readonly marketTime: () => number;
   readonly schedule: Schedule;
   readonly times: DeskTimes;
   /** What the core is to be told, in the order in which it was found out. `time` is the exchange's. */
@@ -186,7 +187,7 @@ export class OrderDesk {
       PROTECT,
     );
     const said = (answer: "amended" | "amend-rejected", code: number, reason: string) =>
-      this.#options.tell(record, clock(), { kind: "answer", answer, code, reason });
+      this.#options.tell(record, this.#options.marketTime(), { kind: "answer", answer, code, reason });
     switch (outcome.kind) {
       case "done":
         this.#regular(record, outcome.value);
@@ -371,7 +372,7 @@ export class OrderDesk {
   #concluded(record: OrderRecord, how: "rejected" | "expired" | "cancelled", code: number, reason: string): void {
     const news: OrderNews[] = [];
     conclude(record, { how, code, reason }, news);
-    this.#after(record, this.#options.clock(), news);
+    this.#after(record, this.#options.marketTime(), news);
   }
 
   /** Margin mode and leverage first: an entry must not open with another's. */
@@ -416,7 +417,7 @@ export class OrderDesk {
     const urgency: Urgency = record.request.purpose === "entry" ? "trade" : PROTECT;
     record.placing = true;
     record.lastSent = clock();
-    if (record.sentAt === 0) record.sentAt = record.lastSent;
+    if (record.sentAt === 0) record.sentAt = this.#options.marketTime();
     if (record.service === "regular") {
       void gateway
         .placeOrder(wireOrder(record, this.instrument(record), this.#options.hedge), urgency)
@@ -439,7 +440,12 @@ export class OrderDesk {
     switch (outcome.kind) {
       case "unknown":
         record.unknown = true;
-        tell(record, clock(), { kind: "answer", answer: "unknown", code: 0, reason: outcome.reason });
+        tell(record, this.#options.marketTime(), {
+          kind: "answer",
+          answer: "unknown",
+          code: 0,
+          reason: outcome.reason,
+        });
         schedule.at(clock() + times.firstAsk, () => this.ask(record));
         return;
       case "withheld":
@@ -477,7 +483,12 @@ export class OrderDesk {
       case "busy":
         // "Not carried out" has been untrue before: nothing is concluded from it, for entries neither.
         record.unknown = true;
-        this.#options.tell(record, clock(), { kind: "answer", answer: "unknown", code, reason: message });
+        this.#options.tell(record, this.#options.marketTime(), {
+          kind: "answer",
+          answer: "unknown",
+          code,
+          reason: message,
+        });
         schedule.at(clock() + times.firstAsk, () => this.ask(record));
         return;
       case "reduce-only":

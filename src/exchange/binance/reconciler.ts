@@ -34,6 +34,7 @@ export interface ReconcilerOptions {
   readonly hedge: boolean;
   readonly epoch: number;
   readonly clock: () => number;
+  readonly marketTime: () => number;
   readonly schedule: Schedule;
   readonly times: ReconcilerTimes;
   readonly foreign: ForeignPolicy;
@@ -78,6 +79,8 @@ export class Reconciler {
   since: number;
   /** Of the last comparison that ended: how many passes it took, and whether the books agreed. */
   last: { readonly passes: number; readonly agreed: boolean; readonly at: number } | undefined;
+  /** When the venue's book was read last, by the clock. */
+  #readAt: number;
   #running = false;
   #wanted = false;
   #soonAt = Number.POSITIVE_INFINITY;
@@ -91,7 +94,8 @@ export class Reconciler {
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
-    this.since = options.clock();
+    this.since = options.marketTime();
+    this.#readAt = options.clock();
     this.#walletSince = this.since;
   }
 
@@ -143,14 +147,15 @@ export class Reconciler {
     let passes = 0;
     let restless = 0;
     for (;;) {
-      const begun = clock();
+      const begun = this.#options.marketTime();
       const picture = await this.#look(explained);
       if (picture === undefined) {
         // Nothing is known: what agreed before is not doubted for one failed question, but it is asked for again.
-        if (clock() - this.since > 3 * times.period) bar(undefined, "books", "the exchange's book cannot be read");
+        if (clock() - this.#readAt > 3 * times.period) bar(undefined, "books", "the exchange's book cannot be read");
         this.#at(clock() + times.again, schedule);
         return;
       }
+      this.#readAt = clock();
       this.#markForeign(picture);
       if (picture.agreed) {
         this.since = begun;
@@ -362,13 +367,12 @@ export class Reconciler {
    * then came from outside or is how the exchange rounds.
    */
   async #compareWallets(): Promise<void> {
-    const { gateway, wallet, fundingTold, fund, transfer, notice, settled, clock, instruments, motion, desk } =
-      this.#options;
+    const { gateway, wallet, fundingTold, fund, transfer, notice, settled, instruments, motion, desk } = this.#options;
     // Money that moves without a symbol counts under no name.
     const motions = () => instruments.reduce((sum, { symbol }) => sum + motion(symbol), motion(""));
     const still = motions();
     const isStill = () => motions() === still && !instruments.some(({ symbol }) => desk.isBusy(symbol));
-    const begun = clock();
+    const begun = this.#options.marketTime();
     const balances = await gateway.balances("protect");
     const ours = wallet();
     if (balances.kind !== "done" || ours === undefined || !isStill()) return;

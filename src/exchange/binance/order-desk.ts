@@ -174,7 +174,7 @@ export class OrderDesk {
   async amend({ order: id, lots, price }: AmendRequest): Promise<void> {
     const record = this.#byRequest.get(id);
     if (record === undefined || record.over) return;
-    const { gateway, clock } = this.#options;
+    const { gateway } = this.#options;
     const instrument = this.instrument(record);
     const outcome = await gateway.amendOrder(
       {
@@ -353,7 +353,9 @@ export class OrderDesk {
     const begun = clock();
     const look = () => {
       if (record.over) return;
-      if (record.algoStatus === "TRIGGERING" && clock() - begun >= times.triggerBound) {
+      // One of which a regular order was heard has come through, whatever its own status says.
+      const hangs = record.algoStatus === "TRIGGERING" && !record.triggered;
+      if (hangs && clock() - begun >= times.triggerBound) {
         const symbol = this.symbol(record);
         this.#options.notice(
           "alarm",

@@ -12,7 +12,7 @@ export interface OurBook {
   readonly orders: readonly OurOrder[];
   /** Symbols about which something came in or went out while the venue was asked: its picture may be older or newer. */
   readonly restless: ReadonlySet<string>;
-  /** Symbols whose list of trades was read in this reconciliation, after which a difference has to be explained else. */
+  /** Differences (as `trades` actions name them) after which the trades were read without their going away. */
   readonly explained: ReadonlySet<string>;
 }
 
@@ -49,8 +49,8 @@ export type Action =
   | { readonly kind: "ask"; readonly clientId: string }
   /** An order with an id of ours that our book has ended or never had: it goes. */
   | { readonly kind: "sweep"; readonly symbol: string; readonly clientId: string; readonly service: "regular" | "algo" }
-  /** The leg differs: read the trades. */
-  | { readonly kind: "trades"; readonly symbol: string }
+  /** Legs of the symbol differ in these ways: read the trades, and see whether they still do. */
+  | { readonly kind: "trades"; readonly symbol: string; readonly differences: readonly string[] }
   /** Lots of ours are gone and no trade of ours explains it: the book gives them up. */
   | { readonly kind: "shrink"; readonly leg: string; readonly lots: number }
   /** Lots or orders of somebody else. */
@@ -153,7 +153,7 @@ function reconcileLegs(
   actions: Action[],
   restless: Set<string>,
 ): void {
-  const reading = new Set<string>();
+  const unread = new Map<string, string[]>();
   for (const leg of [...new Set([...ours.legs.keys(), ...venue.legs.keys()])].sort()) {
     const held = ours.legs.get(leg) ?? 0;
     const there = venue.legs.get(leg) ?? 0;
@@ -161,9 +161,14 @@ function reconcileLegs(
     const { symbol } = legOf(leg);
     if (ours.restless.has(symbol)) {
       restless.add(symbol);
-    } else if (!ours.explained.has(symbol)) {
-      if (!reading.has(symbol)) actions.push({ kind: "trades", symbol });
-      reading.add(symbol);
+      continue;
+    }
+    // Read before this very difference was there, the trades could not explain it.
+    const difference = `${leg} ${held} ${there}`;
+    if (!ours.explained.has(difference)) {
+      const differences = unread.get(symbol);
+      if (differences === undefined) unread.set(symbol, [difference]);
+      else differences.push(difference);
     } else {
       // Of one's own lots only those can be there that the venue has on the same side.
       const left = held > 0 ? Math.min(held, Math.max(there, 0)) : Math.max(held, Math.min(there, 0));
@@ -174,4 +179,5 @@ function reconcileLegs(
       if (policy.foreign === "flatten") actions.push({ kind: "flatten-foreign", leg, lots: foreign });
     }
   }
+  for (const [symbol, differences] of unread) actions.push({ kind: "trades", symbol, differences });
 }

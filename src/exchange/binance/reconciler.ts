@@ -265,7 +265,7 @@ export class Reconciler {
         return;
       }
       case "trades":
-        if (await this.readTrades(action.symbol)) explained.add(action.symbol);
+        if (await this.readTrades(action.symbol)) for (const one of action.differences) explained.add(one);
         return;
       case "shrink": {
         notice(
@@ -316,9 +316,9 @@ export class Reconciler {
 
   /** Reads the trades of a symbol since the books agreed and tells what is new. False where that did not succeed. */
   readTrades(symbol: string): Promise<boolean> {
-    const running = this.#reading.get(symbol);
-    if (running !== undefined) return running;
-    const reading = this.#readTrades(symbol).finally(() => this.#reading.delete(symbol));
+    // One that is under way may have looked before what it is wanted for had happened.
+    const before = this.#reading.get(symbol) ?? Promise.resolve(true);
+    const reading = before.then(() => this.#readTrades(symbol));
     this.#reading.set(symbol, reading);
     return reading;
   }

@@ -280,10 +280,12 @@ export class BinanceExchange implements Exchange {
     if (lots === 0) return;
     // The insurance fund's takeover has no trade of its own.
     const trade = event.tradeId === "0" ? `${event.orderId}/${event.executed}` : event.tradeId;
-    if (this.#known(`${event.symbol}:${trade}`)) return;
-    const fee = event.commissionAsset === "USDT" ? moneyOf(event.commission) : 0;
     const side = event.side === "BUY" ? 1 : -1;
     const leg = legKey(event.symbol, event.positionSide);
+    // More than is held as far as told: a fill of ours is on its way still, and the list of trades has both in order.
+    if (this.held(leg) * -side < lots) return this.reconciler.soon();
+    if (this.#known(`${event.symbol}:${trade}`)) return;
+    const fee = event.commissionAsset === "USDT" ? moneyOf(event.commission) : 0;
     const price = ticksFrom(instrument, Number(event.lastPrice) > 0 ? event.lastPrice : event.price);
     this.#gone(leg, -side * lots, price, fee, cause, event.transactionTime);
   }

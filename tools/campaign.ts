@@ -1,9 +1,10 @@
 import { type Campaign, type CampaignOptions, parseOptions } from "./campaign/campaign.ts";
+import { exchange } from "./campaign/exchange.ts";
 import { restart } from "./campaign/restart.ts";
 import { simulation } from "./campaign/simulation.ts";
 
 /** Long searches for trouble by name; the first one is meant when none is named. Adding one is a file and a line here. */
-const CAMPAIGNS: Readonly<Record<string, Campaign>> = { simulation, restart };
+const CAMPAIGNS: Readonly<Record<string, Campaign>> = { simulation, restart, exchange };
 
 const HELP = `usage: bun run campaign [NAME] [--seeds N] [--from N] [--json]
 

@@ -24,6 +24,8 @@ export interface ExchangeOutcome {
   readonly comparisons: number;
   /** Of all comparisons of the books: the most passes that one took. */
   readonly mostPasses: number;
+  /** From the report of a fill to the acknowledgement of a stop or the sending of an exit, ms. */
+  readonly longestNaked: number;
   readonly happened: ReadonlyMap<string, number>;
   readonly violation:
     | { readonly invariant: string; readonly text: string; readonly last: readonly string[] }
@@ -42,7 +44,7 @@ class Death extends Error {
 const FAULTS = 11;
 const AFTERMATH = 900_000;
 const ENDLESS = 400_000;
-const SHOWN = Number(process.env.SHOWN ?? 40);
+const SHOWN = 40;
 
 /** Everything that the process has awaited runs now. */
 function flushed(): Promise<void> {
@@ -112,6 +114,7 @@ export class ExchangeRun {
       crashes: this.#crashed,
       comparisons: this.#comparisons,
       mostPasses: this.#mostPasses,
+      longestNaked: this.#auditor.longestNaked,
       happened: this.#venue.happened,
       violation,
     };

@@ -48,7 +48,10 @@ function npmBinance(port: number): Trader {
   const rest = new USDMClient({ ...keys, baseUrl, parseExceptions: false }, { timeout: 5000, transformResponse });
   const parse = { customParseJSONFn: lossless };
   const streams = new WebsocketClient({ ...keys, wsUrl, restOptions: { baseUrl }, ...parse }, QUIET);
-  const api = new WebsocketAPIClient({ ...keys, wsUrl: `${wsUrl}/ws-fapi/v1`, attachEventListeners: false, ...parse }, QUIET);
+  const api = new WebsocketAPIClient(
+    { ...keys, wsUrl: `${wsUrl}/ws-fapi/v1`, attachEventListeners: false, ...parse },
+    QUIET,
+  );
   const clientId = () => rest.generateNewOrderId();
   return {
     async markets() {
@@ -86,7 +89,13 @@ function npmBinance(port: number): Trader {
       return { id: String(order.orderId), executed: String(order.executedQty) };
     },
     async amend(id, side, quantity, price) {
-      await rest.modifyOrder({ symbol: SYMBOL, orderId: id as never, side, quantity: quantity as never, price: price as never });
+      await rest.modifyOrder({
+        symbol: SYMBOL,
+        orderId: id as never,
+        side,
+        quantity: quantity as never,
+        price: price as never,
+      });
     },
     async cancel(id) {
       await rest.cancelOrder({ symbol: SYMBOL, orderId: id as never });
@@ -191,7 +200,14 @@ function officialConnector(port: number): Trader {
     async limitByWebSocket(side, quantity, price) {
       const connection = (await client.websocketAPI.connect()) as any;
       connections.push(connection);
-      const answer = await connection.newOrder({ symbol: SYMBOL, side, type: "LIMIT", quantity, price, timeInForce: "GTC" });
+      const answer = await connection.newOrder({
+        symbol: SYMBOL,
+        side,
+        type: "LIMIT",
+        quantity,
+        price,
+        timeInForce: "GTC",
+      });
       return String(answer.data.orderId);
     },
     async close() {
@@ -234,7 +250,9 @@ function ccxtPro(port: number): Trader {
       await exchange.setLeverage(leverage, MARKET);
     },
     async market(side, quantity, reduceOnly) {
-      const order = await exchange.createOrder(MARKET, "market", side.toLowerCase(), Number(quantity), undefined, { reduceOnly });
+      const order = await exchange.createOrder(MARKET, "market", side.toLowerCase(), Number(quantity), undefined, {
+        reduceOnly,
+      });
       return { status: order.info.status, executed: order.info.executedQty };
     },
     async limit(side, quantity, price) {
@@ -339,7 +357,10 @@ for (const [name, create] of Object.entries(CLIENTS)) {
     const state = finalState(venue, port);
     expect(state.positions).toEqual([]);
     expect(state.openAlgos).toEqual([]);
-    expect(state.openOrders.map(({ origQty }: any) => origQty)).toEqual([best(venue).quantity(700), best(venue).quantity(800)]);
+    expect(state.openOrders.map(({ origQty }: any) => origQty)).toEqual([
+      best(venue).quantity(700),
+      best(venue).quantity(800),
+    ]);
     expect(state.fills.length).toBeGreaterThan(2);
     first ??= state;
     expect(state).toEqual(first);

@@ -25,7 +25,9 @@ export const START = Date.UTC(2026, 0, 5);
 const HISTORY = 300;
 
 /** A venue on a small generated market, its clock standing at the start until it is advanced. */
-export function newVenue(options: Partial<VenueOptions> & { readonly symbols?: number; readonly market?: number } = {}) {
+export function newVenue(
+  options: Partial<VenueOptions> & { readonly symbols?: number; readonly market?: number } = {},
+) {
   const { symbols = 2, market = 3, ...others } = options;
   const source = generateMarket({ seed: market, symbols, start: START, historySteps: HISTORY });
   return new Venue(source, {
@@ -141,7 +143,8 @@ export const SYMBOL = "ALDERUSDT";
 /** What the book shows best. */
 export function best(venue: Venue, symbol = 0) {
   const { book, instrument } = venue.feed.symbols[symbol]!;
-  const price = (ticks: number) => ((ticks * instrument.tickUnits) / 10 ** instrument.priceDecimals).toFixed(instrument.priceDecimals);
+  const price = (ticks: number) =>
+    ((ticks * instrument.tickUnits) / 10 ** instrument.priceDecimals).toFixed(instrument.priceDecimals);
   const quantity = (lots: number) =>
     ((lots * instrument.lotUnits) / 10 ** instrument.quantityDecimals).toFixed(instrument.quantityDecimals);
   const [bid] = book.bids(1);

@@ -8,7 +8,7 @@ import { DESK_TIMES, type DeskTimes, OrderDesk } from "./order-desk.ts";
 import type { OrderNews, OrderRecord } from "./order-record.ts";
 import { type ForeignPolicy, legKey } from "./reconcile.ts";
 import { RECONCILER_TIMES, Reconciler, type ReconcilerTimes } from "./reconciler.ts";
-import type { Recovered } from "./recovered.ts";
+import { closingKey, type Recovered } from "./recovered.ts";
 import { Schedule } from "./schedule.ts";
 import { STOP_PROOF_TIMES, StopProof, type StopProofTimes } from "./stop-proof.ts";
 import { positionSideOf } from "./wire-order.ts";
@@ -85,6 +85,8 @@ export class BinanceExchange implements Exchange {
   /** Counts what came in or went out, by symbol, so that a picture taken meanwhile is known to be no good. */
   readonly #motions = new Map<string, number>();
   readonly #bars = new Map<number, Map<string, Bar>>();
+  /** Closings by the exchange that an earlier process has told of. */
+  readonly #closings: string[] = [];
   readonly #prices: number[];
   /** Price of the last trade of somebody else, by leg. */
   readonly #strangerPrice = new Map<string, number>();
@@ -229,6 +231,7 @@ export class BinanceExchange implements Exchange {
   #restore(recovered: Recovered): void {
     for (const [leg, lots] of recovered.held) this.#held.set(leg, lots);
     for (const trade of recovered.trades) this.#trades.add(trade);
+    this.#closings.push(...recovered.closings);
     this.#fundingTold = new Map(recovered.funding);
     for (const record of recovered.orders) this.desk.restore(record);
     recovered.prices.forEach((price, symbol) => {
@@ -287,7 +290,15 @@ export class BinanceExchange implements Exchange {
     if (this.#known(`${event.symbol}:${trade}`)) return;
     const fee = event.commissionAsset === "USDT" ? moneyOf(event.commission) : 0;
     const price = ticksFrom(instrument, Number(event.lastPrice) > 0 ? event.lastPrice : event.price);
+    if (this.#closedBefore(instrument.symbol, lots, price)) return;
     this.#gone(leg, -side * lots, price, fee, cause, event.transactionTime);
+  }
+
+  /** True once for each closing that an earlier process has told of. */
+  #closedBefore(symbol: string, lots: number, price: number): boolean {
+    const place = this.#closings.indexOf(closingKey(symbol, lots, price));
+    if (place >= 0) this.#closings.splice(place, 1);
+    return place >= 0;
   }
 
   /** True when the trade was told before; remembers it. */
@@ -313,6 +324,7 @@ export class BinanceExchange implements Exchange {
     const side = trade.side === "BUY" ? 1 : -1;
     const lots = lotsFrom(instrument, trade.quantity);
     const fee = trade.commissionAsset === "USDT" ? moneyOf(trade.commission) : 0;
+    if (this.#closedBefore(instrument.symbol, lots, price)) return;
     this.#gone(leg, -side * lots, price, fee, cause, trade.time);
   }
 

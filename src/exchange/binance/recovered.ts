@@ -13,6 +13,8 @@ export interface Recovered {
   readonly held: ReadonlyMap<string, number>;
   /** Trades that were told: symbol and trade id. */
   readonly trades: readonly string[];
+  /** The last closings by the exchange, as `closingKey` names them: their events carry no trade. */
+  readonly closings: readonly string[];
   /** All orders, those that have ended too: what comes late must find them. */
   readonly orders: readonly OrderRecord[];
   /** Last prices by symbol, ticks. */
@@ -25,6 +27,12 @@ export interface Recovered {
   readonly barred: readonly number[];
 }
 
+/** How a closing by the exchange is known again where its trade is not. */
+export function closingKey(symbol: string, lots: number, price: number): string {
+  return `${symbol} ${lots} ${price}`;
+}
+
+const CLOSINGS_MAX = 200;
 /** Orders that are remembered after their end. */
 const ENDED_MAX = 2000;
 
@@ -38,6 +46,7 @@ export class Recovery {
   readonly #hedge: boolean;
   readonly #held = new Map<string, number>();
   readonly #trades: string[] = [];
+  readonly #closings: string[] = [];
   readonly #orders = new Map<number, OrderRecord>();
   readonly #prices: number[];
   #time = 0;
@@ -108,6 +117,8 @@ export class Recovery {
         return;
       }
       case "liquidation": {
+        this.#closings.push(closingKey(this.#instruments[event.symbol]!.symbol, event.lots, event.price));
+        if (this.#closings.length > CLOSINGS_MAX) this.#closings.shift();
         for (const leg of this.#legs(event.symbol)) {
           const held = this.#held.get(leg) ?? 0;
           if (held !== 0) this.#held.set(leg, held - Math.sign(held) * event.lots);
@@ -143,6 +154,7 @@ export class Recovery {
     return {
       held: new Map([...this.#held].filter(([, lots]) => lots !== 0)),
       trades: this.#trades,
+      closings: this.#closings,
       orders: [...this.#orders.values()],
       prices: this.#prices,
       since: this.#since,

@@ -45,7 +45,7 @@ export interface DeskTimes {
 
 export const DESK_TIMES: DeskTimes = {
   firstAsk: 200,
-  longestAsk: 5000,
+  longestAsk: 2000,
   grace: 8000,
   resendAfter: 1000,
   triggerBound: 3000,

@@ -63,7 +63,7 @@ export interface ReconcilerOptions {
 /** A comparison must end within this many passes over a venue that stands still. */
 export const MOST_PASSES = 3;
 /** Passes in which something moved do not count, up to this many. */
-const MOST_RESTLESS = 40;
+const MOST_RESTLESS = 15;
 /** Of the conditional orders that an account may have; from 80 % on people are told. */
 const CONDITIONAL_LIMIT = 200;
 /** Differences up to this are how the exchange rounds: booked without a word. 1e-8 USDT. */
@@ -136,6 +136,11 @@ export class Reconciler {
     });
   }
 
+  #isBusy(): boolean {
+    const { instruments, desk } = this.#options;
+    return instruments.some(({ symbol }) => desk.isBusy(symbol));
+  }
+
   #wait(time: number): Promise<void> {
     const { clock, schedule } = this.#options;
     return new Promise((resolve) => schedule.at(clock() + time, resolve));
@@ -177,6 +182,11 @@ export class Reconciler {
       }
       await Promise.all(picture.actions.map((action) => this.#perform(action, explained)));
       await this.#wait(times.between);
+      // Each look weighs 85 of the 1,920 of a minute: while nothing stands still it is looked at ever more rarely.
+      const patience = acting ? 0 : Math.min(times.between * 2 ** restless, times.again);
+      for (let waited = times.between; waited < patience && this.#isBusy(); waited += times.between) {
+        await this.#wait(times.between);
+      }
     }
     this.#at(clock() + times.period, schedule);
   }

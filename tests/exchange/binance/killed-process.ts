@@ -35,6 +35,9 @@ const real = await openRealVenue(settings, { symbols: [symbol] }, (level, text) 
 const venue = real.exchange;
 if (!(venue instanceof BinanceExchange)) throw new Error("this is about real orders");
 const { state } = real;
+// Nothing is analysed, so nothing has to warm up.
+const { source, from } = real.market;
+while (source.next < from - source.timeframe) source.step();
 const journal = openJournal(real.bookSettings, {
   command: "run",
   kernel: "none",

@@ -263,6 +263,13 @@ export class OrderDesk {
   algoEvent(event: AlgoUpdate): boolean {
     const record = this.#byClientId.get(event.clientId) ?? this.#byAlgoId.get(event.algoId);
     if (record === undefined) return false;
+    // Sent twice under its id, the second time not in vain: the first has ended and this one stands for nothing.
+    if (record.over && event.status === "NEW" && event.algoId !== record.algoId) {
+      const { symbol, clientId } = event;
+      void this.#options.gateway.cancelAlgoOrder({ symbol, clientId }, PROTECT);
+      this.#options.doubt(symbol, `order ${clientId} stands a second time`);
+      return true;
+    }
     const news: OrderNews[] = [];
     algoState(record, event, news);
     this.#after(record, event.transactionTime, news);

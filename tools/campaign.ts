@@ -1,10 +1,11 @@
 import { type Campaign, type CampaignOptions, parseOptions } from "./campaign/campaign.ts";
 import { exchange } from "./campaign/exchange.ts";
+import { kill } from "./campaign/kill.ts";
 import { restart } from "./campaign/restart.ts";
 import { simulation } from "./campaign/simulation.ts";
 
 /** Long searches for trouble by name; the first one is meant when none is named. Adding one is a file and a line here. */
-const CAMPAIGNS: Readonly<Record<string, Campaign>> = { simulation, restart, exchange };
+const CAMPAIGNS: Readonly<Record<string, Campaign>> = { simulation, restart, exchange, kill };
 
 const HELP = `usage: bun run campaign [NAME] [--seeds N] [--from N] [--json]
 

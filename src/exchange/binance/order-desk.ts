@@ -33,6 +33,8 @@ export interface DeskTimes {
   readonly longestAsk: number;
   /** Absence is no proof before: a request may be carried out up to recvWindow after it was sent, and be found later. */
   readonly grace: number;
+  /** The same for what only closes and is not wanted any more: were it to come late, it would be cancelled. */
+  readonly unwantedGrace: number;
   /** From when on an order that protects or closes and that is not found is sent again under its own id. */
   readonly resendAfter: number;
   /** How long a conditional order may be triggering before it counts as lost. */
@@ -47,6 +49,7 @@ export const DESK_TIMES: DeskTimes = {
   firstAsk: 200,
   longestAsk: 2000,
   grace: 8000,
+  unwantedGrace: 5000,
   resendAfter: 1000,
   triggerBound: 3000,
   fillDelay: 500,
@@ -650,7 +653,8 @@ export class OrderDesk {
       this.#place(record);
       return true;
     }
-    if (now - record.lastSent < times.grace) return false;
+    const grace = closes && record.cancelAsked ? times.unwantedGrace : times.grace;
+    if (now - record.lastSent < grace) return false;
     this.#concluded(record, "rejected", 0, "it never reached the exchange");
     return true;
   }

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import type { AdminAddress } from "../admin/admin-thread.ts";
 import { effectiveStrategy, type Settings } from "../config/settings.ts";
+import { isLoopback } from "../exchange/binance/addresses.ts";
 import { InputError } from "../input-error.ts";
 import { timeText } from "../market/timeframe.ts";
 import { reportPage } from "../report/html/report-page.ts";
@@ -120,11 +121,13 @@ function sayAddress({ url, link, note }: AdminAddress, display: Display): void {
 
 /** How real the money is, for whoever only looks once. */
 function banner(settings: Settings): string {
-  const text = settings.TRADING_ENABLED
-    ? settings.BINANCE_TESTNET
-      ? "LIVE orders on the exchange's TEST network"
-      : "LIVE: real orders, real money"
-    : "PAPER: live market data, simulated fills, no orders";
+  const { BINANCE_REST_URL: address } = settings;
+  const place = settings.BINANCE_TESTNET
+    ? "LIVE orders on the exchange's TEST network"
+    : address !== "" && isLoopback(URL.parse(address)?.hostname ?? "")
+      ? "LIVE orders on an exchange of this machine, simulated money"
+      : "LIVE: real orders, real money";
+  const text = settings.TRADING_ENABLED ? place : "PAPER: live market data, simulated fills, no orders";
   const line = "=".repeat(text.length + 8);
   return `${line}\n=== ${text} ===\n${line}\n`;
 }

@@ -271,13 +271,14 @@ export class BinanceExchange implements Exchange {
   }
 
   #orderEvent(event: OrderTradeUpdate): void {
+    const index = this.desk.indexOf(event.symbol);
+    // A symbol that this run does not trade is somebody else's affair.
+    if (index === undefined) return;
     const cause = causeOf(event.clientId);
     if (cause === undefined) {
       if (!this.desk.orderEvent(event)) this.reconciler.soon();
       return this.#onWake();
     }
-    const index = this.desk.indexOf(event.symbol);
-    if (index === undefined) return;
     const instrument = this.instruments[index]!;
     const lots = lotsFrom(instrument, event.lastQuantity);
     if (lots === 0) return;

@@ -83,6 +83,8 @@ export interface DeskOptions {
 const RESENDS = 3;
 const PROTECT: Urgency = "protect";
 
+/** Orders that are remembered, those that have ended too: what comes late must find them. */
+const REMEMBERED = 5000;
 /** Events of orders that are not known (yet) and are kept in case they turn out to be a triggered stop of ours. */
 const STRANGERS = 500;
 
@@ -318,6 +320,20 @@ export class OrderDesk {
     this.#byRequest.set(record.request.id, record);
     if (!record.over) this.#open.add(record);
     this.#bind(record);
+    if (this.#byClientId.size > REMEMBERED) this.#forget();
+  }
+
+  /** The oldest order that has ended is forgotten. */
+  #forget(): void {
+    for (const record of this.#byClientId.values()) {
+      if (!record.over) continue;
+      this.#byClientId.delete(record.clientId);
+      this.#byRequest.delete(record.request.id);
+      this.#byAlgoId.delete(record.algoId);
+      this.#byOrderId.delete(`${this.symbol(record)}:${record.orderId}`);
+      this.#watched.delete(record);
+      return;
+    }
   }
 
   /** Remembers the exchange's ids of a record, and lets it hear what came in under them before. */

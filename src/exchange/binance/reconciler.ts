@@ -66,6 +66,8 @@ export const MOST_PASSES = 3;
 const MOST_RESTLESS = 15;
 /** Of the conditional orders that an account may have; from 80 % on people are told. */
 const CONDITIONAL_LIMIT = 200;
+/** Age of a trade up to which its order may not be found although it is there, ms. */
+const YOUNG = 10_000;
 /** Differences up to this are how the exchange rounds: booked without a word. 1e-8 USDT. */
 const ROUNDING = 1_000_000;
 
@@ -356,6 +358,8 @@ export class Reconciler {
         if (desk.adopt(order.value) && desk.trade(trade)) continue;
         stranger(trade, order.value.clientId);
       } else if (order.kind === "refused" && order.consequence === "not-found") {
+        // An order that has just traded may be denied for a while: who is not known yet is not a stranger.
+        if (this.#options.marketTime() - trade.time < YOUNG) return false;
         stranger(trade, "");
       } else {
         return false;

@@ -111,6 +111,10 @@ export class BinanceExchange implements Exchange {
       times: deskTimes,
       tell: (record, time, news) => this.#news(record, time, news),
       notice,
+      held: ({ request }) => {
+        const { symbol } = instruments[request.symbol]!;
+        return Math.abs(this.held(legKey(symbol, positionSideOf(request, hedge))));
+      },
       readTrades: (symbol) => void this.reconciler.readTrades(symbol),
       doubt: () => this.reconciler.soon(),
       stopSeen: () => this.#proof.stopStands(),

@@ -69,6 +69,8 @@ export interface DeskOptions {
   /** What the core is to be told, in the order in which it was found out. `time` is the exchange's. */
   readonly tell: (record: OrderRecord, time: number, news: OrderNews) => void;
   readonly notice: (level: "info" | "warning" | "alarm", text: string) => void;
+  /** Lots of the order's leg, as told. */
+  readonly held: (record: OrderRecord) => number;
   /** Trades of the symbol must be read: an order was executed further than its fills that came in. */
   readonly readTrades: (symbol: string) => void;
   /** Something is not as the book says; the books should be compared soon. */
@@ -239,7 +241,10 @@ export class OrderDesk {
     const total = lotsFrom(instrument, event.quantity);
     if (total > 0) record.total = total;
     const lots = lotsFrom(instrument, event.lastQuantity);
-    if (lots > 0 && event.tradeId !== "0") {
+    // More is closed than is held as far as told: a fill before it is missing. It is left to the list of trades, which
+    // has both in order.
+    const early = record.request.purpose !== "entry" && this.#options.held(record) < lots;
+    if (lots > 0 && event.tradeId !== "0" && !early) {
       const trade = {
         trade: event.tradeId,
         lots,

@@ -214,6 +214,7 @@ describe("recorded lives of orders", () => {
         times: DESK_TIMES,
         tell: (_record, _time, item) => news.push(item),
         notice: () => {},
+        held: () => 0,
         readTrades: () => {},
         doubt: () => {},
         stopSeen: () => {},

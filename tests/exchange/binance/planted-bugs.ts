@@ -25,19 +25,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     breaks: ["every order ends exactly once", "nothing breaks", "positions are the sum of fills"],
   },
   {
-    name: "an entry whose fate is not known is sent again",
-    file: `${CLIENT}/order-desk.ts`,
-    from: 'const closes = record.request.purpose !== "entry";\n    if (\n      closes &&',
-    to: "if (",
-    breaks: [
-      "no entry is doubled",
-      "every order ends exactly once",
-      "limits hold",
-      "nothing breaks",
-      "fills stay within the order",
-    ],
-  },
-  {
     name: "an order that is not found at once counts as never placed",
     file: `${CLIENT}/order-desk.ts`,
     from: "if (now - record.lastSent < grace) return false;",
@@ -50,6 +37,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     from: "if (record.trades.has(trade.trade)) return;",
     to: "",
     breaks: [
+      "the ledger balances",
       "nothing breaks",
       "every order ends exactly once",
       "fills stay within the order",
@@ -79,13 +67,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       "what was asked to be flat is flat",
       "reduce-only never opens",
     ],
-  },
-  {
-    name: "a stop that hangs counts as protection for ever",
-    file: `${CLIENT}/order-desk.ts`,
-    from: "if (hangs && clock() - begun >= times.triggerBound) {",
-    to: "if (false) {",
-    breaks: ["books agree when quiet", "every order ends exactly once", "the books come together"],
   },
   {
     name: "funding that nobody told of is forgotten",

@@ -1,4 +1,6 @@
 import { type Campaign, type CampaignOptions, parseOptions } from "./campaign/campaign.ts";
+import { exchange } from "./campaign/exchange.ts";
+import { kill } from "./campaign/kill.ts";
 import { klines } from "./campaign/klines.ts";
 import { learning } from "./campaign/learning.ts";
 import { restart } from "./campaign/restart.ts";
@@ -6,7 +8,15 @@ import { simulation } from "./campaign/simulation.ts";
 import { store } from "./campaign/store.ts";
 
 /** Long searches for trouble by name; the first one is meant when none is named. Adding one is a file and a line here. */
-const CAMPAIGNS: Readonly<Record<string, Campaign>> = { simulation, restart, klines, learning, store };
+const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
+  simulation,
+  restart,
+  exchange,
+  kill,
+  klines,
+  learning,
+  store,
+};
 
 const HELP = `usage: bun run campaign [NAME] [--seeds N] [--from N] [--json]
 

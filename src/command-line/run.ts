@@ -1,5 +1,7 @@
 import { type Command, Option } from "commander";
 import type { AdminAddress } from "../admin/admin-thread.ts";
+import type { Settings } from "../config/settings.ts";
+import { isLoopback } from "../exchange/binance/addresses.ts";
 import { InputError } from "../input-error.ts";
 import { timeText } from "../market/timeframe.ts";
 import { reportPage } from "../report/html/report-page.ts";
@@ -69,7 +71,8 @@ export function runCommand(program: Command): void {
     .action(async (options: RunOptions) => {
       const loaded = settingsFrom(options.set, true);
       const { settings } = loaded;
-      const market = marketOf(options);
+      const market = marketOf(options, settings);
+      if (market.kind === "binance") process.stderr.write(banner(settings));
       const display = displayOf(options, market);
       const progress = new Progress();
       const stop = stopOnSignals();
@@ -118,8 +121,31 @@ function sayAddress({ url, link, note }: AdminAddress, display: Display): void {
   else display.notice("info", `dashboard at ${url}${also}`);
 }
 
-function marketOf(options: RunOptions): LiveMarket {
+/** How real the money is, for whoever only looks once. */
+function banner(settings: Settings): string {
+  const { BINANCE_REST_URL: address } = settings;
+  const place = settings.BINANCE_TESTNET
+    ? "LIVE orders on the exchange's TEST network"
+    : address !== "" && isLoopback(URL.parse(address)?.hostname ?? "")
+      ? "LIVE orders on an exchange of this machine, simulated money"
+      : "LIVE: real orders, real money";
+  const text = settings.TRADING_ENABLED ? place : "PAPER: live market data, simulated fills, no orders";
+  const line = "=".repeat(text.length + 8);
+  return `${line}\n=== ${text} ===\n${line}\n`;
+}
+
+function marketOf(options: RunOptions, settings: Settings): LiveMarket {
   const { data } = options;
+  if (data === undefined && settings.EXCHANGE === "binance") {
+    for (const name of ["timeframe", "from", "to", "funding", "rules", "brackets"] as const) {
+      if (options[name] !== undefined) throw new InputError(`--${name} is not for EXCHANGE=binance`, 2);
+    }
+    if (options.without.length > 0) throw new InputError("--without is for simulated markets", 2);
+    return { kind: "binance", symbols: options.symbols };
+  }
+  if (settings.TRADING_ENABLED) {
+    throw new InputError("TRADING_ENABLED=true needs EXCHANGE=binance, and no --data", 2);
+  }
   if (data !== undefined) return { kind: "recorded", ...recordedChoice(data, options) };
   for (const name of ["symbols", "timeframe", "from", "funding", "rules", "brackets"] as const) {
     if (options[name] !== undefined) throw new InputError(`--${name} needs --data: it chooses recorded bars`, 2);
@@ -133,6 +159,7 @@ function marketOf(options: RunOptions): LiveMarket {
 function displayOf(options: RunOptions, market: LiveMarket): Display {
   if (options.json === true) return SILENT;
   if (process.stdout.isTTY !== true) return new LineDisplay();
+  if (market.kind === "binance") return new TerminalDisplay("Binance USDⓈ-M futures");
   const what = market.kind === "recorded" ? `recorded bars of ${market.dir}` : `generated market, seed ${market.seed}`;
   const speed = options.speed === Number.POSITIVE_INFINITY ? "at full speed" : `at ${options.speed}x`;
   return new TerminalDisplay(`${what}, ${speed}`);

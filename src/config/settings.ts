@@ -38,13 +38,11 @@ const TRADING = {
   EXCHANGE: {
     type: "choice",
     choices: ["simulated", "binance"],
-    notYet: ["binance"],
     default: "simulated",
     help: "Where orders go: the embedded simulated exchange, or Binance USD-M perpetual futures.",
   },
   TRADING_ENABLED: {
     type: "boolean",
-    notYet: [true],
     default: false,
     help: "Send real orders. Without it everything is paper.",
   },
@@ -62,6 +60,12 @@ const TRADING = {
     default: "one-way",
     decides: true,
     help: "One position per symbol, or a long and a short leg side by side.",
+  },
+  FOREIGN_POSITIONS: {
+    type: "choice",
+    choices: ["ignore", "flatten"],
+    default: "ignore",
+    help: "What becomes of positions and orders at the exchange that are not ours. Nothing is entered on their symbols either way.",
   },
   MAX_POSITIONS: {
     type: "integer",

@@ -14,7 +14,8 @@ export function barClosed(state: State, event: BarEvent, out: Effect[]): void {
   const close = event.time;
   // A bar of a cycle that is over updates prices only; the cycle is not decided twice.
   if (close <= cycle.close && cycle.kind !== "gathering") return;
-  if (close > cycle.close) {
+  const news = close > cycle.close;
+  if (news) {
     if (cycle.kind === "gathering") complete(state, cycle.close, out);
     state.cycle = { kind: "gathering", close, missing: state.listed };
   }
@@ -23,9 +24,15 @@ export function barClosed(state: State, event: BarEvent, out: Effect[]): void {
   gathering.missing -= 1;
   if (gathering.missing <= 0) {
     complete(state, close, out);
-  } else if (gathering.missing === state.listed - 1) {
+  } else if (news) {
     out.push({ kind: "set-timer", timer: CYCLE_TIMER, at: close + state.config.cycleInterval });
   }
+}
+
+/** A symbol was listed: a cycle that gathers at this moment waits for its bar too, so that every bar counts once. */
+export function symbolCame(state: State, lastBar: number): void {
+  const { cycle } = state;
+  if (cycle.kind === "gathering" && lastBar < cycle.close) cycle.missing += 1;
 }
 
 /** A symbol was delisted: a cycle that still waited for its bar waits no longer. */

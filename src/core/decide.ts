@@ -85,6 +85,9 @@ function consider(state: State, candidate: Candidate, out: Effect[]): void {
     return no("model", `judged by ${candidate.prediction?.model ?? "no model"}, and not by the one that decides`, {});
   }
   if (!state.connected) return no("connection", "the connection to the exchange is down", {});
+  const standing = [state.barred.get(-1), state.barred.get(symbol)];
+  const barred = standing.find((one) => one?.entries === "none");
+  if (barred !== undefined) return no("standing", barred.reason, {});
   if (!listed || flat) return no("stale-price", "no fresh price of the symbol", { listed: listed ? 1 : 0 });
   if (state.positions.has(positionKey(symbol, "both"))) {
     return no("open-position", "the symbol already has a position or a pending entry", {});
@@ -126,6 +129,7 @@ function consider(state: State, candidate: Candidate, out: Effect[]): void {
         unreachable(verdict);
     }
   }
+  if (standing.some((one) => one !== undefined)) proposal = smallest(proposal, mark);
   if (proposal.lots <= 0) return no("size", "the size rounds down to nothing", { margin: proposal.margin });
   const { lots, leverage, notional } = proposal;
   const { direction, stop } = candidate;
@@ -157,6 +161,18 @@ function sized(state: State, candidate: Candidate, marginFraction: number, lever
     margin: Math.ceil(notional / leverage),
     mark,
   };
+}
+
+/** The least that the exchange takes, or nothing where the proposal is smaller than that. */
+function smallest(proposal: Proposal, mark: number): Proposal {
+  const { instrument, leverage } = proposal;
+  const { minLots, minNotional, unitValue } = instrument;
+  // A tenth more, because the price may move before the exchange looks at it.
+  const worth = Math.ceil((1.1 * minNotional) / (mark * unitValue));
+  const least = worth > minLots ? worth : minLots;
+  const lots = least < proposal.lots ? least : proposal.lots;
+  const notional = notionalOf(instrument, lots, mark);
+  return { ...proposal, lots, notional, margin: Math.ceil(notional / leverage) };
 }
 
 function ordersOf(state: State, symbol: number): number {

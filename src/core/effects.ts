@@ -91,6 +91,7 @@ export const EXIT_REASONS = [
   "time",
   "regime",
   "late-fill",
+  "external",
 ] as const;
 export type ExitReason = (typeof EXIT_REASONS)[number];
 

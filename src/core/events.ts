@@ -25,6 +25,9 @@ export type Event =
   | TimerEvent
   | BreakerEvent
   | ModelEvent
+  | StandingEvent
+  | TransferEvent
+  | AgreementEvent
   | SettingEvent
   | HoldEvent;
 
@@ -110,7 +113,8 @@ export interface FillEvent {
   readonly done: boolean;
 }
 
-export const LIQUIDATION_CAUSES = ["liquidation", "adl", "delisted"] as const;
+/** `external`: somebody other than the exchange and ourselves, such as a person at the exchange's own screen. */
+export const LIQUIDATION_CAUSES = ["liquidation", "adl", "delisted", "external"] as const;
 export type LiquidationCause = (typeof LIQUIDATION_CAUSES)[number];
 
 /** The exchange closed (part of) a position without an order of ours. */
@@ -166,6 +170,42 @@ export interface BreakerEvent {
   readonly time: number;
   readonly symbol: number;
   readonly level: BreakerLevel;
+}
+
+/** What may be entered at a venue. `smallest`: only orders of the least size, until what is to be proven is proven. */
+export const ENTRIES_ALLOWED = ["all", "smallest", "none"] as const;
+export type EntriesAllowed = (typeof ENTRIES_ALLOWED)[number];
+
+/**
+ * Whether all is in order at the venue for entries: of one symbol, or of all (-1). Not so while books differ, while
+ * something of somebody else lies on the symbol, or while the stop path is not proven. Exits are never concerned.
+ */
+export interface StandingEvent {
+  readonly kind: "standing";
+  readonly time: number;
+  readonly symbol: number;
+  readonly entries: EntriesAllowed;
+  /** Why not all; empty when all are. */
+  readonly reason: string;
+}
+
+/**
+ * The venue's books and ours were found to agree, money included. What happened at the venue before `since` has been
+ * told in full: a restart looks for what it has missed from there on.
+ */
+export interface AgreementEvent {
+  readonly kind: "agreement";
+  readonly time: number;
+  readonly symbol: number;
+  readonly since: number;
+}
+
+/** Money came into the wallet or left it (negative) for reasons other than trading. */
+export interface TransferEvent {
+  readonly kind: "transfer";
+  readonly time: number;
+  readonly symbol: number;
+  readonly amount: number;
 }
 
 /**
@@ -260,6 +300,9 @@ export const EVENT_RANK: Readonly<Record<EventKind, number>> = {
   connection: 1,
   breaker: 1,
   hold: 1,
+  standing: 1,
+  transfer: 2,
+  agreement: 3,
   listing: 1,
   funding: 2,
   answer: 3,

@@ -75,6 +75,8 @@ export interface State {
   model: string;
   /** Why the service keeps entries back at the moment. */
   readonly holds: Set<Hold>;
+  /** Where the venue allows less than all entries, by symbol; -1 concerns all. */
+  readonly barred: Map<number, { readonly entries: "smallest" | "none"; readonly reason: string }>;
   cycle: Cycle;
   listed: number;
   readonly symbols: readonly SymbolState[];
@@ -112,6 +114,7 @@ export function createState(config: CoreConfig, configure?: Configure): State {
     connected: true,
     model: "",
     holds: new Set(),
+    barred: new Map(),
     cycle: { kind: "idle", close: 0 },
     listed: 0,
     symbols: config.instruments.map(() => ({ listed: false, lastBar: 0, flat: false, mark: 0, regime: "unknown" })),

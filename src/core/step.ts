@@ -1,5 +1,5 @@
 import { assert, unreachable } from "./assert.ts";
-import { barClosed, CYCLE_TIMER, cycleDeadline, markBar, symbolLeft } from "./cycle.ts";
+import { barClosed, CYCLE_TIMER, cycleDeadline, markBar, symbolCame, symbolLeft } from "./cycle.ts";
 import { decide } from "./decide.ts";
 import type { Effect, ExitReason } from "./effects.ts";
 import type {
@@ -14,8 +14,10 @@ import type {
   ListingEvent,
   ModelEvent,
   SettingEvent,
+  StandingEvent,
   TickEvent,
   TimerEvent,
+  TransferEvent,
 } from "./events.ts";
 import { post } from "./ledger.ts";
 import { movedStop } from "./life.ts";
@@ -84,6 +86,7 @@ export function step(state: State, event: Event, out: Effect[]): void {
       symbolOf(state, event.symbol).mark = event.price;
       return;
     case "quote":
+    case "agreement":
       return;
     case "tick":
       return tick(state, event, out);
@@ -104,9 +107,26 @@ export function step(state: State, event: Event, out: Effect[]): void {
     case "breaker":
       state.risk.breaker = event.level;
       return assess(state, out);
+    case "standing":
+      return standing(state, event);
+    case "transfer":
+      return transferred(state, event, out);
     default:
       unreachable(event);
   }
+}
+
+function standing(state: State, { symbol, entries, reason }: StandingEvent): void {
+  if (entries === "all") state.barred.delete(symbol);
+  else state.barred.set(symbol, { entries, reason });
+}
+
+/** Money from outside is neither gain nor loss: what gains and losses are measured from moves along. */
+function transferred(state: State, { amount }: TransferEvent, out: Effect[]): void {
+  post(state.ledger, "wallet", "capital", BigInt(amount));
+  state.risk.peakEquity += amount;
+  state.dayStartEquity += amount;
+  equity(state, out);
 }
 
 function command(state: State, event: CommandEvent, out: Effect[]): void {
@@ -157,7 +177,7 @@ function listing(state: State, event: ListingEvent, out: Effect[]): void {
   state.listed += event.listed ? 1 : -1;
   symbol.listed = event.listed;
   symbol.regime = "unknown";
-  if (event.listed) return;
+  if (event.listed) return symbolCame(state, symbol.lastBar);
   state.virtual.delisted(event.symbol, symbol.mark, state.now, out);
   state.memory.forget(event.symbol);
   symbolLeft(state, symbol.lastBar, out);

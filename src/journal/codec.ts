@@ -16,6 +16,7 @@ import {
   type BarEvent,
   BREAKER_LEVELS,
   COMMANDS,
+  ENTRIES_ALLOWED,
   type Event,
   HOLDS,
   LEGS,
@@ -118,6 +119,19 @@ export function encodeEvent(out: ByteWriter, event: Event): void {
       out.text(event.model);
       out.text(event.reason);
       return;
+    case "standing":
+      eventHead(out, 18, event);
+      out.choice(ENTRIES_ALLOWED, event.entries);
+      out.text(event.reason);
+      return;
+    case "transfer":
+      eventHead(out, 19, event);
+      out.f64(event.amount);
+      return;
+    case "agreement":
+      eventHead(out, 20, event);
+      out.f64(event.since);
+      return;
     case "setting":
       eventHead(out, 16, event);
       out.text(event.name);
@@ -204,6 +218,12 @@ export function decodeEvent(input: ByteReader): Event {
       return { kind: "breaker", time, symbol, level: input.choice(BREAKER_LEVELS) };
     case 15:
       return { kind: "model", time, symbol, model: input.text(), reason: input.text() };
+    case 18:
+      return { kind: "standing", time, symbol, entries: input.choice(ENTRIES_ALLOWED), reason: input.text() };
+    case 19:
+      return { kind: "transfer", time, symbol, amount: input.f64() };
+    case 20:
+      return { kind: "agreement", time, symbol, since: input.f64() };
     case 16:
       return { kind: "setting", time, symbol, name: input.text(), value: input.text(), actor: input.text() };
     case 17:

@@ -78,6 +78,19 @@ export type DataReference =
       readonly start: number;
       readonly symbols: readonly string[];
       readonly parameters?: Readonly<Record<string, string | number | boolean>>;
+    }
+  /** A market that went on while it was traded; the journal holds its bars. */
+  | {
+      readonly kind: "live";
+      readonly address: string;
+      /** Whose account, as a hash of the key; empty without one. */
+      readonly account: string;
+      readonly dataHash: string;
+      readonly timeframe: number;
+      readonly start: number;
+      readonly symbols: readonly string[];
+      /** The journal whose book this one goes on with; null for a new book. */
+      readonly continues: string | null;
     };
 
 /** One record of a journal, decoded. */

@@ -57,6 +57,8 @@ export interface BarSource {
   readonly contracts?: readonly Contract[];
   /** Where the marks of the steps come from, in words; absent when steps have none. */
   readonly mark?: string;
+  /** True for a market that goes on: without a next step it has not ended, its next bars have not closed yet. */
+  readonly waiting?: boolean;
   /** The next step, or undefined at the end. */
   step(): BarStep | undefined;
 }

@@ -281,18 +281,19 @@ export function runHash(
 /** Opens the journal of a run: DATA_DIR/journal/<time>-<pid>-<command>.journal */
 export function openJournal(
   settings: Settings,
-  run: Pick<JournalHeader, "command" | "kernel" | "settingsHash" | "instruments" | "bars" | "data">,
+  run: Pick<JournalHeader, "command" | "kernel" | "settingsHash" | "instruments" | "bars" | "data"> &
+    Partial<Pick<JournalHeader, "mode" | "epoch">>,
 ): JournalWriter {
   const created = Date.now();
   const stamp = new Date(created).toISOString().replaceAll(":", "-").replace("Z", "");
   const path = join(settings.DATA_DIR, "journal", `${stamp}-${process.pid}-${run.command}.journal`);
   const header: JournalHeader = {
-    ...run,
-    settings: publicSettings(settings),
-    build: packageJson.version,
     mode: "simulated",
     // Two services that start in one millisecond are two runs.
     epoch: created * 1000 + (process.pid % 1000),
+    ...run,
+    settings: publicSettings(settings),
+    build: packageJson.version,
     created,
     effects: "orders",
   };

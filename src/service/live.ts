@@ -7,7 +7,9 @@ import { checkBook } from "../core/check-book.ts";
 import type { CoreRecord } from "../core/effects.ts";
 import { USDT } from "../core/instrument.ts";
 import type { State } from "../core/state.ts";
+import type { Exchange, Venue } from "../exchange/exchange.ts";
 import { GatedExchange } from "../exchange/gated.ts";
+import type { SimulatedExchange } from "../exchange/simulated/exchange.ts";
 import type { DataReference } from "../journal/format.ts";
 import type { ModelRegistry } from "../learning/registry.ts";
 import type { BarSource } from "../market/bar-source.ts";
@@ -32,19 +34,23 @@ import {
   warmUpSteps,
 } from "./assembly.ts";
 import { type MarketChoice, openMarket, openPositions, recordedData } from "./backtest.ts";
+import type { BinanceChoice } from "./binance-market.ts";
 import { GENERATED_START, generatedSource } from "./generated.ts";
 import { Holds } from "./holds.ts";
 import { LearningLoop, type LearningView, type Swap } from "./learning-loop.ts";
 import { modelRegistry } from "./models.ts";
 import { PositionFeatures } from "./position-features.ts";
+import { openRealVenue } from "./real-venue.ts";
 import { Recording, type RecordingStatus } from "./recording.ts";
 import { type Retraining, startRetraining } from "./retraining.ts";
 import type { RunTelemetry } from "./run-telemetry.ts";
 import { Trader } from "./trader.ts";
 
-/** What a live run trades on: recorded bars, or a market generated from a seed. */
+/** What a live run trades on: recorded bars, a market generated from a seed, or the real one. */
 export type LiveMarket =
   | ({ readonly kind: "recorded" } & MarketChoice)
+  /** The market as it goes on; with TRADING_ENABLED=true its real orders too. */
+  | ({ readonly kind: "binance" } & BinanceChoice)
   | {
       readonly kind: "generated";
       readonly seed: number;
@@ -124,8 +130,9 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
     options.onNotice(level, text);
   };
   const begun = performance.now();
-  const source = openSource(settings, market);
-  const from = market.kind === "recorded" ? market.from : GENERATED_START;
+  const real = market.kind === "binance" ? await openRealVenue(settings, market, onNotice) : undefined;
+  const source = real?.market.source ?? openSource(settings, market);
+  const from = real?.market.from ?? (market.kind === "recorded" ? market.from : GENERATED_START);
   const analysis = analysisOptions(settings, source);
   const panel = newPanel(source);
   const feed = new PanelFeed(panel, source.instruments, source.timeframe);
@@ -143,19 +150,21 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
     const loaded = performance.now();
 
     const tradeFrom = from ?? source.start;
-    const state = newState(settings, source.instruments, tradeFrom);
-    const exchange = newExchange(settings, feed.noteFunding(source), without);
+    const state = real?.state ?? newState(settings, source.instruments, tradeFrom);
+    const exchange: Exchange = real?.exchange ?? newExchange(settings, feed.noteFunding(source), without);
     // Models come and go while it runs: the journal tells which decided, and the report names them.
     const settingsHash = runHash(settings, { source, from, without });
     const recorded = market.kind === "recorded";
-    const marketEnd = (recorded ? undefined : market.to) ?? Number.POSITIVE_INFINITY;
-    const journal = openJournal(settings, {
+    const marketEnd = (market.kind === "generated" ? market.to : undefined) ?? Number.POSITIVE_INFINITY;
+    const journal = openJournal(real?.bookSettings ?? settings, {
       command: "run",
       kernel: analysis.kernel,
       settingsHash,
       instruments: source.instruments,
       bars: recorded ? "referenced" : "stored",
-      data: dataReference(source, market),
+      data: real?.reference ?? dataReference(source, market),
+      mode: venueOf(market, exchange),
+      ...(real?.epoch !== undefined && { epoch: real.epoch }),
     });
     const features = PositionFeatures.open(settings, [], onNotice);
     let marketTime = tradeFrom;
@@ -184,7 +193,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       if (options.admin !== undefined) {
         const run: RunDescription = {
           version: packageJson.version,
-          venue: exchange.venue,
+          venue: venueOf(market, exchange),
           market: describeMarket(market),
           speed: speed === Number.POSITIVE_INFINITY ? "max" : speed,
           strategy: settings.STRATEGY_MODE,
@@ -231,10 +240,12 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         },
         onNotice: options.onNotice,
         watchers: [...(recording === undefined ? [] : [recording]), ...(admin?.watchers ?? [])],
+        ...(real?.timers && { timers: real.timers }),
       });
       admin?.operate(trader);
 
       learning?.look(marketTime);
+      await real?.begin();
       const started = performance.now();
       let ticked = started;
       while (!signal.aborted) {
@@ -280,12 +291,13 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           trader.admit({ kind: "model", time, symbol: -1, model, reason: swap.reason });
           if (model !== "") deciders.add(model);
         }
-        const clock = speed === Number.POSITIVE_INFINITY ? speed : tradeFrom + (now - started) * speed;
+        const played = speed === Number.POSITIVE_INFINITY ? speed : tradeFrom + (now - started) * speed;
+        const clock = real?.market.now() ?? played;
         const due = clock < marketEnd ? clock : marketEnd;
         const event = trader.take(due);
         if (event !== undefined) {
           marketTime = event.time;
-          behind = due === Number.POSITIVE_INFINITY || speed === Number.POSITIVE_INFINITY ? 0 : due - event.time;
+          behind = due === Number.POSITIVE_INFINITY || clock === Number.POSITIVE_INFINITY ? 0 : due - event.time;
           collector.event(event);
           admin?.telemetry.took((performance.now() - now) / 1000);
           if (event.kind === "bar" && !event.flat) bars += 1;
@@ -294,7 +306,8 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         if (trader.ended || due === marketEnd) break;
         marketTime = due;
         behind = 0;
-        await Bun.sleep(IDLE);
+        if (real === undefined) await Bun.sleep(IDLE);
+        else await real.idle(trader.nextTimer, TICK);
       }
       learning?.tick(marketTime);
       options.onTick(view);
@@ -309,11 +322,14 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       recording?.commit();
       const report = backtestReport({
         collector,
-        mode: exchange.venue,
+        mode: venueOf(market, exchange),
         dataHash: source.dataHash,
         settingsHash,
         timeframe: source.timeframe,
-        assumptions: [...learningAssumption(settings, deciders), ...assumptionsOf(source, exchange, without)],
+        assumptions: [
+          ...learningAssumption(settings, deciders),
+          ...(real?.assumptions(without) ?? assumptionsOf(source, exchange as SimulatedExchange, without)),
+        ],
         timing: {
           bars,
           loadSeconds: (loaded - begun) / 1000,
@@ -322,8 +338,11 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         },
         openPositions: openPositions(state),
       });
+      // A market that has gone on cannot be gone through once more.
       const scenes = () =>
-        takeScenes(report, (named) => openSource(settings, recorded ? { ...market, symbols: named } : market));
+        real !== undefined
+          ? []
+          : takeScenes(report, (named) => openSource(settings, recorded ? { ...market, symbols: named } : market));
       return { report, scenes, journal: journal.path, recording: status, takenOverBy: recording?.lease?.lost };
     } finally {
       learning?.close();
@@ -333,6 +352,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       journal.close();
     }
   } finally {
+    real?.close();
     pool.close();
   }
 }
@@ -376,7 +396,7 @@ function trainBeside(
   const args = ["--to", String(Math.floor(now))];
   if (market.kind === "generated") {
     args.push("--generated", String(market.symbols), "--market-seed", String(market.seed));
-  } else {
+  } else if (market.kind === "recorded") {
     args.push("--data", market.dir);
     if (market.symbols !== undefined) args.push("--symbols", market.symbols.join(","));
     if (market.timeframe !== undefined) args.push("--timeframe", market.timeframe);
@@ -401,7 +421,13 @@ function assignmentsOf(settings: Settings): string[] {
   });
 }
 
+/** How real the money is: public data with simulated fills is paper. */
+function venueOf(market: LiveMarket, exchange: Exchange): Venue {
+  return market.kind === "binance" && exchange.venue === "simulated" ? "paper" : exchange.venue;
+}
+
 function describeMarket(market: LiveMarket): string {
+  if (market.kind === "binance") return "Binance USDⓈ-M futures";
   return market.kind === "recorded" ? `recorded bars of ${market.dir}` : `generated market, seed ${market.seed}`;
 }
 
@@ -409,6 +435,7 @@ function describeMarket(market: LiveMarket): string {
 const FILES_AT_ONCE = 32;
 
 function openSource(settings: Settings, market: LiveMarket): BarSource {
+  if (market.kind === "binance") throw new Error("a real market is opened with its exchange");
   if (market.kind === "recorded") {
     // What was read of the files is garbage, and the collector does not see by itself how much.
     const collect = ({ files, filesTotal }: LoadProgress) => {
@@ -447,6 +474,7 @@ async function warmUp(
 }
 
 function dataReference(source: BarSource, market: LiveMarket): DataReference {
+  if (market.kind === "binance") throw new Error("a real market refers to itself");
   if (market.kind === "recorded") return recordedData(source as ReturnType<typeof openMarket>, market);
   return {
     kind: "generated",

@@ -29,6 +29,8 @@ export interface TraderParts {
   readonly watchers?: readonly Watcher[];
   /** Told when the journal cannot be written; it has everything in memory. Without it such an error ends the run. */
   readonly onJournalError?: (error: JournalWriteError) => void;
+  /** Timers that a book which was brought back has running. */
+  readonly timers?: ReadonlyMap<string, number>;
   readonly onRecord: (record: CoreRecord) => void;
   readonly onNotice: (level: "info" | "warning" | "alarm", text: string) => void;
 }
@@ -46,6 +48,12 @@ export class Trader {
 
   constructor(parts: TraderParts) {
     this.#parts = parts;
+    for (const [timer, at] of parts.timers ?? []) this.#setTimer(timer, at);
+  }
+
+  /** When the next timer is due; Infinity when none is set. */
+  get nextTimer(): number {
+    return this.#earliest?.at ?? Number.POSITIVE_INFINITY;
   }
 
   /**

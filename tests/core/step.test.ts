@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { USDT } from "../../src/core/instrument.ts";
+import { drawdownOf } from "../../src/core/risk.ts";
 import { step } from "../../src/core/step.ts";
-import { Bench, candidate, MINUTE, START } from "./core-fixture.ts";
+import { Bench, candidate, instrument, MINUTE, START } from "./core-fixture.ts";
 
 const DISASTER_DISTANCE = 200;
 
@@ -32,6 +33,53 @@ describe("the barrier", () => {
     bench.bar(0);
     const effects = bench.give({ kind: "listing", time: bench.now, symbol: 1, listed: false });
     expect(effects.at(-1)).toEqual({ kind: "analyse", cycle: bench.now, late: [] });
+  });
+
+  test("waits for a symbol that is listed while it gathers, and counts no bar for another's", () => {
+    const bench = new Bench({ instruments: ["AAAUSDT", "BBBUSDT", "CCCUSDT"].map(instrument) });
+    bench.give({ kind: "listing", time: START, symbol: 2, listed: false });
+    bench.now += MINUTE;
+    bench.bar(0);
+    bench.give({ kind: "listing", time: bench.now, symbol: 2, listed: true });
+    expect(bench.bar(2)).toEqual([]);
+    expect(bench.bar(1).at(-1)).toEqual({ kind: "analyse", cycle: bench.now, late: [] });
+  });
+
+  test("enters nothing where the venue is not in order for it, on one symbol or on all", () => {
+    for (const symbol of [0, -1]) {
+      const bench = new Bench();
+      bench.bars();
+      bench.give({ kind: "standing", time: bench.now, symbol, entries: "none", reason: "a foreign position" });
+      const [refusal] = bench
+        .analysis([candidate()])
+        .flatMap((e) => (e.kind === "record" ? [e.record] : []))
+        .slice(-1);
+      expect(refusal).toMatchObject({ kind: "refusal", guard: "standing", reason: "a foreign position" });
+      bench.give({ kind: "standing", time: bench.now, symbol, entries: "all", reason: "" });
+      bench.bars();
+      expect(bench.analysis([candidate()]).some((effect) => effect.kind === "submit")).toBe(true);
+    }
+  });
+
+  test("enters at the smallest size while that is all the venue's standing allows", () => {
+    const bench = new Bench();
+    bench.bars();
+    bench.give({ kind: "standing", time: bench.now, symbol: -1, entries: "smallest", reason: "not proven yet" });
+    const submit = bench.analysis([candidate()]).find((effect) => effect.kind === "submit");
+    // 5 USDT at a mark of 10 000 ticks of 0.0001 USDT per lot, and a tenth more.
+    expect(submit).toMatchObject({ order: { purpose: "entry", lots: 6 } });
+  });
+
+  test("takes money from outside for no gain and no loss", () => {
+    const bench = new Bench();
+    bench.bars();
+    bench.analysis([]);
+    const { risk, dayStartEquity } = bench.state;
+    const before = { drawdown: drawdownOf(risk), dayStartEquity };
+    bench.give({ kind: "transfer", time: bench.now, symbol: -1, amount: -1000 * USDT });
+    expect(bench.state.ledger.balances.wallet).toBe(BigInt(9000 * USDT));
+    expect(drawdownOf(risk)).toBe(before.drawdown);
+    expect(bench.state.dayStartEquity).toBe(before.dayStartEquity - 1000 * USDT);
   });
 
   test("ignores an analysis that comes after its cycle was given up", () => {

@@ -119,7 +119,7 @@ describe("wrong use", () => {
       2,
       /DAILY_LOSS_LIMIT_PCT.*0\.05/,
     ],
-    ["live trading", ["run", "--set", "TRADING_ENABLED=true"], 2, /TRADING_ENABLED.*not available yet/],
+    ["live trading", ["run", "--set", "TRADING_ENABLED=true"], 2, /TRADING_ENABLED=true needs EXCHANGE=binance/],
     ["a kernel that is not here", ["backtest", "--data", bars, "--set", "PENSTOCK_KERNEL=mmx"], 2, /PENSTOCK_KERNEL/],
     ["a speed that is none", ["run", "--speed", "fast"], 2, /--speed fast/],
     ["a duration that is none", ["run", "--for", "soon"], 2, /--for soon/],

@@ -16,6 +16,7 @@ import {
   ANSWERS,
   BREAKER_LEVELS,
   COMMANDS,
+  ENTRIES_ALLOWED,
   type Event,
   HOLDS,
   LEGS,
@@ -126,6 +127,14 @@ const events: { readonly [Kind in Event["kind"]]: fc.Arbitrary<Extract<Event, { 
   }),
   timer: fc.record({ kind: fc.constant("timer"), ...head, timer: text }),
   tick: fc.record({ kind: fc.constant("tick"), ...head, first: number, high: number, low: number, last: number }),
+  standing: fc.record({
+    kind: fc.constant("standing"),
+    ...head,
+    entries: fc.constantFrom(...ENTRIES_ALLOWED),
+    reason: fc.string(),
+  }),
+  agreement: fc.record({ kind: fc.constant("agreement"), ...head, since: fc.double() }),
+  transfer: fc.record({ kind: fc.constant("transfer"), ...head, amount: fc.double() }),
   breaker: fc.record({ kind: fc.constant("breaker"), ...head, level: fc.constantFrom(...BREAKER_LEVELS) }),
   model: fc.record({ kind: fc.constant("model"), ...head, model: text, reason: text }),
   hold: fc.record({

@@ -67,6 +67,8 @@ export class Auditor {
   #day = -1;
   #dayStart = 0;
   fills = 0;
+  /** The longest time that a leg was held, as far as told, without a stop that covers it or an exit on its way, ms. */
+  longestNaked = 0;
 
   constructor(state: State, limits: Limits) {
     const { config } = state;
@@ -355,6 +357,7 @@ export class Auditor {
         continue;
       }
       if (Number.isNaN(leg.nakedSince)) leg.nakedSince = this.#now;
+      if (this.#now - leg.nakedSince > this.longestNaked) this.longestNaked = this.#now - leg.nakedSince;
       const bound = Math.max(this.#protectionTimeout, EXIT_RETRY);
       if (this.#now > leg.nakedSince + bound) {
         const text = `${key}: ${covered} of ${leg.lots} lots covered since ${this.#now - leg.nakedSince} ms`;

@@ -218,7 +218,7 @@ class BarExchange implements SimulatedExchange {
         continue;
       }
       if (this.#phase === "idle") this.#load();
-      if (this.#phase === "over" || this.#phaseTime() > until) return undefined;
+      if (this.#phase === "over" || this.#phase === "idle" || this.#phaseTime() > until) return undefined;
       if (this.#phase === "bars") {
         const bar = this.#nextBar();
         if (bar !== undefined) return bar;
@@ -239,7 +239,7 @@ class BarExchange implements SimulatedExchange {
     const lastClose = this.#closeTime();
     const step = this.#source.step();
     if (step === undefined) {
-      this.#phase = "over";
+      if (this.#source.waiting !== true) this.#phase = "over";
       return;
     }
     if (step.openTime < lastClose) throw new Error(`step at ${step.openTime} opens before the last one closed`);

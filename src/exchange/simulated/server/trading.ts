@@ -464,7 +464,8 @@ export class Trading {
     const commission = cause === "liquidation" ? 0n : fee;
     this.account.wallet -= commission;
     const value = BigInt(lots) * BigInt(price) * BigInt(instrument.unitValue);
-    const prefix = { liquidation: "autoclose-", adl: "adl_autoclose", delisted: "settlement_autoclose-" }[cause];
+    const named = { liquidation: "autoclose-", adl: "adl_autoclose", delisted: "settlement_autoclose-", external: "" };
+    const prefix = named[cause];
     const wanted: PlaceOrder = {
       request: {
         symbol,

@@ -1,0 +1,452 @@
+import type { LiquidationCause } from "../../core/events.ts";
+import type { Instrument } from "../../core/instrument.ts";
+import { clientIdText, parseClientId } from "./client-id.ts";
+import { lotsFrom, moneyOf, quantityText } from "./decimals.ts";
+import type { Gateway, Outcome, PositionReport, TradeReport } from "./gateway.ts";
+import type { OrderDesk } from "./order-desk.ts";
+import { lacksFills } from "./order-record.ts";
+import { type Action, type ForeignPolicy, legKey, legOf, type Reconciliation, reconcile } from "./reconcile.ts";
+import type { Schedule } from "./schedule.ts";
+
+export interface ReconcilerTimes {
+  /** Between two comparisons of the books. */
+  readonly period: number;
+  /** Until a comparison that something gave reason for, and between two passes of one. */
+  readonly soon: number;
+  readonly between: number;
+  /** Until the next attempt after one that failed. */
+  readonly again: number;
+  /** Trades are read from this long before the books agreed last. */
+  readonly overlap: number;
+}
+
+export const RECONCILER_TIMES: ReconcilerTimes = {
+  period: 60_000,
+  soon: 1000,
+  between: 300,
+  again: 5000,
+  overlap: 60_000,
+};
+
+export interface ReconcilerOptions {
+  readonly gateway: Gateway;
+  readonly instruments: readonly Instrument[];
+  readonly hedge: boolean;
+  readonly epoch: number;
+  readonly clock: () => number;
+  readonly marketTime: () => number;
+  readonly schedule: Schedule;
+  readonly times: ReconcilerTimes;
+  readonly foreign: ForeignPolicy;
+  readonly desk: OrderDesk;
+  /** Our signed lots by leg, as told. */
+  readonly held: ReadonlyMap<string, number>;
+  /** Changes with everything that comes in or goes out about a symbol. */
+  readonly motion: (symbol: string) => number;
+  readonly isProbe: (clientId: string) => boolean;
+  readonly isTold: (symbol: string, trade: string) => boolean;
+  /** A trade of an order that is not ours; its client id, empty where nobody knows. */
+  readonly stranger: (trade: TradeReport, clientId: string) => void;
+  readonly gone: (leg: string, lots: number, cause: LiquidationCause) => void;
+  readonly bar: (symbol: string | undefined, topic: string, reason: string | undefined) => void;
+  readonly notice: (level: "info" | "warning" | "alarm", text: string) => void;
+  /** Our wallet, or undefined while something has still to be taken. */
+  readonly wallet: () => bigint | undefined;
+  /** Funding told since the wallets agreed. */
+  readonly fundingTold: () => ReadonlyMap<string, number>;
+  readonly fund: (symbol: string, amount: number) => void;
+  readonly transfer: (amount: number) => void;
+  /** Both books agree, money included, about what happened before a time. */
+  readonly settled: (since: number) => void;
+}
+
+/** A comparison must end within this many passes over a venue that stands still. */
+export const MOST_PASSES = 3;
+/** Passes in which something moved do not count, up to this many. */
+const MOST_RESTLESS = 15;
+/** Of the conditional orders that an account may have; from 80 % on people are told. */
+const CONDITIONAL_LIMIT = 200;
+/** Age of a trade up to which its order may not be found although it is there, ms. */
+const YOUNG = 10_000;
+/** Differences up to this are how the exchange rounds: booked without a word. 1e-8 USDT. */
+const ROUNDING = 1_000_000;
+
+/**
+ * Compares the books and brings them together, at the start, after each reconnection, on a period, and whenever
+ * something gave reason to. Entries wait for the first agreement, and stop where none can be had.
+ */
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  /** When the books agreed last; trades before are all told. */
+  since: number;
+  /** Of the last comparison that ended: how many passes it took, and whether the books agreed. */
+  last: { readonly passes: number; readonly agreed: boolean; readonly at: number } | undefined;
+  /** When the venue's book was read last, by the clock. */
+  #readAt: number;
+  #running = false;
+  #wanted = false;
+  #soonAt = Number.POSITIVE_INFINITY;
+  #number = 0;
+  readonly #foreign = new Set<string>();
+  readonly #reading = new Map<string, Promise<boolean>>();
+  #conditionalWarned = false;
+  /** A difference of the wallets that was seen once: one look may catch money on its way. */
+  #walletDifference: bigint | undefined;
+  #walletSince: number;
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+    this.since = options.marketTime();
+    this.#readAt = options.clock();
+    this.#walletSince = this.since;
+  }
+
+  /** The books of an earlier process agreed at some time; everything since has to be found out. */
+  resume(since: number): void {
+    this.since = since;
+    this.#walletSince = since;
+  }
+
+  /** Compares now, and again after the comparison that is under way. */
+  now(): void {
+    if (this.#running) {
+      this.#wanted = true;
+      return;
+    }
+    this.#running = true;
+    void this.#run().then(() => {
+      this.#running = false;
+      if (this.#wanted) {
+        this.#wanted = false;
+        this.soon();
+      }
+    });
+  }
+
+  soon(): void {
+    const { clock, schedule, times } = this.#options;
+    this.#at(clock() + times.soon, schedule);
+  }
+
+  #at(time: number, schedule: Schedule): void {
+    if (this.#soonAt <= time) return;
+    this.#soonAt = time;
+    schedule.at(time, () => {
+      if (this.#soonAt !== time) return;
+      this.#soonAt = Number.POSITIVE_INFINITY;
+      this.now();
+    });
+  }
+
+  #isBusy(): boolean {
+    const { instruments, desk } = this.#options;
+    return instruments.some(({ symbol }) => desk.isBusy(symbol));
+  }
+
+  #wait(time: number): Promise<void> {
+    const { clock, schedule } = this.#options;
+    return new Promise((resolve) => schedule.at(clock() + time, resolve));
+  }
+
+  async #run(): Promise<void> {
+    const { bar, notice, times, clock, schedule } = this.#options;
+    const explained = new Set<string>();
+    let passes = 0;
+    let restless = 0;
+    for (;;) {
+      const begun = this.#options.marketTime();
+      const picture = await this.#look(explained);
+      if (picture === undefined) {
+        // Nothing is known: what agreed before is not doubted for one failed question, but it is asked for again.
+        if (clock() - this.#readAt > 3 * times.period) bar(undefined, "books", "the exchange's book cannot be read");
+        this.#at(clock() + times.again, schedule);
+        return;
+      }
+      this.#readAt = clock();
+      this.#markForeign(picture);
+      if (picture.agreed) {
+        this.since = begun;
+        this.last = { passes: passes + 1, agreed: true, at: clock() };
+        bar(undefined, "books", undefined);
+        await this.#compareWallets();
+        break;
+      }
+      const acting = picture.actions.some(({ kind }) => kind !== "foreign");
+      if (acting) passes++;
+      else restless++;
+      if (passes > MOST_PASSES || restless > MOST_RESTLESS) {
+        this.last = { passes, agreed: false, at: clock() };
+        const text = `the books do not agree after ${passes} passes: ${picture.actions.map(describe).join("; ") || picture.restless.join(", ")}`;
+        bar(undefined, "books", text);
+        notice("alarm", text);
+        this.#at(clock() + times.again, schedule);
+        return;
+      }
+      await Promise.all(picture.actions.map((action) => this.#perform(action, explained)));
+      await this.#wait(times.between);
+      // Each look weighs 85 of the 1,920 of a minute: while nothing stands still it is looked at ever more rarely.
+      const patience = acting ? 0 : Math.min(times.between * 2 ** restless, times.again);
+      for (let waited = times.between; waited < patience && this.#isBusy(); waited += times.between) {
+        await this.#wait(times.between);
+      }
+    }
+    this.#at(clock() + times.period, schedule);
+  }
+
+  /** One pass: the venue's picture against ours. Undefined where the venue did not answer. */
+  async #look(explained: ReadonlySet<string>): Promise<Reconciliation | undefined> {
+    const { gateway, instruments, desk, held, motion, isProbe, foreign } = this.#options;
+    const before = new Map(instruments.map(({ symbol }) => [symbol, motion(symbol)]));
+    const [positions, orders, algoOrders] = await Promise.all([
+      gateway.positions("protect"),
+      gateway.openOrders(undefined, "protect"),
+      gateway.openAlgoOrders(undefined, "protect"),
+    ]);
+    if (positions.kind !== "done" || orders.kind !== "done" || algoOrders.kind !== "done") return undefined;
+    this.#countConditional(algoOrders.value.length);
+    const restless = new Set<string>();
+    for (const { symbol } of instruments) {
+      if (motion(symbol) !== before.get(symbol) || desk.isBusy(symbol)) restless.add(symbol);
+    }
+    const ours = {
+      legs: held,
+      orders: [...desk.open].map((record) => ({
+        symbol: desk.symbol(record),
+        clientId: record.clientId,
+        service: record.service,
+        executed: record.executed,
+        bornOrderId: record.service === "algo" ? record.orderId : "",
+      })),
+      restless,
+      explained,
+    };
+    const traded = (symbol: string) => desk.indexOf(symbol) !== undefined;
+    const lots = (symbol: string, quantity: string) => lotsFrom(instruments[desk.indexOf(symbol)!]!, quantity);
+    const venue = {
+      legs: this.#legs(positions.value.filter(({ symbol }) => traded(symbol))),
+      orders: orders.value
+        .filter(({ symbol }) => traded(symbol))
+        .map((order) => ({ ...order, executedLots: lots(order.symbol, order.executed) })),
+      algoOrders: algoOrders.value.filter(({ symbol }) => traded(symbol)),
+    };
+    return reconcile(ours, venue, {
+      foreign,
+      isOurs: (clientId) => parseClientId(clientId) !== undefined,
+      isUnderWay: isProbe,
+    });
+  }
+
+  #legs(positions: readonly PositionReport[]): Map<string, number> {
+    const { instruments, desk } = this.#options;
+    const legs = new Map<string, number>();
+    for (const { symbol, positionSide, amount } of positions) {
+      const lots = lotsFrom(instruments[desk.indexOf(symbol)!]!, amount);
+      if (lots !== 0) legs.set(legKey(symbol, positionSide), lots);
+    }
+    return legs;
+  }
+
+  /** Nothing is entered where something of somebody else lies, for as long as it does. */
+  #markForeign({ actions }: Reconciliation): void {
+    const { bar, notice } = this.#options;
+    const now = new Map<string, string>();
+    for (const action of actions) if (action.kind === "foreign") now.set(action.symbol, action.what);
+    for (const symbol of [...this.#foreign]) {
+      if (now.has(symbol)) continue;
+      this.#foreign.delete(symbol);
+      bar(symbol, "foreign", undefined);
+    }
+    for (const [symbol, what] of now) {
+      bar(symbol, "foreign", `somebody else's at the exchange: ${what}`);
+      if (!this.#foreign.has(symbol)) notice("warning", `${symbol}: somebody else's at the exchange: ${what}`);
+      this.#foreign.add(symbol);
+    }
+  }
+
+  async #perform(action: Action, explained: Set<string>): Promise<void> {
+    const { desk, gateway, notice, gone, instruments, epoch } = this.#options;
+    switch (action.kind) {
+      case "ask": {
+        const record = desk.record(action.clientId);
+        if (record !== undefined) await new Promise<void>((resolve) => desk.ask(record, resolve));
+        return;
+      }
+      case "sweep": {
+        notice("warning", `${action.symbol}: order ${action.clientId} has outlived its position and is cancelled`);
+        await this.#cancel(action);
+        return;
+      }
+      case "trades":
+        if (await this.readTrades(action.symbol)) for (const one of action.differences) explained.add(one);
+        return;
+      case "shrink": {
+        notice(
+          "alarm",
+          `${action.leg}: ${Math.abs(action.lots)} lots are gone at the exchange without an order of ours`,
+        );
+        gone(action.leg, action.lots, "external");
+        return;
+      }
+      case "foreign":
+        return;
+      case "flatten-foreign": {
+        const { symbol, side } = legOf(action.leg);
+        const instrument = instruments[desk.indexOf(symbol)!]!;
+        notice("warning", `${symbol}: ${action.lots} lots of somebody else are closed`);
+        await gateway.placeOrder(
+          {
+            symbol,
+            clientId: clientIdText({ epoch, number: ++this.#number, auxiliary: true }).replace("_", "_f"),
+            side: action.lots > 0 ? "SELL" : "BUY",
+            type: "MARKET",
+            quantity: quantityText(instrument, Math.abs(action.lots)),
+            ...(side === "BOTH" ? { reduceOnly: true } : { positionSide: side }),
+          },
+          "protect",
+        );
+        return;
+      }
+      case "cancel-foreign":
+        await this.#cancel(action);
+        return;
+      default:
+        action satisfies never;
+    }
+  }
+
+  #cancel(order: {
+    readonly symbol: string;
+    readonly clientId: string;
+    readonly service: "regular" | "algo";
+  }): Promise<Outcome<unknown>> {
+    const { gateway } = this.#options;
+    const { symbol, clientId } = order;
+    return order.service === "regular"
+      ? gateway.cancelOrder({ symbol, clientId }, "protect")
+      : gateway.cancelAlgoOrder({ symbol, clientId }, "protect");
+  }
+
+  /** Reads the trades of a symbol since the books agreed and tells what is new. False where that did not succeed. */
+  readTrades(symbol: string): Promise<boolean> {
+    // One that is under way may have looked before what it is wanted for had happened.
+    const before = this.#reading.get(symbol) ?? Promise.resolve(true);
+    const reading = before.then(() => this.#readTrades(symbol));
+    this.#reading.set(symbol, reading);
+    return reading;
+  }
+
+  async #readTrades(symbol: string): Promise<boolean> {
+    const { gateway, desk, isTold, stranger, times, schedule, clock } = this.#options;
+    // Stops that have triggered must be known by the names of the orders that they became.
+    const open = [...desk.open].filter((record) => desk.symbol(record) === symbol && record.service === "algo");
+    await Promise.all(
+      open
+        .filter(({ orderId }) => orderId === "")
+        .map((record) => new Promise<void>((resolve) => desk.ask(record, resolve))),
+    );
+    const lacking = [...desk.open].filter((record) => desk.symbol(record) === symbol && lacksFills(record));
+    const from = { time: Math.min(this.since, ...lacking.map(({ sentAt }) => sentAt)) - times.overlap };
+    const trades = await gateway.userTrades(symbol, from, "protect");
+    if (trades.kind !== "done") {
+      schedule.at(clock() + times.again, () => void this.readTrades(symbol));
+      return false;
+    }
+    for (const trade of trades.value) {
+      if (isTold(symbol, trade.tradeId) || desk.trade(trade)) continue;
+      const order = await gateway.queryOrder({ symbol, orderId: trade.orderId }, "protect");
+      if (order.kind === "done") {
+        if (desk.adopt(order.value) && desk.trade(trade)) continue;
+        stranger(trade, order.value.clientId);
+      } else if (order.kind === "refused" && order.consequence === "not-found") {
+        // An order that has just traded may be denied for a while: who is not known yet is not a stranger.
+        if (this.#options.marketTime() - trade.time < YOUNG) return false;
+        stranger(trade, "");
+      } else {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  #countConditional(count: number): void {
+    const many = count >= 0.8 * CONDITIONAL_LIMIT;
+    if (many && !this.#conditionalWarned) {
+      this.#options.notice("alarm", `${count} conditional orders are open; the exchange allows ${CONDITIONAL_LIMIT}`);
+    }
+    this.#conditionalWarned = many;
+  }
+
+  /**
+   * Money last, because it follows from the rest: what is missing is funding that nobody told us of, and what is left
+   * then came from outside or is how the exchange rounds.
+   */
+  async #compareWallets(): Promise<void> {
+    const { gateway, wallet, fundingTold, fund, transfer, notice, settled, instruments, motion, desk } = this.#options;
+    // Money that moves without a symbol counts under no name.
+    const motions = () => instruments.reduce((sum, { symbol }) => sum + motion(symbol), motion(""));
+    const still = motions();
+    const isStill = () => motions() === still && !instruments.some(({ symbol }) => desk.isBusy(symbol));
+    const begun = this.#options.marketTime();
+    const balances = await gateway.balances("protect");
+    const ours = wallet();
+    if (balances.kind !== "done" || ours === undefined || !isStill()) return;
+    const usdt = balances.value.find(({ asset }) => asset === "USDT");
+    if (usdt === undefined) return;
+    const difference = BigInt(moneyOf(usdt.wallet)) - ours;
+    const before = this.#walletDifference;
+    this.#walletDifference = difference;
+    if (difference === 0n) {
+      this.#walletSince = begun;
+      settled(begun);
+      return;
+    }
+    if (before !== difference) return this.soon();
+    const income = await gateway.income(this.#walletSince, "routine");
+    if (income.kind !== "done" || !isStill()) return this.soon();
+    let rest = difference;
+    const paid = new Map<string, number[]>();
+    for (const { symbol, type, amount, asset } of income.value) {
+      if (type === "FUNDING_FEE" && asset === "USDT") paid.set(symbol, [...(paid.get(symbol) ?? []), moneyOf(amount)]);
+    }
+    for (const [symbol, amounts] of paid) {
+      let missing = amounts.reduce((sum, amount) => sum + amount, 0) - (fundingTold().get(symbol) ?? 0);
+      rest -= BigInt(missing);
+      // Usually it is the last ones that nobody has told of.
+      for (const amount of amounts.reverse()) {
+        if (missing === 0) break;
+        fund(symbol, amount);
+        missing -= amount;
+      }
+      if (missing !== 0) fund(symbol, missing);
+    }
+    if (rest !== 0n) {
+      const size = rest < 0n ? -rest : rest;
+      if (size > ROUNDING)
+        notice("warning", `the wallet at the exchange differs by ${rest} (1e-8 USDT) for reasons outside of trading`);
+      transfer(Number(rest));
+    }
+    this.#walletDifference = undefined;
+    this.#walletSince = begun;
+    settled(begun);
+  }
+}
+
+function describe(action: Action): string {
+  switch (action.kind) {
+    case "ask":
+      return `order ${action.clientId} is not as the book says`;
+    case "sweep":
+      return `order ${action.clientId} is not in the book`;
+    case "trades":
+      return `${action.symbol} holds other lots`;
+    case "shrink":
+    case "flatten-foreign":
+      return `${action.leg}: ${action.lots} lots`;
+    case "foreign":
+      return `${action.symbol}: ${action.what}`;
+    case "cancel-foreign":
+      return `order ${action.clientId} is somebody else's`;
+    default:
+      return action satisfies never;
+  }
+}

@@ -1,0 +1,228 @@
+import { createHash } from "node:crypto";
+import type { Settings } from "../config/settings.ts";
+import { type Instrument, ticksOf } from "../core/instrument.ts";
+import { BinanceClient } from "../exchange/binance/client.ts";
+import type { Outcome } from "../exchange/binance/gateway.ts";
+import { instrumentsOf } from "../exchange/binance/instruments.ts";
+import { MarketFeed } from "../exchange/binance/market-feed.ts";
+import type { Kline } from "../exchange/binance/market-message.ts";
+import { binanceOptions } from "../exchange/binance/options.ts";
+import type { VenueEvent } from "../exchange/exchange.ts";
+import { InputError } from "../input-error.ts";
+import { LiveBars } from "../market/live-bars.ts";
+
+/** Which part of the real market a run trades. */
+export interface BinanceChoice {
+  /** All USDT perpetuals when undefined. */
+  readonly symbols: readonly string[] | undefined;
+}
+
+const MINUTE = 60_000;
+const DAY = 1440 * MINUTE;
+/** History before the first decision, enough for every 1h indicator. */
+const WARM = 4 * DAY;
+/** Symbols whose history is asked for at once; the budget spaces the requests. */
+const AT_ONCE = 8;
+/** How long the first message of the market may take. */
+const FIRST_MESSAGE = 15_000;
+/** A market whose messages are this far from the clock is a recording that is being played. */
+const PLAYED = 60_000;
+
+/** The real market, or a simulated exchange that speaks like it: client, market data, and the bars as a source. */
+export class BinanceMarket {
+  readonly client: BinanceClient;
+  readonly source: LiveBars;
+  readonly instruments: readonly Instrument[];
+  /** Bars that open from here on are traded; earlier ones are history. */
+  readonly from: number;
+  readonly address: string;
+  /** Says whose account it is without giving the key away; empty without a key. */
+  readonly account: string;
+  readonly #feed: MarketFeed;
+  readonly #clock: MarketClock;
+  #onBar: (event: VenueEvent) => void = () => {};
+  #onWake: () => void = () => {};
+
+  private constructor(
+    client: BinanceClient,
+    source: LiveBars,
+    from: number,
+    feed: MarketFeed,
+    clock: MarketClock,
+    names: { readonly address: string; readonly account: string },
+  ) {
+    this.client = client;
+    this.source = source;
+    this.instruments = source.instruments;
+    this.from = from;
+    this.address = names.address;
+    this.account = names.account;
+    this.#feed = feed;
+    this.#clock = clock;
+  }
+
+  /**
+   * Connects, reads the contracts and the history.
+   * @throws InputError where the exchange cannot be reached or refuses
+   */
+  static async open(
+    settings: Settings,
+    choice: BinanceChoice,
+    onNotice: (level: "info" | "warning" | "alarm", text: string) => void,
+  ): Promise<BinanceMarket> {
+    const options = binanceOptions(settings);
+    const client = new BinanceClient({ ...options, onNotice });
+    let feed: MarketFeed | undefined;
+    try {
+      const info = answered("the exchange's contracts", await client.exchangeInfo("routine"));
+      const isKeyed = options.keys.reading !== undefined;
+      const brackets = isKeyed ? answered("leverage brackets", await client.leverageBrackets("routine")) : [];
+      const instruments = instrumentsOf(info, brackets, choice.symbols);
+      const clock = new MarketClock(() => client.clock.now());
+      let market: BinanceMarket | undefined;
+      const early: [number, Kline][] = [];
+      const opened = new MarketFeed({
+        address: options.addresses.streams,
+        symbols: instruments.map(({ symbol }) => symbol),
+        streams: { quotes: false, trades: false, marks: true, klines: ["1m"], depth: false },
+        source: client,
+        onMessage: ({ eventTime }) => clock.heard(eventTime),
+        onBar: (symbol, _timeframe, kline) => {
+          if (market === undefined) early.push([symbol, kline]);
+          else market.#bar(symbol, kline);
+        },
+        onState: (category, up, reason) => {
+          if (!up) onNotice("warning", `market data (${category}) is down: ${reason}`);
+        },
+        onStale: (streams) => onNotice("warning", `silent streams: ${streams.slice(0, 5).join(", ")}`),
+      });
+      feed = opened;
+      await client.open();
+      opened.open();
+      await clock.started(FIRST_MESSAGE);
+      const from = clock.now() - (clock.now() % MINUTE);
+      opened.startAt(MINUTE, from);
+      const source = new LiveBars({
+        instruments,
+        timeframe: MINUTE,
+        start: from - WARM,
+        assumptions: isKeyed ? [] : ["Leverage brackets are not known without a key; 20x is assumed."],
+      });
+      await readHistory(client, source, from);
+      source.due(from);
+      const account = settings.BINANCE_API_KEY || settings.BINANCE_TRADING_API_KEY;
+      market = new BinanceMarket(client, source, from, opened, clock, {
+        address: options.addresses.rest,
+        account: account === "" ? "" : createHash("sha256").update(account).digest("hex").slice(0, 12),
+      });
+      for (const [symbol, kline] of early) market.#bar(symbol, kline);
+      return market;
+    } catch (error) {
+      feed?.close();
+      client.close();
+      throw error;
+    }
+  }
+
+  /** The market's time, ms. */
+  now(): number {
+    return this.#clock.now();
+  }
+
+  /** Where closed bars go from now on, beside the source. */
+  listen(onBar: (event: VenueEvent) => void): void {
+    this.#onBar = onBar;
+  }
+
+  /** Called when something has come in. */
+  onWake(wake: () => void): void {
+    this.#onWake = wake;
+  }
+
+  close(): void {
+    this.#feed.close();
+    this.client.close();
+  }
+
+  #bar(symbol: number, kline: Kline): void {
+    const bar = barOf(this.instruments[symbol]!, kline);
+    this.#clock.heard(kline.openTime + MINUTE);
+    this.source.add(symbol, bar);
+    const { openTime, open, high, low, close, volume } = bar;
+    this.#onBar({ kind: "bar", time: openTime + MINUTE, symbol, open, high, low, close, volume, flat: false });
+    this.#onWake();
+  }
+}
+
+function barOf(instrument: Instrument, { openTime, open, high, low, close, volume }: Kline) {
+  const ticks = (price: number) => ticksOf(instrument, price);
+  return { openTime, open: ticks(open), high: ticks(high), low: ticks(low), close: ticks(close), volume };
+}
+
+async function readHistory(client: BinanceClient, source: LiveBars, from: number): Promise<void> {
+  const waiting = source.instruments.map((instrument, symbol) => ({ instrument, symbol }));
+  const reader = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const { instrument, symbol } = next;
+      const bars = { from: source.start, to: from - MINUTE };
+      const klines = answered(`history of ${instrument.symbol}`, await client.klines(instrument.symbol, MINUTE, bars));
+      for (const kline of klines) source.add(symbol, barOf(instrument, kline));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, reader));
+}
+
+/** What an outcome brought. @throws InputError where it brought nothing, saying what was asked for */
+export function answered<T>(what: string, outcome: Outcome<T>): T {
+  switch (outcome.kind) {
+    case "done":
+      return outcome.value;
+    case "refused":
+      throw new InputError(`${what}: the exchange refuses (${outcome.code} ${outcome.message})`);
+    default:
+      throw new InputError(`${what}: the exchange does not answer (${outcome.reason})`);
+  }
+}
+
+/**
+ * The market's time: the exchange's clock, or, where the market is a recording that is being played, the time of the last
+ * message and what has passed since.
+ */
+class MarketClock {
+  readonly #exchange: () => number;
+  #heard = 0;
+  #offset = 0;
+  #resolve: (() => void) | undefined;
+
+  constructor(exchange: () => number) {
+    this.#exchange = exchange;
+  }
+
+  heard(time: number): void {
+    if (time <= this.#heard) return;
+    this.#heard = time;
+    const apart = time - this.#exchange();
+    if (Math.abs(apart) > PLAYED) this.#offset = apart;
+    this.#resolve?.();
+  }
+
+  /** Resolves with the first message. @throws InputError when none comes */
+  async started(within: number): Promise<void> {
+    if (this.#heard > 0) return;
+    const first = Promise.withResolvers<void>();
+    this.#resolve = first.resolve;
+    const late = new InputError(`no market data came within ${within / 1000} s: are the addresses right?`);
+    const timer = setTimeout(() => first.reject(late), within);
+    try {
+      await first.promise;
+    } finally {
+      clearTimeout(timer);
+      this.#resolve = undefined;
+    }
+  }
+
+  now(): number {
+    const now = this.#exchange() + this.#offset;
+    return now > this.#heard ? now : this.#heard;
+  }
+}

@@ -1,0 +1,189 @@
+import type { Settings } from "../config/settings.ts";
+import { type Instrument, USDT } from "../core/instrument.ts";
+import type { State } from "../core/state.ts";
+import { moneyOf } from "../exchange/binance/decimals.ts";
+import { BinanceExchange } from "../exchange/binance/exchange.ts";
+import type { Exchange } from "../exchange/exchange.ts";
+import type { SimulatedExchange } from "../exchange/simulated/exchange.ts";
+import { InputError } from "../input-error.ts";
+import type { DataReference } from "../journal/format.ts";
+import { barEvent } from "../market/bar-source.ts";
+import { assumptionsOf, type Cost, newExchange, newState } from "./assembly.ts";
+import { answered, type BinanceChoice, BinanceMarket } from "./binance-market.ts";
+import { lastLiveJournal, recoverBook } from "./live-book.ts";
+
+const MINUTE = 60_000;
+
+/** What a live run on a real market is made of beside what every run has. */
+export interface RealVenue {
+  readonly market: BinanceMarket;
+  readonly exchange: Exchange;
+  /** The book, new or brought back from the journals. */
+  readonly state: State;
+  readonly timers: ReadonlyMap<string, number> | undefined;
+  /** What the journal says of where its market comes from, and under which settings its book was begun. */
+  readonly reference: DataReference;
+  readonly bookSettings: Settings;
+  readonly epoch: number | undefined;
+  readonly assumptions: (without: readonly Cost[]) => string[];
+  /** Opens trading: orders, account events, the comparison of the books. */
+  begin(): Promise<void>;
+  /** Resolves when something has come in, when the exchange client or a timer is due, or after `most` ms. */
+  idle(timer: number, most: number): Promise<void>;
+  close(): void;
+}
+
+/**
+ * Connects to the market and puts an exchange on it: the simulated one over live bars (paper), or with
+ * TRADING_ENABLED=true the real one, whose book is brought back from the journals of earlier runs on the account.
+ *
+ * @throws InputError where the exchange cannot be reached, or settings and account do not fit
+ */
+export async function openRealVenue(
+  settings: Settings,
+  choice: BinanceChoice,
+  onNotice: (level: "info" | "warning" | "alarm", text: string) => void,
+): Promise<RealVenue> {
+  const isLive = settings.TRADING_ENABLED;
+  if (isLive && settings.BINANCE_API_KEY === "" && settings.BINANCE_TRADING_API_KEY === "") {
+    throw new InputError("TRADING_ENABLED=true needs BINANCE_API_KEY and BINANCE_API_SECRET", 2);
+  }
+  const market = await BinanceMarket.open(settings, choice, onNotice);
+  try {
+    return isLive ? await liveVenue(settings, market, onNotice) : paperVenue(settings, market);
+  } catch (error) {
+    market.close();
+    throw error;
+  }
+}
+
+function paperVenue(settings: Settings, market: BinanceMarket): RealVenue {
+  const { source, instruments, from } = market;
+  const exchange = newExchange(settings, source, []);
+  const wake = new Wake();
+  market.onWake(() => wake.now());
+  return {
+    market,
+    exchange,
+    state: newState(settings, instruments, from),
+    timers: undefined,
+    reference: referenceOf(market, null),
+    bookSettings: settings,
+    epoch: undefined,
+    assumptions: (without) => assumptionsOf(source, exchange as SimulatedExchange, without),
+    begin: async () => {},
+    idle: (timer, most) => {
+      // A bar that does not come holds nobody up for longer than a cycle may be.
+      source.due(market.now() - settings.CYCLE_INTERVAL * 1000 - MINUTE + 1);
+      return wake.wait(Math.min(most, timer - market.now()));
+    },
+    close: () => market.close(),
+  };
+}
+
+async function liveVenue(
+  settings: Settings,
+  market: BinanceMarket,
+  onNotice: (level: "info" | "warning" | "alarm", text: string) => void,
+): Promise<RealVenue> {
+  const { client, instruments, address, account } = market;
+  const hedge = settings.POSITION_MODE === "hedge";
+  const mode = answered("position mode", await client.positionMode("routine"));
+  if (mode !== settings.POSITION_MODE) {
+    throw new InputError(
+      `the account is in ${mode} mode and POSITION_MODE is ${settings.POSITION_MODE}: change one of them`,
+      2,
+    );
+  }
+  const last = lastLiveJournal(settings.DATA_DIR, account, address);
+  const book = last === undefined ? undefined : recoverBook(last, instruments, hedge);
+  const bookSettings = book?.settings ?? (await withBalance(settings, market));
+  const state = book?.state ?? newState(bookSettings, instruments, market.from);
+  if (book !== undefined) onNotice("info", `the book goes on from ${book.records} events in ${book.journal}`);
+  const epoch = Date.now();
+  const exchange = new BinanceExchange({
+    gateway: client,
+    instruments,
+    hedge,
+    epoch,
+    clock: () => client.clock.now(),
+    marketTime: () => market.now(),
+    foreign: settings.FOREIGN_POSITIONS,
+    wallet: () => state.ledger.balances.wallet,
+    notice: onNotice,
+    ...(book && { recovered: book.recovered }),
+  });
+  const wake = new Wake();
+  exchange.onWake(() => wake.now());
+  return {
+    market,
+    exchange,
+    state,
+    timers: book?.timers,
+    reference: referenceOf(market, book?.journal ?? null),
+    bookSettings,
+    epoch,
+    assumptions: () => [...market.source.assumptions],
+    begin: async () => {
+      // The market has its symbols before it has their bars.
+      const time = market.now();
+      for (const symbol of instruments.keys()) exchange.market({ kind: "listing", time, symbol, listed: true });
+      showLastStep(market, exchange);
+      market.listen((event) => exchange.market(event));
+      exchange.begin();
+    },
+    idle: (timer, most) => wake.wait(Math.min(most, timer - market.now(), exchange.wakeAt - client.clock.now())),
+    close: () => market.close(),
+  };
+}
+
+/** The last bars of the history have just closed: they are the first to be decided on. */
+function showLastStep({ source, instruments }: BinanceMarket, exchange: BinanceExchange): void {
+  for (let step = source.step(); step !== undefined; step = source.step()) {
+    const time = step.openTime + source.timeframe;
+    for (const symbol of instruments.keys()) {
+      if (step.status[symbol] !== 0) exchange.market(barEvent(step, symbol, time));
+    }
+  }
+}
+
+/** A new book begins with what the account has. */
+async function withBalance(settings: Settings, { client }: BinanceMarket): Promise<Settings> {
+  const balances = answered("balances", await client.balances("routine"));
+  const usdt = balances.find(({ asset }) => asset === "USDT");
+  const wallet = usdt === undefined ? 0 : moneyOf(usdt.wallet);
+  if (wallet <= 0) throw new InputError("there is no USDT in the futures wallet");
+  return { ...settings, DEFAULT_ACCOUNT_BALANCE: wallet / USDT };
+}
+
+function referenceOf(market: BinanceMarket, continues: string | null): DataReference {
+  const symbols = market.instruments.map(({ symbol }: Instrument) => symbol);
+  const { address, account, source, from } = market;
+  return { kind: "live", address, account, dataHash: "", timeframe: source.timeframe, start: from, symbols, continues };
+}
+
+/** Wakes the loop when something comes in, also when that was while the loop was busy. */
+class Wake {
+  #pending = false;
+  #resolve: (() => void) | undefined;
+
+  now(): void {
+    this.#pending = true;
+    this.#resolve?.();
+  }
+
+  async wait(most: number): Promise<void> {
+    if (!this.#pending && most > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#resolve = resolve;
+      const timer = setTimeout(resolve, most);
+      await promise;
+      clearTimeout(timer);
+      this.#resolve = undefined;
+    } else {
+      // What has come in by sockets gets its turn in any case.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#pending = false;
+  }
+}

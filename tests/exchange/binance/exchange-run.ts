@@ -1,0 +1,330 @@
+import { checkBook } from "../../../src/core/check-book.ts";
+import type { Effect } from "../../../src/core/effects.ts";
+import type { Event } from "../../../src/core/events.ts";
+import { createState, type State } from "../../../src/core/state.ts";
+import { step } from "../../../src/core/step.ts";
+import { parseClientId } from "../../../src/exchange/binance/client-id.ts";
+import { BinanceExchange } from "../../../src/exchange/binance/exchange.ts";
+import { Recovery } from "../../../src/exchange/binance/recovered.ts";
+import { Schedule } from "../../../src/exchange/binance/schedule.ts";
+import type { VenueEvent } from "../../../src/exchange/exchange.ts";
+import { printable } from "../../../src/journal/replay.ts";
+import { Random } from "../../../src/market/random.ts";
+import { Auditor, Violation } from "../../simulation/auditor.ts";
+import type { Crash, World } from "../../simulation/world.ts";
+import { GatewayVenue } from "./gateway-venue.ts";
+import { drawFaults, type VenueFaults } from "./venue-faults.ts";
+
+export interface ExchangeOutcome {
+  readonly seed: number;
+  readonly events: number;
+  readonly fills: number;
+  readonly entries: number;
+  readonly crashes: number;
+  readonly comparisons: number;
+  /** Of all comparisons of the books: the most passes that one took. */
+  readonly mostPasses: number;
+  /** From the report of a fill to the acknowledgement of a stop or the sending of an exit, ms. */
+  readonly longestNaked: number;
+  readonly happened: ReadonlyMap<string, number>;
+  readonly violation:
+    | { readonly invariant: string; readonly text: string; readonly last: readonly string[] }
+    | undefined;
+}
+
+class Death extends Error {
+  readonly crash: Crash;
+
+  constructor(crash: Crash) {
+    super("the process died");
+    this.crash = crash;
+  }
+}
+
+const FAULTS = 11;
+const AFTERMATH = 900_000;
+const ENDLESS = 400_000;
+const SHOWN = 40;
+
+/** Everything that the process has awaited runs now. */
+function flushed(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/**
+ * The real core and the real exchange client over a venue in which anything may go wrong, in simulated time, with a
+ * journal as the only thing that survives a crash; audited after every event.
+ */
+export class ExchangeRun {
+  readonly #world: World;
+  readonly #venue: GatewayVenue;
+  readonly #agenda = new Schedule();
+  readonly #auditor: Auditor;
+  readonly #end: number;
+  readonly #journal: { readonly event: Event; readonly effects: Effect[]; readonly epoch: number }[] = [];
+  readonly #crashes: Crash[];
+  readonly #missed: VenueEvent[] = [];
+  readonly #notices: string[] = [];
+  #state: State;
+  #exchange: BinanceExchange | undefined;
+  readonly #timers = new Map<string, number>();
+  #awaited: number | undefined;
+  #commands = 0;
+  #prices: number[];
+  #epoch = 1;
+  #crashed = 0;
+  readonly #entryIds = new Set<number>();
+  #comparisons = 0;
+  #mostPasses = 0;
+  #now = 0;
+
+  constructor(
+    world: World,
+    faults: VenueFaults = drawFaults(world.seed, new Random(world.seed, FAULTS), world.restsFrom),
+  ) {
+    this.#world = world;
+    this.#state = createState(world.config);
+    this.#auditor = new Auditor(this.#state, world.limits);
+    this.#prices = world.config.instruments.map(() => 0);
+    this.#crashes = [...world.crashes];
+    this.#end = world.end + AFTERMATH;
+    const random = new Random(world.seed, FAULTS + 1);
+    const market = (event: VenueEvent) => {
+      if (this.#exchange === undefined) this.#missed.push(event);
+      else this.#exchange.market(event);
+    };
+    this.#venue = new GatewayVenue(world.open(), faults, random, this.#agenda, () => this.#now, market);
+  }
+
+  async run(): Promise<ExchangeOutcome> {
+    let violation: ExchangeOutcome["violation"];
+    try {
+      await this.#run();
+      this.#atRest();
+    } catch (error) {
+      const invariant = error instanceof Violation ? error.invariant : "nothing breaks";
+      const text = error instanceof Violation ? error.message : `${(error as Error).stack}`;
+      violation = { invariant, text, last: this.#last() };
+    }
+    return {
+      seed: this.#world.seed,
+      events: this.#journal.length,
+      fills: this.#auditor.fills,
+      entries: this.#entryIds.size,
+      crashes: this.#crashed,
+      comparisons: this.#comparisons,
+      mostPasses: this.#mostPasses,
+      longestNaked: this.#auditor.longestNaked,
+      happened: this.#venue.happened,
+      violation,
+    };
+  }
+
+  async #run(): Promise<void> {
+    let begun = false;
+    for (;;) {
+      try {
+        while (this.#take()) {
+          if (this.#journal.length > ENDLESS) throw new Violation("it comes to an end", `${ENDLESS} events`);
+        }
+        const alive = this.#exchange !== undefined;
+        const until = Math.min(
+          this.#agenda.next,
+          this.#exchange?.wakeAt ?? Number.POSITIVE_INFINITY,
+          ...this.#timers.values(),
+          (alive ? this.#world.commands[this.#commands]?.time : undefined) ?? Number.POSITIVE_INFINITY,
+          this.#end,
+        );
+        if (this.#venue.pump(until, (time) => this.#pass(time))) {
+          if (!begun) this.#comeBack();
+          begun = true;
+          continue;
+        }
+        this.#pass(until);
+        if (until >= this.#end) return;
+        this.#agenda.run(this.#now);
+        await flushed();
+        this.#watchComparisons();
+      } catch (error) {
+        if (!(error instanceof Death)) throw error;
+        this.#die(error.crash);
+      }
+    }
+  }
+
+  get time(): number {
+    return this.#now;
+  }
+
+  #pass(time: number): void {
+    if (time > this.#now && time !== Number.POSITIVE_INFINITY) this.#now = time;
+  }
+
+  #newExchange(recovered: ReturnType<Recovery["finish"]>): BinanceExchange {
+    return new BinanceExchange({
+      gateway: this.#venue,
+      instruments: this.#world.config.instruments,
+      hedge: false,
+      epoch: this.#epoch,
+      clock: () => this.#now,
+      foreign: "ignore",
+      wallet: () => this.#state.ledger.balances.wallet,
+      notice: (level, text) => this.#notices.push(`${this.#now} ${level} ${text}`),
+      recovered,
+      times: { period: 60_000, interval: 900_000 },
+    });
+  }
+
+  /** One thing that is there to be taken; false when there is nothing before time passes. */
+  #take(): boolean {
+    const exchange = this.#exchange;
+    if (exchange === undefined) return false;
+    if (this.#awaited !== undefined) {
+      this.#admit(this.#world.analyse(this.#awaited, this.#prices));
+      return true;
+    }
+    let [timer, at] = ["", Number.POSITIVE_INFINITY];
+    for (const [name, time] of this.#timers) if (time < at) [timer, at] = [name, time];
+    const event = exchange.next(Math.min(at, this.#now));
+    if (event !== undefined) {
+      this.#admit(event);
+      return true;
+    }
+    if (at <= this.#now) {
+      this.#admit({ kind: "timer", time: at, symbol: -1, timer });
+      return true;
+    }
+    const command = this.#world.commands[this.#commands];
+    if (command !== undefined && command.time <= this.#now) {
+      this.#admit(command);
+      return true;
+    }
+    return false;
+  }
+
+  #admit(event: Event): void {
+    const crash = this.#now < this.#world.restsFrom ? this.#crashes[0] : undefined;
+    const dies = crash !== undefined && this.#journal.length + 1 >= crash.event ? crash : undefined;
+    const written: Effect[] = [];
+    this.#journal.push({ event, effects: written, epoch: this.#epoch });
+    this.#auditor.event(event);
+    if (dies !== undefined && dies.effects < 0) throw new Death(dies);
+    this.#know(event);
+    const effects: Effect[] = [];
+    step(this.#state, event, effects);
+    effects.forEach((effect, index) => {
+      written.push(effect);
+      this.#auditor.effect(effect);
+      if (dies?.effects === index + 1 && !dies.performed) throw new Death(dies);
+      this.#follow(effect);
+      if (effect.kind === "submit" || effect.kind === "cancel" || effect.kind === "amend") {
+        if (effect.kind === "submit" && effect.order.purpose === "entry") this.#entryIds.add(effect.order.id);
+        this.#exchange!.send(effect, this.#now);
+      }
+      if (dies?.effects === index + 1) throw new Death(dies);
+    });
+    this.#auditor.after(this.#state);
+    if (dies !== undefined) throw new Death(dies);
+  }
+
+  #know(event: Event): void {
+    if (event.kind === "bar") this.#prices[event.symbol] = event.close;
+    else if (event.kind === "analysis") this.#awaited = undefined;
+    else if (event.kind === "timer") this.#timers.delete(event.timer);
+    else if (event.kind === "command") this.#commands++;
+  }
+
+  #follow(effect: Effect): void {
+    if (effect.kind === "set-timer") this.#timers.set(effect.timer, effect.at);
+    else if (effect.kind === "clear-timer") this.#timers.delete(effect.timer);
+    else if (effect.kind === "analyse") this.#awaited = effect.cycle;
+  }
+
+  /** The process is gone; after its downtime another one comes up from the journal. */
+  #die(crash: Crash): void {
+    this.#crashes.shift();
+    this.#crashed++;
+    this.#venue.die();
+    this.#exchange = undefined;
+    this.#timers.clear();
+    this.#awaited = undefined;
+    this.#agenda.at(this.#now + crash.downtime, () => this.#comeBack());
+  }
+
+  #comeBack(): void {
+    this.#epoch++;
+    this.#commands = 0;
+    this.#state = createState(this.#world.config);
+    const recovery = new Recovery(this.#world.config.instruments, false);
+    const last = this.#journal.length - 1;
+    this.#journal.forEach(({ event, effects: written, epoch }, index) => {
+      this.#know(event);
+      recovery.event(event);
+      const effects: Effect[] = [];
+      step(this.#state, event, effects);
+      for (const effect of effects) {
+        this.#follow(effect);
+        recovery.effect(effect, epoch);
+      }
+      if (index < last && effects.length !== written.length) {
+        throw new Violation("a journal replays to the identical decisions", `event ${index + 1}`);
+      }
+      for (const effect of effects.slice(written.length)) {
+        written.push(effect);
+        this.#auditor.effect(effect);
+      }
+    });
+    // The analysis of a cycle that was asked for then is not waited for.
+    this.#awaited = undefined;
+    this.#exchange = this.#newExchange(recovery.finish(this.#state));
+    this.#exchange.begin();
+    for (const event of this.#missed.splice(0)) this.#exchange.market(event);
+    this.#auditor.after(this.#state);
+  }
+
+  #watched: unknown;
+
+  #watchComparisons(): void {
+    const last = this.#exchange?.reconciler.last;
+    if (last === undefined || last === this.#watched) return;
+    this.#watched = last;
+    this.#comparisons++;
+    if (last.passes > this.#mostPasses) this.#mostPasses = last.passes;
+    if (!last.agreed && this.#now > this.#world.restsFrom + 300_000) {
+      throw new Violation("the books come together", `no agreement after ${last.passes} passes`);
+    }
+  }
+
+  #atRest(): void {
+    const { positions, wallet } = this.#venue.inner;
+    this.#auditor.quiet(this.#state, { positions, wallet, openOrders: this.#venue.bookOrders } as never);
+    this.#auditor.atRest(this.#state);
+    const broken = checkBook(this.#state);
+    if (broken.length > 0) throw new Violation("the book is whole", broken.join("; "));
+    // What only closes may be sent again under its own id; what opens may not.
+    for (const [clientId, times] of this.#venue.placed) {
+      const id = parseClientId(clientId)!;
+      if (id.auxiliary || times === 1 || !this.#entryIds.has(id.number)) continue;
+      throw new Violation("no entry is doubled", `${clientId} was placed ${times} times`);
+    }
+    const reasons = [...this.#exchange!.barred].flatMap(([symbol, topics]) =>
+      [...topics.values()].flatMap(({ entries, reason }) => (entries === "none" ? [`${symbol}: ${reason}`] : [])),
+    );
+    if (reasons.length > 0) throw new Violation("entries are free again at the end", reasons.join("; "));
+  }
+
+  #last(): string[] {
+    const events = this.#journal
+      .slice(-SHOWN)
+      .flatMap(({ event, effects }) => [
+        `${printable(event)}`,
+        ...effects
+          .filter(({ kind }) => kind === "submit" || kind === "cancel")
+          .map((effect) => `    ${printable(effect)}`),
+      ]);
+    const busy = [...(this.#exchange?.desk.open ?? [])].map(
+      (record) => `open: ${JSON.stringify({ ...record, trades: [...record.trades] })}`,
+    );
+    return [...busy, ...this.#notices.slice(-8), `now ${this.#now}, journal ${this.#journal.length}`, ...events];
+  }
+}

@@ -1,0 +1,42 @@
+import { ExchangeRun } from "../../tests/exchange/binance/exchange-run.ts";
+import { FAULT_NAMES } from "../../tests/exchange/binance/venue-faults.ts";
+import { createWorld } from "../../tests/simulation/world.ts";
+import type { Campaign } from "./campaign.ts";
+
+/** The exchange client over a venue with faults: each alone, then mixtures, with crashes in most of the worlds. */
+export const exchange: Campaign = {
+  help: "the exchange client over a venue in which everything goes wrong, one world per seed (tests/exchange/binance)",
+  async run({ seeds, from }, progress) {
+    const totals: Record<string, number> = {
+      seeds: 0,
+      events: 0,
+      entries: 0,
+      fills: 0,
+      crashes: 0,
+      comparisons: 0,
+      mostPasses: 0,
+      longestUnprotectedMs: 0,
+    };
+    for (const name of FAULT_NAMES) totals[`fault ${name}`] = 0;
+    totals["violations"] = 0;
+    let trouble: string | undefined;
+    const begun = performance.now();
+    for (let seed = from; seed < from + seeds && trouble === undefined; seed++) {
+      const outcome = await new ExchangeRun(createWorld(seed)).run();
+      const { events, entries, fills, crashes, comparisons, mostPasses, longestNaked, happened, violation } = outcome;
+      const counts = { seeds: 1, events, entries, fills, crashes, comparisons };
+      for (const [name, count] of Object.entries(counts)) totals[name] = totals[name]! + count;
+      for (const [name, count] of happened) totals[`fault ${name}`] = totals[`fault ${name}`]! + count;
+      if (mostPasses > totals["mostPasses"]!) totals["mostPasses"] = mostPasses;
+      if (longestNaked > totals["longestUnprotectedMs"]!) totals["longestUnprotectedMs"] = longestNaked;
+      if (violation !== undefined) {
+        totals["violations"] = 1;
+        const again = `bun run campaign exchange --from ${seed} --seeds 1`;
+        trouble = [...violation.last, `seed ${seed}: ${violation.text}`, `again: ${again}`].join("\n");
+      }
+      progress(`${totals["seeds"]} of ${seeds} seeds, ${totals["events"]} events, ${totals["crashes"]} crashes`);
+    }
+    totals["seconds"] = Math.round((performance.now() - begun) / 1000);
+    return { totals, trouble };
+  },
+};

@@ -17,10 +17,11 @@ export const TREE_VARIANTS: readonly Variant[] = [
   { name: "deep", parameters: { depth: 4, learningRate: 0.05, minChildWeight: 20, columnSample: 0.5 } },
 ];
 
-const TREES = 150;
-const PATIENCE = 15;
+/** Most trees, and rounds without a better loss after which no more are grown. */
+export const TREE_ROUNDS = 150;
+export const TREE_PATIENCE = 15;
 /** Quantiles per feature: finer ones only find more of the noise. */
-const BINS = 64;
+export const TREE_BINS = 64;
 
 /** @param engine grows and walks the trees; all give the same bits, see chooseTreeEngine of src/native.ts */
 export function treeLearner(engine: TreeEngine = PORTABLE_ENGINE): Learner {
@@ -31,10 +32,10 @@ export function treeLearner(engine: TreeEngine = PORTABLE_ENGINE): Learner {
       const parameters = {
         ...TREE_DEFAULTS,
         ...variant.parameters,
-        trees: TREES,
-        bins: BINS,
+        trees: TREE_ROUNDS,
+        bins: TREE_BINS,
         seed,
-        earlyStoppingRounds: PATIENCE,
+        earlyStoppingRounds: TREE_PATIENCE,
       };
       const { ensemble, history } = trainTrees(part(dataset, train), parameters, {
         validation: part(dataset, validation),

@@ -59,6 +59,7 @@ export function trainCommand(program: Command): void {
       const { outcome, result } = await trainModel(settings, {
         data: barsFor(options),
         seed: options.seed,
+        onNotice: (text) => process.stderr.write(`penstock: ${text}\n`),
         onProgress: (what, share) => {
           if (isChild) process.stderr.write(`progress ${share.toFixed(3)}\n`);
           else progress.show(what, share);

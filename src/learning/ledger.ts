@@ -15,7 +15,8 @@ export interface Trial {
   readonly periods: number;
 }
 
-interface Entry extends Trial {
+/** A trial in the ledger. */
+export interface LedgerEntry extends Trial {
   /** SHA-256 of the entry before this one and of this one without it: nothing can be taken out unseen. */
   readonly chain: string;
 }
@@ -28,7 +29,7 @@ const EMPTY = "0".repeat(64);
  */
 export class TrialLedger {
   readonly #path: string;
-  readonly #entries: Entry[] = [];
+  readonly #entries: LedgerEntry[] = [];
 
   /** @throws InputError for a ledger that was changed: with it no promotion could be justified */
   constructor(path: string) {
@@ -50,7 +51,7 @@ export class TrialLedger {
     }
   }
 
-  get trials(): readonly Trial[] {
+  get trials(): readonly LedgerEntry[] {
     return this.#entries;
   }
 
@@ -63,7 +64,7 @@ export class TrialLedger {
     mkdirSync(dirname(this.#path), { recursive: true });
     let text = "";
     for (const trial of trials) {
-      const entry: Entry = { ...trial, chain: chained(this.hash, trial) };
+      const entry: LedgerEntry = { ...trial, chain: chained(this.hash, trial) };
       this.#entries.push(entry);
       text += `${JSON.stringify(entry)}\n`;
     }
@@ -71,9 +72,9 @@ export class TrialLedger {
   }
 }
 
-function parse(line: string): Entry | undefined {
+function parse(line: string): LedgerEntry | undefined {
   try {
-    return JSON.parse(line) as Entry;
+    return JSON.parse(line) as LedgerEntry;
   } catch {
     // A torn line; the chain shows if it was more than that.
     return undefined;

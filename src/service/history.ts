@@ -31,16 +31,19 @@ export interface History {
  * as a virtual position to its end. No order is sent (no position is allowed), and no confidence is too low to be
  * followed, or models would only see what was liked already.
  *
+ * @param recorded samples that runs have left behind; they stand in for those of the replay, because their features are
+ * what was known then
  * @throws InputError for whatever is wrong with the data
  */
 export async function labelHistory(
   settings: Settings,
   choice: MarketChoice,
   onProgress: (phase: string, share: number) => void = () => {},
+  recorded: readonly LabelledSample[] = [],
 ): Promise<History> {
   const pool = newPool(settings, availableParallelism(), () => {});
   try {
-    return await label(settings, choice, pool, onProgress);
+    return await label(settings, choice, pool, onProgress, recorded);
   } finally {
     pool.close();
   }
@@ -51,6 +54,7 @@ async function label(
   choice: MarketChoice,
   pool: AnalysisPool,
   onProgress: (phase: string, share: number) => void,
+  recorded: readonly LabelledSample[],
 ): Promise<History> {
   const source = await loadRecordedMarket(
     { ...choice, assumedFundingRate: settings.SIMULATED_FUNDING_RATE },
@@ -85,7 +89,7 @@ async function label(
     recorder.analysed(ahead.analyse(close, []));
     if (index % 256 === 0) onProgress("labelling", index / steps);
   }
-  const samples = recorder.samples(symbols);
+  const samples = merged(recorder.samples(symbols), recorded);
   return {
     ict: createDataset(samples.filter(({ probe }) => !probe)),
     probes: createDataset(samples.filter(({ probe }) => probe)),
@@ -94,7 +98,23 @@ async function label(
   };
 }
 
-type LabelledSample = Sample & { readonly probe: boolean };
+export type LabelledSample = Sample & { readonly setup: string; readonly probe: boolean };
+
+/** What tells a sample from another of the same market. */
+export function placeOf({ symbol, direction, time, setup }: LabelledSample): string {
+  return `${symbol}:${direction}:${time}:${setup}`;
+}
+
+/** What an entry one bar later would have brought is known of the replay alone. */
+function merged(replayed: readonly LabelledSample[], recorded: readonly LabelledSample[]): LabelledSample[] {
+  if (recorded.length === 0) return [...replayed];
+  const samples = new Map(replayed.map((sample) => [placeOf(sample), sample]));
+  for (const sample of recorded) {
+    const place = placeOf(sample);
+    samples.set(place, { ...sample, lagged: samples.get(place)?.lagged });
+  }
+  return [...samples.values()];
+}
 
 /** A signal, and from its entry on the virtual position it has become. */
 interface Followed {
@@ -191,6 +211,7 @@ class LabelRecorder {
           net: netReturn(trade, this.#costs, funding),
           lagged: lateEntry > 0 ? netReturn({ ...trade, entry: lateEntry }, this.#costs, funding) : 0,
           confidence: candidate.confidence,
+          setup: candidate.setup,
           probe: candidate.strategy === "probe",
         },
       ];

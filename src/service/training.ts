@@ -18,14 +18,17 @@ import { readEnsemble } from "../models/trees/ensemble.ts";
 import { agreeWithOnnxRuntime, treesModel } from "../models/trees-model.ts";
 import { chooseKernel, chooseTreeEngine } from "../native.ts";
 import { readKlines, type SeriesStatus, seriesStatus } from "../store/klines.ts";
-import type { Store } from "../store/store.ts";
-import { indicatorOptions, strategyOptionsOf } from "./assembly.ts";
+import { openStore, type Store } from "../store/store.ts";
+import { indicatorOptions, strategyOptionsOf, tradingCosts } from "./assembly.ts";
 import type { MarketChoice } from "./backtest.ts";
 import { storeOf } from "./data.ts";
 import { checkFeatures } from "./feature-checks.ts";
 import { GENERATED_START, generatedSource } from "./generated.ts";
-import { type History, labelHistory } from "./history.ts";
+import { type History, type LabelledSample, labelHistory } from "./history.ts";
+import { recordLineage } from "./model-lineage.ts";
 import { modelRegistry, serveModel } from "./models.ts";
+import { storeOptions } from "./recording.ts";
+import { storedSamples } from "./stored-samples.ts";
 
 /** How a training ended; what `penstock train --json` prints. */
 export interface TrainingOutcome {
@@ -62,6 +65,7 @@ export interface TrainOptions {
   /** Who is fitted; the trees of this build when absent. */
   readonly learner?: Learner;
   readonly onProgress?: (what: string, share: number) => void;
+  readonly onNotice?: (text: string) => void;
 }
 
 export interface Trained {
@@ -87,9 +91,11 @@ export function gateLimits(settings: Settings): GateLimits {
 
 /** Labels bars, trains, evaluates, judges and registers. @throws InputError for whatever is wrong with the bars */
 export async function trainModel(settings: Settings, options: TrainOptions): Promise<Trained> {
-  const { onProgress = () => {}, seed } = options;
+  const { onProgress = () => {}, onNotice = () => {}, seed } = options;
   const begun = performance.now();
-  const history = await withBars(settings, options.data, (choice) => labelHistory(settings, choice, onProgress));
+  const history = await withBars(settings, options.data, (choice, recorded) =>
+    labelHistory(settings, choice, onProgress, recorded),
+  );
   const labelled = performance.now();
   const strategy = modelStrategyOf(settings);
   const registry = modelRegistry(settings);
@@ -146,6 +152,7 @@ export async function trainModel(settings: Settings, options: TrainOptions): Pro
   });
   const onnx = await checkedOnnx(settings, result);
   const state = register(settings, registry, result, onnx);
+  await lineage(settings, registry, onNotice);
   checkpoint.clear();
   const { manifest } = result;
   const rules = manifest.gate.filter(({ passed }) => passed === manifest.passed);
@@ -202,6 +209,21 @@ async function checkedOnnx(settings: Settings, { manifest, artefact }: TrainingR
     }
   }
   return writeTreesOnnx(ensemble);
+}
+
+/** Models and trials in the store too; the files are enough where it is away. */
+async function lineage(settings: Settings, registry: ModelRegistry, onNotice: (text: string) => void): Promise<void> {
+  if (!settings.ENABLE_STORE) return;
+  let store: Store | undefined;
+  try {
+    store = await openStore(storeOptions(settings));
+    await recordLineage(store.sql, registry);
+  } catch (error) {
+    // Whatever a database says of itself: the registry has it all, and the next training writes it.
+    onNotice(`the store does not know of this model yet: ${(error as Error).message}`);
+  } finally {
+    await store?.close();
+  }
 }
 
 /** Takes the model in and gives it the place it has earned. One that is known already stays what it is. */
@@ -269,26 +291,37 @@ class CheckpointFolder implements Checkpoint {
 async function withBars<Value>(
   settings: Settings,
   data: TrainingBars,
-  use: (choice: MarketChoice) => Promise<Value>,
+  use: (choice: MarketChoice, recorded: readonly LabelledSample[]) => Promise<Value>,
 ): Promise<Value> {
-  if (data.kind === "recorded") return use(data.choice);
+  if (data.kind === "recorded") return use(data.choice, []);
   const dir = join(settings.DATA_DIR, "training", `bars-${process.pid}`);
   try {
     if (data.kind === "store") {
-      await writeStored(settings, dir);
-      return await use({ ...data.choice, dir });
+      const recorded = await writeStored(settings, dir, data.choice);
+      return await use({ ...data.choice, dir }, recorded);
     }
     writeGenerated(data, dir);
-    return await use({ dir, from: GENERATED_START });
+    return await use({ dir, from: GENERATED_START }, []);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
 }
 
-async function writeStored(settings: Settings, dir: string): Promise<void> {
+/** Writes the store's bars as files. @returns what runs have recorded on the same market */
+async function writeStored(
+  settings: Settings,
+  dir: string,
+  { from, to }: { readonly from?: number | undefined; readonly to?: number | undefined },
+): Promise<LabelledSample[]> {
   const store = await storeOf(settings);
   try {
-    await writeBars(store, dir);
+    const timeframe = await writeBars(store, dir);
+    return await storedSamples(store.sql, {
+      timeframe,
+      costs: tradingCosts(settings, []),
+      fundingRate: settings.SIMULATED_FUNDING_RATE,
+      range: { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) },
+    });
   } finally {
     await store.close();
   }
@@ -320,7 +353,7 @@ const HEADER = "open_time,open,high,low,close,volume";
 const COARSEST = TIMEFRAMES["5m"];
 
 /** The store's bars as files, so that training has one way to read them. Of the timeframe that has most series. */
-async function writeBars(store: Store, dir: string): Promise<void> {
+async function writeBars(store: Store, dir: string): Promise<number> {
   const series = (await seriesStatus(store.sql)).filter(({ timeframe }) => timeframe <= COARSEST);
   const counts = new Map<number, number>();
   for (const { timeframe } of series) counts.set(timeframe, (counts.get(timeframe) ?? 0) + 1);
@@ -330,6 +363,7 @@ async function writeBars(store: Store, dir: string): Promise<void> {
   }
   mkdirSync(dir, { recursive: true });
   for (const each of series) if (each.timeframe === most[0]) await writeSeries(store, dir, each);
+  return most[0];
 }
 
 async function writeSeries(store: Store, dir: string, { symbol, timeframe, bars }: SeriesStatus): Promise<void> {

@@ -6,6 +6,9 @@ export interface ProbeOptions {
   readonly riskRewardRatio: number;
 }
 
+/** The set-up of every probe; no rule has one of this name. */
+export const PROBE_SETUP = "open";
+
 /** Distance of the stop in average true ranges of an hour. */
 const STOP_ATR = 1.5;
 /** A stop nearer than this share of the price would be eaten by costs. */
@@ -35,7 +38,7 @@ function propose(view: SymbolView, { riskRewardRatio }: ProbeOptions): Candidate
   return {
     symbol: view.symbol,
     strategy: "probe",
-    setup: "open",
+    setup: PROBE_SETUP,
     direction: LONG,
     entry,
     stop: entry - risk,

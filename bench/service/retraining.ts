@@ -5,7 +5,7 @@
  *
  * Run: bun bench/service/retraining.ts [pairs of rounds] [seconds per round]
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { GENERATED_START } from "../../src/service/generated.ts";
@@ -30,7 +30,8 @@ interface Histogram {
 type Scrape = Record<Measured, Histogram> & { readonly residentMb: number };
 
 interface Round extends Scrape {
-  readonly load: number;
+  /** Processor time that the training got, seconds: its priority is the lowest, and others may want the machine. */
+  readonly trainingCpu: number;
 }
 
 const folder = mkdtempSync(join(tmpdir(), "penstock-bench-"));
@@ -69,6 +70,8 @@ try {
       `${trainings} trainings begun; load average ${loadavg()[0]!.toFixed(1)}`,
   );
   for (const what of ["step", "decision"] as const) report(what, rounds);
+  const got = rounds.on.map(({ trainingCpu }) => trainingCpu.toFixed(1)).join(" ");
+  console.log(`processor time that the training got, s per round: ${got}`);
   const memory = (which: readonly Round[]) => which.map(({ residentMb }) => residentMb.toFixed(0)).join(" ");
   console.log(
     `resident memory of the run, MB, at the end of each round: off ${memory(rounds.off)}; on ${memory(rounds.on)}`,
@@ -105,13 +108,14 @@ async function round(on: boolean): Promise<Round> {
   await Bun.sleep(SECONDS * 1000);
   const after = await scrape();
   over = true;
+  const trainingCpu = training === undefined ? 0 : cpuOf(training.pid);
   training?.cancel();
   await training?.ended;
   return {
     step: difference(after.step, before.step),
     decision: difference(after.decision, before.decision),
     residentMb: after.residentMb,
-    load: loadavg()[0]!,
+    trainingCpu,
   };
 }
 
@@ -129,6 +133,18 @@ function report(what: Measured, rounds: Readonly<Record<"on" | "off", readonly R
       `${what} ${name}: off ${median(off).toFixed(1)} µs, on ${median(on).toFixed(1)} µs; ` +
         `on/off of the pairs: median ${median(ratios).toFixed(3)}, from ${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`,
     );
+  }
+}
+
+/** Processor time of a process so far, seconds: fields 14 and 15 of its stat, in hundredths. */
+function cpuOf(pid: number): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+      .replace(/^.*\) /s, "")
+      .split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  } catch {
+    return Number.NaN;
   }
 }
 

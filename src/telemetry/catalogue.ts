@@ -19,8 +19,8 @@ export interface MetricDefinition {
 
 /** From a microsecond to a second: the path of an order. */
 const MICRO = [1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.05, 0.1, 1];
-/** From a millisecond to a minute: answers of other machines and of workers. */
-const MILLI = [1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60];
+/** From a tenth of a millisecond to a minute: answers of other machines and of workers. */
+const MILLI = [1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60];
 const BASIS_POINTS = [-20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50];
 
 /** Kinds of events that are counted apart; the rest would only multiply series. */

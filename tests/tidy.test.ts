@@ -58,6 +58,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "strategies",
     "analysis",
     "inspect",
+    "learning",
     "exchange",
     "config",
     "native",
@@ -268,12 +269,10 @@ describe("every file is reached from an entry point", () => {
   const STARTED = ["src/admin/worker.ts", "src/analysis/worker.ts", "src/store/embedded/make-template.ts"];
   /** Parts that are complete and tested before the first that uses them is there. To be empty in the end. */
   const AWAITED = [
-    "src/learning/as-of.ts",
     "src/service/stored-bars.ts",
     "src/market/ring.ts",
     "src/models/prediction-batch.ts",
     "src/models/registry.ts",
-    "src/store/history.ts",
     "src/exchange/binance/client.ts",
   ];
   const isEntryPoint = (path: string) =>

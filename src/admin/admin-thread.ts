@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { isIP } from "node:net";
+import { join } from "node:path";
 import type { AnalysisOptions } from "../analysis/engine.ts";
 import { settingRows } from "../config/document.ts";
 import type { LoadedSettings } from "../config/load.ts";
@@ -13,6 +14,7 @@ import type {
   AuditEntry,
   FillRow,
   FromAdmin,
+  LearningRow,
   Notice,
   RunDescription,
   SettingSections,
@@ -58,6 +60,7 @@ export class AdminThread {
   #audit: AuditEntry[] = [];
   #settings: SettingSections | undefined;
   #panel: SharedArrayBuffer | undefined;
+  #learning: LearningRow | undefined;
   #updated = Number.NEGATIVE_INFINITY;
   #stopped: (() => void) | undefined;
   /** Set when the worker is gone; the trader goes on. */
@@ -122,6 +125,7 @@ export class AdminThread {
         .filter(Boolean),
       metricsOpen: settings.ADMIN_METRICS_OPEN,
       run,
+      models: join(settings.DATA_DIR, "models"),
       settings: settingSections(loaded, new Map()),
       ...bars,
       counters,
@@ -178,6 +182,11 @@ export class AdminThread {
     this.#settings = sections;
   }
 
+  /** What the models do now: goes out with every update from then on. */
+  learning(row: LearningRow): void {
+    this.#learning = row;
+  }
+
   panel(buffer: SharedArrayBuffer): void {
     this.#panel = buffer;
   }
@@ -193,6 +202,7 @@ export class AdminThread {
       fills: this.#fills,
       notices: this.#notices,
       audit: this.#audit,
+      ...(this.#learning === undefined ? {} : { learning: this.#learning }),
       ...(this.#settings === undefined ? {} : { settings: this.#settings }),
       ...(this.#panel === undefined ? {} : { panel: this.#panel }),
     } satisfies ToAdmin);

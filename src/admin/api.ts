@@ -3,6 +3,7 @@ import { Elysia, t } from "elysia";
 import type { Identity } from "./authentication.ts";
 import { chartOf } from "./charts.ts";
 import type { Mirror } from "./mirror.ts";
+import { modelRoutes } from "./model-routes.ts";
 import { ADMIN_COMMANDS, type AdminCommand, type AdminRequest } from "./protocol.ts";
 import { statisticsOf } from "./statistics.ts";
 import { explain } from "./why.ts";
@@ -17,6 +18,8 @@ export interface ApiParts {
   /** ms of the monotonic clock. */
   readonly now: () => number;
   readonly metrics: () => Promise<string>;
+  /** Folder of the models. */
+  readonly models: string;
 }
 
 /** `unknown`: the trading thread did not answer in time; the request may still take effect. */
@@ -181,6 +184,7 @@ export function createApi(parts: ApiParts) {
         detail: { summary: "Why a bar of a symbol led to what it led to; `at` is the close of the bar" },
       },
     )
+    .use(modelRoutes(parts, operate))
     .get("/api/settings", () => mirror.settings, { detail: { summary: "All settings with help; secrets are hidden" } })
     .put(
       "/api/settings/:name",

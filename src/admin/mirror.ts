@@ -8,6 +8,7 @@ import type {
   AdminUpdate,
   AuditEntry,
   FillRow,
+  LearningRow,
   Notice,
   RunDescription,
   SettingSections,
@@ -144,6 +145,7 @@ export class Mirror {
   readonly run: RunDescription;
   settings: SettingSections;
   snapshot: Snapshot | undefined;
+  learning: LearningRow | undefined;
   readonly analysis: AnalysisOptions | undefined;
   /** The bars, in memory that the trading thread writes. */
   panel: Panel | undefined;
@@ -177,6 +179,7 @@ export class Mirror {
   update(update: AdminUpdate, now: number): LiveEvent[] {
     this.heardAt = now;
     this.snapshot = update.snapshot;
+    this.learning = update.learning;
     const events: LiveEvent[] = [];
     for (const record of update.records) this.#record(record, events);
     for (const fill of update.fills) {

@@ -27,6 +27,8 @@ export interface AdminStart {
   readonly hosts: readonly string[];
   readonly metricsOpen: boolean;
   readonly run: RunDescription;
+  /** Folder of the models, which this worker reads for itself. */
+  readonly models: string;
   readonly settings: SettingSections;
   /** The bars, in the memory that analysis reads; absent where there is no panel. */
   readonly panel?: SharedArrayBuffer;
@@ -93,6 +95,21 @@ export interface FillRow {
   readonly maker: boolean;
 }
 
+/** What the models of the run do at the moment. Figures that are not known are null. */
+export interface LearningRow {
+  /** Ids; empty where there is none, which means for `model` that the rules decide. */
+  readonly model: string;
+  readonly shadow: string;
+  /** Market time since the last label that the model was trained on, ms. */
+  readonly modelAge: number | null;
+  readonly swaps: number;
+  /** Share of the training that runs. */
+  readonly training: number | null;
+  readonly trainings: number;
+  readonly trainingFailures: number;
+  readonly drift: Readonly<Record<string, number | null>> | null;
+}
+
 export interface AdminUpdate {
   readonly kind: "update";
   readonly snapshot: Snapshot;
@@ -100,6 +117,8 @@ export interface AdminUpdate {
   readonly fills: readonly FillRow[];
   readonly notices: readonly Notice[];
   readonly audit: readonly AuditEntry[];
+  /** Absent where no model is ever asked. */
+  readonly learning?: LearningRow;
   readonly settings?: SettingSections;
   /** Sent again when the panel has moved to a larger place. */
   readonly panel?: SharedArrayBuffer;
@@ -126,7 +145,13 @@ export const CORE_COMMAND: Readonly<Record<AdminCommand, Command>> = {
 
 export type AdminRequest =
   | { readonly kind: "command"; readonly command: AdminCommand }
-  | { readonly kind: "setting"; readonly name: string; readonly value: string };
+  | { readonly kind: "setting"; readonly name: string; readonly value: string }
+  | ModelRequest;
+
+/** What may be asked of the models; the id is that of the one to promote. */
+export type ModelRequest =
+  | { readonly kind: "model"; readonly action: "train" | "rollback" }
+  | { readonly kind: "model"; readonly action: "promote"; readonly id: string };
 
 export type FromAdmin =
   | { readonly kind: "listening"; readonly url: string; readonly port: number }

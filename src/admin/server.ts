@@ -36,7 +36,14 @@ export function serveAdmin({ start, mirror, ask, metrics }: AdminServerParts): A
   const authenticator = new Authenticator(start.operatorToken, start.viewerToken);
   const identities = new WeakMap<Request, Identity>();
   const now = () => performance.now();
-  const api = createApi({ mirror, ask, now, metrics, identityOf: (request) => identities.get(request) });
+  const api = createApi({
+    mirror,
+    ask,
+    now,
+    metrics,
+    identityOf: (request) => identities.get(request),
+    models: start.models,
+  });
   const events = new EventStream();
   const scheme = start.tls === undefined ? "http" : "https";
   const hosts = new Set<string>();

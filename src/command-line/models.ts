@@ -1,11 +1,10 @@
 import { type Command, Option } from "commander";
-import { InputError } from "../input-error.ts";
 import { MODEL_STRATEGIES, type ModelStrategy } from "../learning/manifest.ts";
 import type { RegisteredModel } from "../learning/registry.ts";
 import { timeText } from "../market/timeframe.ts";
 import { evaluateModel } from "../service/model-evaluation.ts";
 import { importModel } from "../service/model-import.ts";
-import { modelRegistry, serveModel } from "../service/models.ts";
+import { modelRegistry, promoteModel, rollbackModel } from "../service/models.ts";
 import { modelStrategyOf } from "../service/training.ts";
 import { addMarketOptions, judgedChoice, type MarketOptions } from "./market-options.ts";
 import { type JsonTarget, jsonOption, print, setOption, settingsFrom, writeJson } from "./options.ts";
@@ -53,12 +52,7 @@ export function modelsCommand(program: Command): void {
     .argument("<id>", "its id, or the beginning of it")
     .action(async (id: string, options: ModelsOptions) => {
       const { settings } = settingsFrom(options.set);
-      const registry = modelRegistry(settings);
-      const { manifest, state } = registry.get(id);
-      // What cannot be served must not be asked to decide.
-      serveModel(registry, manifest.id);
-      if (state !== "champion") registry.move(manifest.id, "champion", "promoted by the operator", Date.now());
-      await told(options, registry.get(manifest.id));
+      await told(options, promoteModel(modelRegistry(settings), id));
     });
 
   subcommand("rollback", "let the champion before this one decide again; without one the rules")
@@ -67,21 +61,8 @@ export function modelsCommand(program: Command): void {
     )
     .action(async (options: ModelsOptions & { readonly strategy?: ModelStrategy }) => {
       const { settings } = settingsFrom(options.set);
-      const registry = modelRegistry(settings);
       const strategy = options.strategy ?? modelStrategyOf(settings);
-      const champion = registry.champion(strategy);
-      const [former] = registry.formerChampions(strategy);
-      if (champion === undefined && former === undefined) {
-        throw new InputError(`no model of ${strategy} ever decided; there is nothing to go back to`);
-      }
-      const reason = "rolled back by the operator";
-      if (former !== undefined) {
-        serveModel(registry, former.manifest.id);
-        registry.move(former.manifest.id, "champion", reason, Date.now());
-        return told(options, registry.get(former.manifest.id));
-      }
-      registry.move(champion!.manifest.id, "retired", reason, Date.now());
-      await told(options, registry.get(champion!.manifest.id));
+      await told(options, rollbackModel(modelRegistry(settings), strategy));
     });
 
   addMarketOptions(

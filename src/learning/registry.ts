@@ -14,6 +14,7 @@ import { InputError } from "../input-error.ts";
 import { MODEL_COLUMNS } from "./dataset.ts";
 import { TrialLedger } from "./ledger.ts";
 import { hashModel, type ModelManifest, type ModelStrategy } from "./manifest.ts";
+import type { TrainingDetails } from "./training.ts";
 
 /**
  * The life of a model: `candidate` when it is trained, `refused` by the gate or `shadow` after it (it predicts and
@@ -37,6 +38,12 @@ export interface RegisteredModel {
   readonly since: number;
 }
 
+/** What lies beside a model and is not part of it. */
+export interface Beside {
+  readonly onnx?: Uint8Array;
+  readonly details?: TrainingDetails;
+}
+
 /** What the rest of the program needs of wherever models are kept. */
 export interface ModelRegistry {
   readonly ledger: TrialLedger;
@@ -47,9 +54,11 @@ export interface ModelRegistry {
   artefact(id: string): Uint8Array;
   /**
    * Takes in a model as `candidate`. Taking in the same one again changes nothing.
-   * @param onnx the same trees for other programs; this one never reads it
+   * @param beside the same trees for other programs, and what people look at: nothing of it decides anything
    */
-  add(manifest: ModelManifest, artefact: Uint8Array, onnx?: Uint8Array): void;
+  add(manifest: ModelManifest, artefact: Uint8Array, beside?: Beside): void;
+  /** What its training left for people; undefined for a model without it. */
+  details(id: string): TrainingDetails | undefined;
   champion(strategy: ModelStrategy): RegisteredModel | undefined;
   /** The champion that was before this one retires it; shadows stay. @throws InputError where the life has no such step */
   move(id: string, to: ModelState, reason: string, at: number): void;
@@ -65,6 +74,8 @@ const MAY_FOLLOW: Readonly<Record<ModelState, readonly ModelState[]>> = {
   champion: ["retired"],
   retired: ["champion"],
 };
+
+const DETAILS = "training.json";
 
 /** How many former champions one can go back to. */
 const KEPT = 5;
@@ -132,7 +143,17 @@ export class ModelFolder implements ModelRegistry {
     return bytes;
   }
 
-  add(manifest: ModelManifest, artefact: Uint8Array, onnx?: Uint8Array): void {
+  details(id: string): TrainingDetails | undefined {
+    const path = join(this.#dir, this.get(id).manifest.id, DETAILS);
+    if (!existsSync(path)) return undefined;
+    try {
+      return JSON.parse(readFileSync(path, "utf8")) as TrainingDetails;
+    } catch (error) {
+      throw new InputError(`${path}: cannot be read: ${(error as Error).message}`);
+    }
+  }
+
+  add(manifest: ModelManifest, artefact: Uint8Array, { onnx, details }: Beside = {}): void {
     checkModel(manifest, artefact, `model ${manifest.id}`);
     const target = join(this.#dir, manifest.id);
     if (existsSync(target)) return;
@@ -141,6 +162,7 @@ export class ModelFolder implements ModelRegistry {
     try {
       writeFileSync(join(draft, manifest.artefact.file), artefact);
       if (onnx !== undefined) writeFileSync(join(draft, "model.onnx"), onnx);
+      if (details !== undefined) writeFileSync(join(draft, DETAILS), `${JSON.stringify(details)}\n`);
       writeFileSync(join(draft, "manifest.json"), `${JSON.stringify(manifest)}\n`);
       renameSync(draft, target);
     } catch (error) {

@@ -5,7 +5,8 @@ import type { LoadedSettings } from "../config/load.ts";
 import type { State } from "../core/state.ts";
 import type { Panel } from "../market/panel.ts";
 import { Counters } from "../telemetry/counters.ts";
-import { Operator } from "./operator.ts";
+import { type LearningView, learningRow } from "./learning-loop.ts";
+import { type ModelDesk, Operator } from "./operator.ts";
 import { RunTelemetry } from "./run-telemetry.ts";
 import type { Trader, Watcher } from "./trader.ts";
 
@@ -52,8 +53,8 @@ export class Administration {
   }
 
   /** From now on what operators ask is done by this trader. */
-  operate(trader: Trader): void {
-    this.#operator = new Operator(this.#thread, trader, this.#state, this.#loaded);
+  operate(trader: Trader, models: ModelDesk | undefined): void {
+    this.#operator = new Operator(this.#thread, trader, this.#state, this.#loaded, models);
   }
 
   /** Does what operators have asked. @param marketTime ms @returns whether the run is to end, because one of them said so */
@@ -77,6 +78,12 @@ export class Administration {
 
   cycleDecided(now: number): void {
     this.telemetry.cycle((now - this.#asked) / 1000, this.#absent);
+  }
+
+  /** What the models do; to be called as often as `tick`. */
+  learning(view: LearningView): void {
+    this.telemetry.learning(view);
+    this.#thread.learning(learningRow(view));
   }
 
   /** A notice of the shell; the core's own come with its effects. */

@@ -21,6 +21,8 @@ export interface History {
   /** What ict proposed, and the probes in both directions: for models of `hybrid` and of `self_learning`. */
   readonly ict: Dataset;
   readonly probes: Dataset;
+  /** How many of the samples runs have left behind. */
+  readonly recorded: number;
   /** Of the bars. */
   readonly dataHash: string;
   readonly source: RecordedMarket;
@@ -93,6 +95,7 @@ async function label(
   return {
     ict: createDataset(samples.filter(({ probe }) => !probe)),
     probes: createDataset(samples.filter(({ probe }) => probe)),
+    recorded: recorded.length,
     dataHash: source.dataHash,
     source,
   };

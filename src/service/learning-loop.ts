@@ -1,4 +1,5 @@
 import { Cron } from "croner";
+import type { LearningRow } from "../admin/protocol.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Candidate } from "../core/candidate.ts";
 import type { CoreRecord } from "../core/effects.ts";
@@ -13,7 +14,7 @@ import type { ModelStrategy } from "../learning/manifest.ts";
 import { type DriftMetrics, DriftMonitor, type Finding } from "../learning/monitor.ts";
 import type { ModelRegistry } from "../learning/registry.ts";
 import { lossOf } from "../learning/scores.ts";
-import { serveModel } from "./models.ts";
+import { promoteModel, rollbackModel, serveModel } from "./models.ts";
 import type { Retraining } from "./retraining.ts";
 
 /** Another model, or none, is to decide from now on. */
@@ -291,6 +292,33 @@ export class LearningLoop {
     }
   }
 
+  /** Trains because an operator wants it. */
+  trainNow(): string {
+    const { startTraining, settings } = this.#options;
+    if (!settings.ENABLE_SELF_LEARNING) throw new InputError("ENABLE_SELF_LEARNING=false: nothing is trained");
+    if (startTraining === undefined) throw new InputError("this run has no bars of its own to train on");
+    if (this.#training !== undefined) throw new InputError("a training is at it already");
+    this.train("the operator");
+    return "training has begun";
+  }
+
+  promote(id: string): string {
+    const { manifest } = promoteModel(this.#options.registry, id);
+    if (manifest.strategy !== this.#options.strategy) {
+      return `model ${manifest.id} is champion of ${manifest.strategy}; this run is ${this.#options.strategy}`;
+    }
+    this.#looked = Number.NEGATIVE_INFINITY;
+    return `model ${manifest.id} decides from the next cycle on`;
+  }
+
+  rollback(): string {
+    const { manifest, state } = rollbackModel(this.#options.registry, this.#options.strategy);
+    this.#looked = Number.NEGATIVE_INFINITY;
+    return state === "champion"
+      ? `model ${manifest.id} decides again`
+      : `model ${manifest.id} is retired, the rules decide`;
+  }
+
   /** Trains in a process of its own, unless one is at it. */
   train(why: string): void {
     const { startTraining, onNotice, settings } = this.#options;
@@ -340,6 +368,25 @@ export class LearningLoop {
     this.#cron?.stop();
     this.#training?.cancel();
   }
+}
+
+/** The view as plain JSON, in which nothing is NaN. */
+export function learningRow(view: LearningView): LearningRow {
+  const known = (value: number) => (Number.isFinite(value) ? value : null);
+  const { model, shadow, swaps, trainings, trainingFailures, drift } = view;
+  return {
+    model,
+    shadow,
+    modelAge: known(view.modelAge),
+    swaps,
+    training: known(view.training),
+    trainings,
+    trainingFailures,
+    drift:
+      drift === undefined
+        ? null
+        : Object.fromEntries(Object.entries(drift).map(([name, value]) => [name, known(value)])),
+  };
 }
 
 function scheduled(schedule: string, run: () => void): Cron {

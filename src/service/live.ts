@@ -242,7 +242,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         watchers: [...(recording === undefined ? [] : [recording]), ...(admin?.watchers ?? [])],
         ...(real?.timers && { timers: real.timers }),
       });
-      admin?.operate(trader);
+      admin?.operate(trader, learning);
 
       learning?.look(marketTime);
       await real?.begin();
@@ -254,7 +254,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         if (now - ticked >= TICK) {
           ticked = now;
           learning?.tick(marketTime);
-          if (learning !== undefined) admin?.telemetry.learning(learning.view(marketTime));
+          if (learning !== undefined) admin?.learning(learning.view(marketTime));
           options.onTick(view);
           // What has happened so far survives the death of this process, and only then the store hears of it.
           if (holds.flushed()) recording?.commit();

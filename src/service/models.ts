@@ -2,7 +2,8 @@ import { join } from "node:path";
 import type { Settings } from "../config/settings.ts";
 import { InputError } from "../input-error.ts";
 import type { ServedModel } from "../learning/judge.ts";
-import { ModelFolder, type ModelRegistry } from "../learning/registry.ts";
+import type { ModelStrategy } from "../learning/manifest.ts";
+import { ModelFolder, type ModelRegistry, type RegisteredModel } from "../learning/registry.ts";
 import { loadTrees } from "../learning/trees.ts";
 import { chooseTreeEngine } from "../native.ts";
 
@@ -28,6 +29,36 @@ function proveModel({ manifest, score }: ServedModel): void {
   if (answers.length !== 2 || answers.some((p) => !(p >= 0 && p <= 1))) {
     throw new InputError(`model ${manifest.id} answers ${answers.join(", ")}; probabilities are from 0 to 1`);
   }
+}
+
+/** Lets a model that passed the gate decide from now on. @throws InputError for one that may not or cannot */
+export function promoteModel(registry: ModelRegistry, id: string): RegisteredModel {
+  const { manifest, state } = registry.get(id);
+  // What cannot be served must not be asked to decide.
+  serveModel(registry, manifest.id);
+  if (state !== "champion") registry.move(manifest.id, "champion", "promoted by the operator", Date.now());
+  return registry.get(manifest.id);
+}
+
+/**
+ * Lets the champion before this one decide again; without one the rules, and the champion is retired.
+ * @returns the model whose life has gone on
+ * @throws InputError where no model ever decided
+ */
+export function rollbackModel(registry: ModelRegistry, strategy: ModelStrategy): RegisteredModel {
+  const champion = registry.champion(strategy);
+  const [former] = registry.formerChampions(strategy);
+  const reason = "rolled back by the operator";
+  if (former !== undefined) {
+    serveModel(registry, former.manifest.id);
+    registry.move(former.manifest.id, "champion", reason, Date.now());
+    return registry.get(former.manifest.id);
+  }
+  if (champion === undefined) {
+    throw new InputError(`no model of ${strategy} ever decided; there is nothing to go back to`);
+  }
+  registry.move(champion.manifest.id, "retired", reason, Date.now());
+  return registry.get(champion.manifest.id);
 }
 
 export interface ChosenModel {

@@ -46,6 +46,8 @@ export interface TrainingOutcome {
   readonly deflatedSharpeRun: number | null;
   readonly leakage: { readonly passed: boolean; readonly checks: readonly Check[] };
   readonly samples: number;
+  /** What runs have recorded in the store, of any kind of strategy. */
+  readonly recordedSamples: number;
   readonly dataHash: string;
   readonly datasetHash: string;
   readonly ledgerHash: string;
@@ -117,6 +119,7 @@ export async function trainModel(settings: Settings, options: TrainOptions): Pro
         deflatedSharpeRun: null,
         leakage: { passed: true, checks: [] },
         samples: dataset.rows,
+        recordedSamples: history.recorded,
         dataHash: history.dataHash,
         datasetHash: dataset.hash,
         ledgerHash: registry.ledger.hash,
@@ -170,6 +173,7 @@ export async function trainModel(settings: Settings, options: TrainOptions): Pro
       deflatedSharpeRun: result.details.deflatedSharpeRun,
       leakage: { passed: manifest.leakage.every(({ passed }) => passed), checks: manifest.leakage },
       samples: manifest.samples,
+      recordedSamples: history.recorded,
       dataHash: manifest.dataHash,
       datasetHash: manifest.datasetHash,
       ledgerHash: manifest.ledgerHash,
@@ -230,11 +234,11 @@ async function lineage(settings: Settings, registry: ModelRegistry, onNotice: (t
 function register(
   settings: Settings,
   registry: ModelRegistry,
-  { manifest, artefact }: TrainingResult,
+  { manifest, artefact, details }: TrainingResult,
   onnx: Uint8Array,
 ): ModelState {
   const { id, passed, gate, createdAt } = manifest;
-  registry.add(manifest, artefact, onnx);
+  registry.add(manifest, artefact, { onnx, details });
   if (registry.get(id).state === "candidate") {
     const failed = gate.filter((rule) => !rule.passed).map(({ name }) => name);
     registry.move(id, passed ? "shadow" : "refused", passed ? "passed the gate" : failed.join(", "), createdAt);

@@ -1,0 +1,105 @@
+import { Elysia, t } from "elysia";
+import { InputError } from "../input-error.ts";
+import { ModelFolder, type RegisteredModel } from "../learning/registry.ts";
+import type { Identity } from "./authentication.ts";
+import type { Mirror } from "./mirror.ts";
+import type { AdminRequest } from "./protocol.ts";
+
+export interface ModelParts {
+  readonly mirror: Mirror;
+  /** Folder of the models. */
+  readonly models: string;
+  readonly identityOf: (request: Request) => Identity | undefined;
+}
+
+/** What has to be typed: who decides is not changed by a slip of the hand. */
+export const MODEL_CONFIRMATIONS = { promote: "PROMOTE", rollback: "ROLLBACK" } as const;
+
+const Id = t.Object({ id: t.String({ pattern: "^[0-9a-f]{1,12}$", description: "its id, or the beginning of it" }) });
+const Confirmed = t.Object({ confirm: t.String({ maxLength: 40, description: "the confirmation, typed" }) });
+
+/**
+ * Models, their gate and their drift. What is registered lies in files, which this thread reads for itself; whatever
+ * changes them is asked of the trading thread.
+ */
+export function modelRoutes(
+  { mirror, models, identityOf }: ModelParts,
+  operate: (request: Request, asked: AdminRequest) => Promise<Response>,
+) {
+  const confirmed = (request: Request, asked: AdminRequest, wanted: string, typed: string) =>
+    identityOf(request)?.role === "operator" && typed !== wanted
+      ? refusal(409, `this changes who decides: confirm it with "confirm": "${wanted}"`)
+      : operate(request, asked);
+  return new Elysia()
+    .get(
+      "/api/models",
+      () =>
+        read(() => ({
+          strategy: mirror.run.strategy,
+          learning: mirror.learning ?? null,
+          models: new ModelFolder(models).list().map(brief).reverse(),
+        })),
+      { detail: { summary: "Who decides, its drift, and every model with its state and figures; the newest first" } },
+    )
+    .get(
+      "/api/models/:id",
+      ({ params }) =>
+        read(() => {
+          const registry = new ModelFolder(models);
+          const model = registry.get(params.id);
+          const { id, gate, leakage, parameters, parent, threshold } = model.manifest;
+          const details = registry.details(id);
+          return {
+            ...brief(model),
+            ...{ parent: parent ?? null, parameters, threshold, gate, leakage },
+            life: registry.steps.filter(({ model: of }) => of === id),
+            reliability: details?.reliability ?? [],
+            importance: details?.importance ?? [],
+          };
+        }),
+      { params: Id, detail: { summary: "One model: gate, checks, life, reliability and what it looks at" } },
+    )
+    .post("/api/training", ({ request }) => operate(request, { kind: "model", action: "train" }), {
+      detail: { summary: "Train now, beside the trading; one training at a time" },
+    })
+    .post(
+      "/api/models/:id/promote",
+      ({ request, params, body }) => {
+        const asked = { kind: "model", action: "promote", id: params.id } as const;
+        return confirmed(request, asked, MODEL_CONFIRMATIONS.promote, body.confirm);
+      },
+      {
+        params: Id,
+        body: Confirmed,
+        detail: { summary: "Let a model that passed the gate decide from the next cycle on" },
+      },
+    )
+    .post(
+      "/api/models/rollback",
+      ({ request, body }) =>
+        confirmed(request, { kind: "model", action: "rollback" }, MODEL_CONFIRMATIONS.rollback, body.confirm),
+      {
+        body: Confirmed,
+        detail: { summary: "Let the champion before this one decide again; without one the rules" },
+      },
+    );
+}
+
+function brief({ manifest, state, since }: RegisteredModel) {
+  const { id, strategy, kind, variant, createdAt, samples, trainedFrom, trainedTo, passed, metrics } = manifest;
+  return { id, strategy, state, since, kind, variant, createdAt, samples, trainedFrom, trainedTo, passed, metrics };
+}
+
+/** What lies in files may be missing or broken, and is then said. */
+function read(answer: () => object): Response {
+  try {
+    return Response.json(answer());
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return refusal(error.exitCode === 2 ? 404 : 503, error.message);
+  }
+}
+
+function refusal(status: number, error: string): Response {
+  return Response.json({ error }, { status });
+}

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
 import { InputError } from "../input-error.ts";
+import { appendLines } from "./append-line.ts";
 
 /** An attempt to find something. The Sharpe ratio is per period, out of sample. */
 export interface Trial {
@@ -36,9 +36,6 @@ export class TrialLedger {
     this.#path = path;
     if (!existsSync(path)) return;
     const lines = readFileSync(path, "utf8").split("\n");
-    // What a crash cut off in the middle of a line was never counted by anyone.
-    const torn = lines.pop();
-    if (torn !== undefined && torn !== "") appendFileSync(path, "\n");
     for (const [i, line] of lines.entries()) {
       if (line === "") continue;
       const entry = parse(line);
@@ -60,15 +57,16 @@ export class TrialLedger {
     return this.#entries.at(-1)?.chain ?? EMPTY;
   }
 
+  /** @throws InputError when the disk does not take them; none of them is counted then */
   append(trials: readonly Trial[]): void {
-    mkdirSync(dirname(this.#path), { recursive: true });
-    let text = "";
-    for (const trial of trials) {
-      const entry: LedgerEntry = { ...trial, chain: chained(this.hash, trial) };
-      this.#entries.push(entry);
-      text += `${JSON.stringify(entry)}\n`;
-    }
-    appendFileSync(this.#path, text);
+    let chain = this.hash;
+    const added = trials.map((trial): LedgerEntry => {
+      chain = chained(chain, trial);
+      return { ...trial, chain };
+    });
+    // What could not be written down was not counted.
+    appendLines(this.#path, added.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
+    this.#entries.push(...added);
   }
 }
 
@@ -76,7 +74,7 @@ function parse(line: string): LedgerEntry | undefined {
   try {
     return JSON.parse(line) as LedgerEntry;
   } catch {
-    // A torn line; the chain shows if it was more than that.
+    // What a crash cut off in the middle of a line was never counted; the chain shows if it was more than that.
     return undefined;
   }
 }

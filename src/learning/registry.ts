@@ -1,16 +1,8 @@
 import { createHash } from "node:crypto";
-import {
-  appendFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../input-error.ts";
+import { appendLines } from "./append-line.ts";
 import { MODEL_COLUMNS } from "./dataset.ts";
 import { TrialLedger } from "./ledger.ts";
 import { hashModel, type ModelManifest, type ModelStrategy } from "./manifest.ts";
@@ -158,8 +150,8 @@ export class ModelFolder implements ModelRegistry {
     const target = join(this.#dir, manifest.id);
     if (existsSync(target)) return;
     const draft = `${target}.${process.pid}.tmp`;
-    mkdirSync(draft, { recursive: true });
     try {
+      mkdirSync(draft, { recursive: true });
       writeFileSync(join(draft, manifest.artefact.file), artefact);
       if (onnx !== undefined) writeFileSync(join(draft, "model.onnx"), onnx);
       if (details !== undefined) writeFileSync(join(draft, DETAILS), `${JSON.stringify(details)}\n`);
@@ -212,8 +204,7 @@ export class ModelFolder implements ModelRegistry {
   }
 
   #append(step: LifeStep): void {
-    mkdirSync(this.#dir, { recursive: true });
-    appendFileSync(join(this.#dir, "life.jsonl"), `${JSON.stringify(step)}\n`);
+    appendLines(join(this.#dir, "life.jsonl"), `${JSON.stringify(step)}\n`);
   }
 
   #manifest(name: string): ModelManifest {

@@ -90,6 +90,8 @@ export class LearningLoop {
   #closed = false;
   /** What the model in charge said of the trades that are followed, until they end. */
   readonly #waiting = new Map<string, number>();
+  /** Models that drift has put out of charge, of which the registry could not be told. */
+  readonly #fallen = new Set<string>();
   /** Models that could not be served, so that each is reported once. */
   readonly #broken = new Set<string>();
 
@@ -121,7 +123,8 @@ export class LearningLoop {
     this.#looked = performance.now();
     try {
       const models = registry.list().filter(({ manifest }) => manifest.strategy === strategy);
-      const champion = models.find(({ state }) => state === "champion")?.manifest.id ?? "";
+      const registered = models.find(({ state }) => state === "champion")?.manifest.id ?? "";
+      const champion = this.#fallen.has(registered) ? "" : registered;
       if (champion !== (this.judge.model?.manifest.id ?? "")) this.#want(champion);
       const shadow = models.findLast(({ state }) => state === "shadow")?.manifest.id ?? "";
       if (shadow !== (this.#shadow?.model.manifest.id ?? "")) this.#watch(shadow, marketTime);
@@ -243,8 +246,15 @@ export class LearningLoop {
         case "fall-back":
           if (this.#swap !== undefined) break;
           onNotice("alarm", `model ${id}: ${reason}; the rules decide`);
-          registry.move(id, "retired", reason, Date.now());
           this.#swap = { model: undefined, reason };
+          try {
+            registry.move(id, "retired", reason, Date.now());
+          } catch (error) {
+            // The rules decide all the same; what is missing is only that others know.
+            if (!(error instanceof InputError)) throw error;
+            this.#fallen.add(id);
+            onNotice("warning", `model ${id} could not be retired in the registry: ${error.message}`);
+          }
           break;
         default:
           consequence satisfies never;
@@ -287,8 +297,9 @@ export class LearningLoop {
         this.look(marketTime);
       }
     } catch (error) {
-      // Somebody else moved it meanwhile; the next look shows where to.
+      // Somebody else moved it meanwhile, or the disk is full; the next look begins with what is there.
       if (!(error instanceof InputError)) throw error;
+      onNotice("warning", `model ${id} stays in the shadow: ${error.message}`);
     }
   }
 
@@ -307,6 +318,7 @@ export class LearningLoop {
     if (manifest.strategy !== this.#options.strategy) {
       return `model ${manifest.id} is champion of ${manifest.strategy}; this run is ${this.#options.strategy}`;
     }
+    this.#fallen.delete(manifest.id);
     this.#looked = Number.NEGATIVE_INFINITY;
     return `model ${manifest.id} decides from the next cycle on`;
   }

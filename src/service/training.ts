@@ -279,8 +279,10 @@ class CheckpointFolder implements Checkpoint {
   }
 
   put(name: string, value: unknown): void {
-    mkdirSync(this.#dir, { recursive: true });
-    writeFileSync(this.#path(name), JSON.stringify(value));
+    writing(this.#path(name), (path) => {
+      mkdirSync(this.#dir, { recursive: true });
+      writeFileSync(path, JSON.stringify(value));
+    });
   }
 
   clear(): void {
@@ -289,6 +291,15 @@ class CheckpointFolder implements Checkpoint {
 
   #path(name: string): string {
     return join(this.#dir, `${name.replaceAll(" ", "-")}.json`);
+  }
+}
+
+/** @throws InputError when the disk does not take it */
+function writing(path: string, write: (path: string) => void): void {
+  try {
+    write(path);
+  } catch (error) {
+    throw new InputError(`${path}: cannot be written: ${(error as Error).message}`);
   }
 }
 
@@ -344,10 +355,10 @@ function writeGenerated({ seed, symbols, to }: { seed: number; symbols: number; 
       lines[symbol]!.push([step.openTime, ...prices, step.volume[symbol]].join(","));
     }
   }
-  mkdirSync(dir, { recursive: true });
+  writing(dir, () => mkdirSync(dir, { recursive: true }));
   for (const [symbol, { symbol: name }] of source.instruments.entries()) {
     const file = join(dir, `generated-${name}-${timeframeName(source.timeframe)}.csv`);
-    writeFileSync(file, `${lines[symbol]!.join("\n")}\n`);
+    writing(file, () => writeFileSync(file, `${lines[symbol]!.join("\n")}\n`));
   }
 }
 
@@ -365,7 +376,7 @@ async function writeBars(store: Store, dir: string): Promise<number> {
   if (most === undefined) {
     throw new InputError("the store holds no bars of 1m or 5m; penstock data import DIR, or give --data DIR");
   }
-  mkdirSync(dir, { recursive: true });
+  writing(dir, () => mkdirSync(dir, { recursive: true }));
   for (const each of series) if (each.timeframe === most[0]) await writeSeries(store, dir, each);
   return most[0];
 }
@@ -376,5 +387,7 @@ async function writeSeries(store: Store, dir: string, { symbol, timeframe, bars 
   for (let i = 0; i < openTime.length; i++) {
     lines.push([openTime[i], open[i], high[i], low[i], close[i], volume[i]].join(","));
   }
-  writeFileSync(join(dir, `store-${symbol}-${timeframeName(timeframe)}.csv`), `${lines.join("\n")}\n`);
+  writing(join(dir, `store-${symbol}-${timeframeName(timeframe)}.csv`), (path) =>
+    writeFileSync(path, `${lines.join("\n")}\n`),
+  );
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { loadSettings } from "../../src/config/load.ts";
 import type { CoreRecord } from "../../src/core/effects.ts";
@@ -8,23 +8,15 @@ import { rebuild } from "../../src/service/rebuild.ts";
 import { replayJournal } from "../../src/service/replay.ts";
 import { drainLeft, spoolRoot } from "../../src/store/run-spool.ts";
 import { openStore } from "../../src/store/store.ts";
+import { smallDisk } from "../small-disk.ts";
 import { temporaryFolder } from "../store/database.ts";
 
-/** A folder that holds three megabytes, or undefined where nobody may make one. */
-function smallDisk(): { readonly folder: string; remove(): void } | undefined {
-  const folder = join(temporaryFolder(), "disk");
-  mkdirSync(folder);
-  const mount = () => Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder]).exitCode;
-  if (process.platform !== "linux" || process.getuid?.() !== 0 || mount() !== 0) return undefined;
-  return { folder, remove: () => void Bun.spawnSync(["umount", "-l", folder]) };
-}
-
-const disk = smallDisk();
+const disk = smallDisk(temporaryFolder(), 3);
 
 test.skipIf(disk === undefined)(
   "a full disk stops entries and no exit; with room again everything that was kept back is written",
   async () => {
-    const { folder, remove } = disk!;
+    const { folder, fill, remove } = disk!;
     const ballast = join(folder, "ballast");
     try {
       // Nobody answers there, so that records need the disk too.
@@ -40,12 +32,7 @@ test.skipIf(disk === undefined)(
       const follow = ({ kind, ...record }: CoreRecord & { guard?: string; reason?: string }) => {
         if (stage === "room" && kind === "opened") {
           stage = "full";
-          // As much as fits.
-          for (let size = 1 << 20; size >= 64; size >>= 1) {
-            try {
-              for (;;) writeFileSync(ballast, new Uint8Array(size), { flag: "a" });
-            } catch {}
-          }
+          fill("ballast");
         } else if (stage === "full" && kind === "refusal" && record.guard === "storage") {
           stage = "held";
         } else if (kind === "opened") {

@@ -259,6 +259,9 @@ function scaled(row: ArrayLike<number>, centre: readonly number[], scale: readon
 
 function distance(a: readonly number[], b: readonly number[]): number {
   let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += (a[i]! - b[i]!) ** 2;
+  for (let i = 0; i < a.length; i++) {
+    const d = a[i]! - b[i]!;
+    sum += d * d;
+  }
   return Math.sqrt(sum);
 }

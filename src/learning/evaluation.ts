@@ -1,5 +1,8 @@
+import { Random } from "../market/random.ts";
 import { type Calibration, calibrate, fitCalibration } from "./calibration.ts";
+import { type Conformal, conformalOf, predictionSet } from "./conformal.ts";
 import { type Dataset, rowsAt, valuesAt } from "./dataset.ts";
+import { type Domain, dissimilarity, domainOf } from "./drift.ts";
 import {
   combinatorialFolds,
   combinatorialPaths,
@@ -22,10 +25,18 @@ export interface Fitted {
   readonly threshold: number;
   /** Places of the samples that stopped the fit and calibrated it. */
   readonly validation: Int32Array;
+  readonly conformal: Conformal;
+  readonly alpha: number;
+  readonly domain: Domain;
 }
+
+/** Share of outcomes that may lie outside of their sets. */
+export const ALPHA = 0.1;
 
 /** Share of the training samples, the newest, that stops the fit and calibrates it. */
 const VALIDATION_SHARE = 0.25;
+/** Keeps what the domain draws apart from every other draw of a seed. */
+const DOMAIN_STREAM = 2;
 
 /**
  * Fits a model to the rows `train`, which are in order of time: on the older ones, with the newest quarter, purged from
@@ -39,7 +50,25 @@ export function fit(learner: Learner, dataset: Dataset, train: Int32Array, varia
   const scorer = learner.fit(dataset, older, validation, variant, seed);
   const raw = scorer.score(rowsAt(dataset, validation), validation.length);
   const calibration = fitCalibration(raw, valuesAt(dataset.y, validation), logLoss);
-  return { scorer, calibration, threshold: breakEven(valuesAt(dataset.net, older)), validation };
+  const y = valuesAt(dataset.y, validation);
+  const random = new Random(seed, DOMAIN_STREAM);
+  let domain: Domain | undefined;
+  return {
+    scorer,
+    calibration,
+    threshold: breakEven(valuesAt(dataset.net, older)),
+    validation,
+    conformal: conformalOf(
+      raw.map((p) => calibrate(calibration, p)),
+      y,
+    ),
+    alpha: ALPHA,
+    // Most fits of an evaluation never bet, and need none.
+    get domain() {
+      domain ??= domainOf(rowsAt(dataset, train), dataset.columns.length, (below) => random.whole(0, below - 1));
+      return domain;
+    },
+  };
 }
 
 /**
@@ -81,6 +110,26 @@ export function betSize(p: number, threshold: number): number {
   return steps > 1 ? 1 : steps;
 }
 
+/** Bets whose outcome the conformal set leaves open get this share. */
+const OPEN_SHARE = 0.5;
+
+/**
+ * The bet that a model makes on a row, when it decides and when it is evaluated: nothing for a row unlike the training
+ * data or an outcome that the conformal set rules out, half where it leaves both open.
+ */
+export function cautiousBet(
+  { threshold, conformal, domain }: Pick<Fitted, "threshold" | "conformal" | "domain">,
+  p: number,
+  row: ArrayLike<number>,
+  alpha: number,
+): number {
+  const bet = betSize(p, threshold);
+  if (bet === 0) return 0;
+  const set = predictionSet(conformal, p, alpha);
+  if (!set.gain || dissimilarity(domain, row) > domain.limit) return 0;
+  return set.loss ? bet * OPEN_SHARE : bet;
+}
+
 /** What was predicted for samples that the model had not seen. */
 export interface OutOfSample {
   /** Places of the samples, rising. */
@@ -100,8 +149,11 @@ export function crossPredict(
 ): OutOfSample[] {
   return folds.map(({ train, test }) => {
     const fitted = fit(learner, dataset, train, variant, seed);
-    const p = predict(fitted, rowsAt(dataset, test), test.length);
-    return { samples: test, p, bet: p.map((each) => betSize(each, fitted.threshold)) };
+    const x = rowsAt(dataset, test);
+    const width = dataset.columns.length;
+    const p = predict(fitted, x, test.length);
+    const bet = p.map((each, k) => cautiousBet(fitted, each, x.subarray(k * width, (k + 1) * width), fitted.alpha));
+    return { samples: test, p, bet };
   });
 }
 

@@ -1,10 +1,8 @@
 import type { Candidate, Prediction } from "../core/candidate.ts";
 import type { AnalysisEvent } from "../core/events.ts";
 import { calibrate } from "./calibration.ts";
-import { predictionSet } from "./conformal.ts";
 import { MODEL_COLUMNS, modelRow } from "./dataset.ts";
-import { dissimilarity } from "./drift.ts";
-import { betSize } from "./evaluation.ts";
+import { cautiousBet } from "./evaluation.ts";
 import type { ModelManifest, ModelStrategy } from "./manifest.ts";
 
 /** A model that is ready to be asked. */
@@ -21,9 +19,6 @@ export interface Caution {
   /** Bets are multiplied by this. */
   readonly sizeFactor: number;
 }
-
-/** Bets whose outcome the conformal set leaves open get this share. */
-const OPEN_SHARE = 0.5;
 
 /**
  * Judges the candidates of a cycle before the core sees them: each gets the prediction of the model in charge, and what
@@ -107,10 +102,7 @@ function betterSides(sides: readonly Candidate[]): Candidate[] {
   return chosen;
 }
 
-/**
- * The calibrated probability, and the bet it is worth: nothing for a row unlike the training data or an outcome that the
- * conformal set rules out; half where it leaves both open.
- */
+/** The calibrated probability, and the bet it is worth. */
 export function predictionOf(
   manifest: ModelManifest,
   raw: number,
@@ -120,10 +112,8 @@ export function predictionOf(
   const probability = calibrate(manifest.calibration, raw);
   const model = manifest.id;
   if (!(probability >= 0 && probability <= 1)) return { model, probability: 0, size: 0 };
-  const set = predictionSet(manifest.conformal, probability, caution?.alpha ?? manifest.alpha);
-  if (!set.gain || dissimilarity(manifest.domain, row) > manifest.domain.limit) return { model, probability, size: 0 };
-  const bet = betSize(probability, manifest.threshold) * manifest.sizeScale * (caution?.sizeFactor ?? 1);
-  return { model, probability, size: set.loss ? bet * OPEN_SHARE : bet };
+  const bet = cautiousBet(manifest, probability, row, caution?.alpha ?? manifest.alpha);
+  return { model, probability, size: bet * manifest.sizeScale * (caution?.sizeFactor ?? 1) };
 }
 
 function reasonOf({ model, probability, size }: Prediction): string {

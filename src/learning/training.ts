@@ -3,9 +3,10 @@ import { Random } from "../market/random.ts";
 import { calibrate } from "./calibration.ts";
 import { conformalOf } from "./conformal.ts";
 import { type Dataset, rowsAt, valuesAt } from "./dataset.ts";
-import { domainOf, referenceOf } from "./drift.ts";
+import { referenceOf } from "./drift.ts";
 import {
-  betSize,
+  ALPHA,
+  cautiousBet,
   combinatorialReturns,
   fit,
   type OutOfSample,
@@ -95,8 +96,6 @@ export interface EquityLine {
 }
 
 const YEAR = Math.sqrt(PERIODS_PER_YEAR);
-/** Share of outcomes that may lie outside of their sets. */
-const ALPHA = 0.1;
 
 /**
  * Trains, evaluates and judges. Every variant is walked forward and counted in the ledger; the best by its Sharpe ratio
@@ -189,7 +188,6 @@ export function train(task: TrainingTask): TrainingResult {
   const fitted = fit(learner, dataset, all, variant, seed);
   advance(1);
   const artefact = fitted.scorer.save();
-  const validationP = predict(fitted, rowsAt(dataset, fitted.validation), fitted.validation.length);
   const losses = Float64Array.from(found.p, (p, k) => lossOf(p, y[k]!));
   const loss = momentsOf(losses);
   const content = {
@@ -200,9 +198,9 @@ export function train(task: TrainingTask): TrainingResult {
     calibration: fitted.calibration,
     threshold: fitted.threshold,
     sizeScale: quantile(paths, 0.05) > 0 ? 1 : 0.5,
-    conformal: conformalOf(validationP, valuesAt(dataset.y, fitted.validation)),
-    alpha: ALPHA,
-    domain: domainOf(dataset.x, dataset.columns.length, wholeFrom(seed, 2)),
+    conformal: fitted.conformal,
+    alpha: fitted.alpha,
+    domain: fitted.domain,
     artefact: { file: "model.json", sha256: createHash("sha256").update(artefact).digest("hex") },
   };
   const modelHash = hashModel(content);
@@ -313,8 +311,11 @@ function championReturns(
   samples: Int32Array,
   span: { from: number; to: number },
 ): Float64Array {
-  const p = score(rowsAt(dataset, samples), samples.length).map((raw) => calibrate(manifest.calibration, raw));
-  return periodReturns(dataset, dataset.net, samples, (k) => betSize(p[k]!, manifest.threshold), span);
+  const x = rowsAt(dataset, samples);
+  const width = dataset.columns.length;
+  const p = score(x, samples.length).map((raw) => calibrate(manifest.calibration, raw));
+  const bet = (k: number) => cautiousBet(manifest, p[k]!, x.subarray(k * width, (k + 1) * width), manifest.alpha);
+  return periodReturns(dataset, dataset.net, samples, bet, span);
 }
 
 /** Blocks of the combinatorially symmetric cross-validation: 252 splits. */

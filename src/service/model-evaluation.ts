@@ -1,7 +1,7 @@
 import type { Settings } from "../config/settings.ts";
 import { calibrate } from "../learning/calibration.ts";
-import { rowsAt, valuesAt } from "../learning/dataset.ts";
-import { betSize, PERIODS_PER_YEAR, periodReturns } from "../learning/evaluation.ts";
+import { valuesAt } from "../learning/dataset.ts";
+import { cautiousBet, PERIODS_PER_YEAR, periodReturns } from "../learning/evaluation.ts";
 import { spanOf } from "../learning/folds.ts";
 import { auc, brier, calibrationError, logLoss, reliability } from "../learning/scores.ts";
 import { sharpeOf } from "../learning/statistics.ts";
@@ -36,8 +36,10 @@ export async function evaluateModel(
   const history = await labelHistory(settings, choice, onProgress);
   const dataset = manifest.strategy === "hybrid" ? history.ict : history.probes;
   const all = Int32Array.from({ length: dataset.rows }, (_, i) => i);
-  const p = score(rowsAt(dataset, all), dataset.rows).map((raw) => calibrate(manifest.calibration, raw));
-  const bets = p.map((each) => betSize(each, manifest.threshold));
+  const { x } = dataset;
+  const width = dataset.columns.length;
+  const p = score(x, dataset.rows).map((raw) => calibrate(manifest.calibration, raw));
+  const bets = p.map((each, i) => cautiousBet(manifest, each, x.subarray(i * width, (i + 1) * width), manifest.alpha));
   const span = spanOf(dataset, all);
   const { ict } = history;
   const taken = Int32Array.from({ length: ict.rows }, (_, i) => i).filter(

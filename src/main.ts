@@ -9,15 +9,20 @@ import { replayCommand } from "./command-line/replay.ts";
 import { runCommand } from "./command-line/run.ts";
 import { trainCommand } from "./command-line/train.ts";
 import { MODELS_ARGUMENT } from "./models/process/protocol.ts";
+import { NOTIFIER_ARGUMENT } from "./notify/report.ts";
 import { EMBEDDED_ARGUMENT } from "./store/embedded/protocol.ts";
 
-// The program is its own embedded database and process for models: the service starts itself again with these arguments.
+// The program is its own embedded database, process for models and reporter: the service starts itself again with these
+// arguments.
 if (process.argv[2] === EMBEDDED_ARGUMENT) {
   const { runEmbedded } = await import("./store/embedded/child.ts");
   await runEmbedded(process.argv[3]!);
 } else if (process.argv[2] === MODELS_ARGUMENT) {
   const { runModelProcess } = await import("./models/process/child.ts");
   runModelProcess();
+} else if (process.argv[2] === NOTIFIER_ARGUMENT) {
+  const { runNotifier } = await import("./notify/child.ts");
+  await runNotifier();
 } else {
   await main();
 }

@@ -10,7 +10,7 @@ import { makeTemplate } from "../src/store/embedded/template.ts";
  * kernels go in where they have been built. The embedded database is prepared first, because the binary carries it.
  */
 const root = join(import.meta.dir, "..");
-const entryPoints = ["src/main.ts", "src/analysis/worker.ts", "src/admin/worker.ts"];
+const entryPoints = ["src/main.ts", "src/analysis/worker.ts", "src/admin/worker.ts", "src/supervision/worker.ts"];
 const options = ["--compile", "--root", ".", "--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"];
 if (existsSync(join(root, "native/build", KERNEL_FILE))) options.push("--asset", "./native/build");
 // ONNX Runtime's library; its binding, which the bundler finds by itself, is linked to it.

@@ -1,6 +1,7 @@
 import { dlopen, ptr } from "bun:ffi";
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { extract } from "./extracted.ts";
 import { KERNEL_NAMES, type Kernel, type KernelName } from "./indicators/kernel.ts";
 import { type IndicatorPlan, lengthOf } from "./indicators/plan.ts";
 import { portable } from "./indicators/portable.ts";
@@ -15,7 +16,8 @@ import { mostNodes, type TreeGrower } from "./models/trees/grow.ts";
 export const KERNEL_FILE = `penstock-${process.platform}-${process.arch}.so`;
 
 /** In the compiled program, workers included, the folder native/build lies at the root of the file system within. */
-const KERNEL_PATH = import.meta.dir.startsWith("/$bunfs/")
+const COMPILED = import.meta.dir.startsWith("/$bunfs/");
+const KERNEL_PATH = COMPILED
   ? join("/$bunfs/root/build", KERNEL_FILE)
   : join(import.meta.dir, "..", "native", "build", KERNEL_FILE);
 
@@ -75,7 +77,7 @@ export function openKernels(path: string): Loaded {
   if (!existsSync(path)) return without("no native kernel has been built (bun run build:native)");
   let functions: Functions;
   try {
-    functions = dlopen(path, FUNCTIONS).symbols;
+    functions = dlopen(COMPILED ? extract(path) : path, FUNCTIONS).symbols;
   } catch (error) {
     return without(`the native kernel cannot be loaded: ${(error as Error).message}`);
   }

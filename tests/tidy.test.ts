@@ -111,7 +111,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "native",
   ],
   main: ["command-line", "models", "notify", "store"],
-  native: ["indicators", "market", "models"],
+  native: ["extracted", "indicators", "market", "models"],
 };
 
 /** The part of the house a file belongs to: its folder under src, or its name there. */

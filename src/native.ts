@@ -403,6 +403,13 @@ export function openNotifySocket(path: string): ((text: string) => boolean) | un
   };
 }
 
+const ENVIRONMENT = { setenv: { args: ["ptr", "ptr", "i32"], returns: "i32" } } as const;
+
+/** Sets a variable for the system's own functions, which do not see what is assigned to process.env. */
+export function setEnvironment(name: string, value: string): void {
+  libc(ENVIRONMENT)?.setenv(Buffer.from(`${name}\0`), Buffer.from(`${value}\0`), 1);
+}
+
 const EXIT = { _exit: { args: ["i32"], returns: "void" } } as const;
 
 /**

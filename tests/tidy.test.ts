@@ -40,7 +40,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   indicators: ["core", "market"],
   structure: ["core", "market", "indicators"],
   features: ["core", "market", "indicators", "structure"],
-  models: ["core", "market", "memory-limit", "native"],
+  models: ["core", "extracted", "market", "memory-limit", "native"],
   exchange: ["core", "market"],
   config: ["native"],
   journal: ["core", "exchange"],

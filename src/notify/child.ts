@@ -4,7 +4,7 @@ import { Outbox } from "./outbox.ts";
 import type { ToNotifier } from "./report.ts";
 
 /** Between two messages, and before one that reached nobody is tried again, ms. */
-const GAP_MS = 3000;
+const GAP_MS = 2000;
 const RETRY_MS = 30_000;
 /** How long the last words may take, ms. */
 const LAST_WORDS_MS = 15_000;

@@ -108,12 +108,16 @@ export class Supervision {
 /** What is left of a book when nobody looks after it any more. */
 export function farewell(state: State, venue: Venue): string {
   const open = [...state.positions.values()].filter(({ holding }) => holding.lots > 0);
-  const count = `${open.length} ${open.length === 1 ? "position" : "positions"}`;
-  if (venue !== "live")
-    return open.length === 0 ? "no position was open" : `${count} were open and are gone: they were simulated`;
+  const one = open.length === 1;
+  const count = `${open.length} ${one ? "position" : "positions"}`;
+  if (venue !== "live") {
+    if (open.length === 0) return "no position was open";
+    return `${count} ${one ? "was open and is gone: it was" : "were open and are gone: they were"} simulated`;
+  }
   if (open.length === 0) return "no position is open";
+  const stay = `${count} ${one ? "stays" : "stay"} open`;
   const naked = open.filter((position) => !isProtected(state, position));
-  if (naked.length === 0) return `${count} stay open, each protected by a stop at the exchange`;
+  if (naked.length === 0) return `${stay}, ${one ? "" : "each "}protected by a stop at the exchange`;
   const names = naked.map(({ symbol }) => state.config.instruments[symbol]!.symbol).join(", ");
-  return `${count} stay open; WITHOUT a stop at the exchange: ${names}`;
+  return `${stay}; WITHOUT a stop at the exchange: ${names}`;
 }

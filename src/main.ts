@@ -2,6 +2,7 @@ import { backtestCommand } from "./command-line/backtest.ts";
 import { configCommand } from "./command-line/config.ts";
 import { dataCommand } from "./command-line/data.ts";
 import { exchangeCommand } from "./command-line/exchange.ts";
+import { healthCommand } from "./command-line/health.ts";
 import { inspectCommand } from "./command-line/inspect.ts";
 import { modelsCommand } from "./command-line/models.ts";
 import { createProgram, runProgram } from "./command-line/program.ts";
@@ -33,6 +34,7 @@ async function main(): Promise<void> {
   configCommand(program);
   dataCommand(program);
   exchangeCommand(program);
+  healthCommand(program);
   inspectCommand(program);
   modelsCommand(program);
   replayCommand(program);

@@ -6,6 +6,8 @@ import type { Settings } from "../config/settings.ts";
 
 /** Bytes that gather before they are written, unless `flush` comes first. */
 const BUFFER_BYTES = 4096;
+/** Bytes that may wait for a disk that does not take them; what comes then is left out. */
+const WAITING_MAX = 8_000_000;
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -36,18 +38,25 @@ export class Log {
   readonly #files: Files | undefined;
   readonly #print: ((text: string) => void) | undefined;
   #printed = "";
-  #broken = false;
+  #isDirty = false;
+  /** Nothing has been written since an error was told. */
+  #isTroubled = false;
 
   private constructor({ settings, redact, print, onTrouble }: LogOptions, files: Files | undefined) {
     this.#files = files;
     this.#print = print;
     files?.on("error", (error: Error) => {
-      if (!this.#broken) onTrouble(`the log files cannot be written: ${error.message}`);
-      this.#broken = true;
+      if (this.#isTroubled) return;
+      this.#isTroubled = true;
+      onTrouble(`the log files cannot be written: ${error.message}`);
+    });
+    files?.on("write", () => {
+      this.#isTroubled = false;
     });
     const write = (line: string) => {
       const safe = redact(line);
-      if (!this.#broken) files?.write(safe);
+      files?.write(safe);
+      this.#isDirty = true;
       if (print !== undefined) this.#printed += safe;
     };
     this.#logger = pino(
@@ -75,6 +84,7 @@ export class Log {
       symlink: true,
       sync: false,
       minLength: BUFFER_BYTES,
+      maxLength: WAITING_MAX,
       mode: 0o600,
     });
     return new Log(options, files);
@@ -91,15 +101,17 @@ export class Log {
 
   /** Lets out what has gathered; does not wait until it is written. */
   flush(): void {
-    if (!this.#broken) this.#files?.flush();
+    if (!this.#isDirty) return;
+    this.#isDirty = false;
+    this.#files?.flush();
     this.#printOut();
   }
 
-  /** Writes the rest and waits for it. */
+  /** Writes the rest and waits for it, or for the error that keeps it from being written. */
   async close(): Promise<void> {
     this.#printOut();
     const files = this.#files;
-    if (files === undefined || this.#broken) return;
+    if (files === undefined) return;
     const closed = Promise.withResolvers<void>();
     files.once("close", closed.resolve);
     files.once("error", closed.resolve);

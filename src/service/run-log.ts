@@ -108,8 +108,7 @@ export class RunLog implements Watcher {
       case "signal": {
         const { symbol: index, direction, strategy, setup, confidence, reasons } = record.candidate;
         const { symbol } = this.#named(index);
-        const cycle = cause.kind === "analysis" ? cause.cycle : record.time;
-        const trace = `${new Date(cycle).toISOString()}/${symbol}`;
+        const trace = traceOf(cause, symbol) ?? `${new Date(record.time).toISOString()}/${symbol}`;
         this.#signals.set(index, trace);
         const fields = { symbol, direction, strategy, setup, confidence, rank: record.rank, reasons };
         return this.#say("info", "signal", trace, fields);
@@ -117,7 +116,9 @@ export class RunLog implements Watcher {
       case "refusal": {
         const { guard, reason, numbers } = record;
         const { symbol } = this.#named(record.symbol);
-        return this.#say("info", "refused", this.#signals.get(record.symbol), { symbol, guard, reason, numbers });
+        // The exchange refuses later than the guards, and then means the order of the last signal.
+        const trace = traceOf(cause, symbol) ?? this.#signals.get(record.symbol);
+        return this.#say("info", "refused", trace, { symbol, guard, reason, numbers });
       }
       case "opened": {
         const { instrument, symbol } = this.#named(record.symbol);
@@ -170,6 +171,11 @@ export class RunLog implements Watcher {
     const instrument = this.#state.config.instruments[index]!;
     return { instrument, symbol: instrument.symbol };
   }
+}
+
+/** The name of what an analysis leads to; undefined for other causes. */
+function traceOf(cause: Event, symbol: string): string | undefined {
+  return cause.kind === "analysis" ? `${new Date(cause.cycle).toISOString()}/${symbol}` : undefined;
 }
 
 function counted({ cycle, candidates }: AnalysisEvent): LogFields {

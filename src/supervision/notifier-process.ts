@@ -33,8 +33,8 @@ export class NotifierProcess {
     const child = this.#child;
     if (child === undefined) return;
     this.#send({ kind: "goodbye", text });
-    await child.stdin.end();
-    await Promise.race([child.exited, Bun.sleep(patience)]);
+    const ended = Promise.resolve(child.stdin.end()).then(() => child.exited);
+    await Promise.race([ended.catch(() => {}), Bun.sleep(patience)]);
     child.unref();
   }
 
@@ -58,8 +58,13 @@ export class NotifierProcess {
   #send(message: ToNotifier): void {
     const child = this.#child;
     if (child === undefined) return;
-    child.stdin.write(`${JSON.stringify(message)}\n`);
-    // It may have died a moment ago; its end is told by `exited`.
-    Promise.resolve(child.stdin.flush()).catch(() => {});
+    // It may have died a moment ago, which its end tells: that it hears nothing is no news.
+    const deaf = () => {};
+    try {
+      Promise.resolve(child.stdin.write(`${JSON.stringify(message)}\n`)).catch(deaf);
+      Promise.resolve(child.stdin.flush()).catch(deaf);
+    } catch {
+      deaf();
+    }
   }
 }

@@ -27,7 +27,7 @@ const NAMES = [
   ..."YARROW ZINNIA BRACKEN CURLEW DOLERITE GABBRO HORNBEAM LAPWING MARJORAM PLOVER SCHIST TORMENTIL".split(" "),
 ];
 
-/** Names beyond the invented ones are those with a number: ALDER2. */
+/** Names beyond the invented ones are those with a number in front, as exchanges have them: 2ALDER. */
 export const MOST_GENERATED = 5 * NAMES.length;
 
 const MINUTE = 60_000;
@@ -257,7 +257,7 @@ export function generateMarket(options: GeneratedMarketOptions): BarSource {
 
 function nameOf(index: number): string {
   const round = Math.floor(index / NAMES.length);
-  return `${NAMES[index % NAMES.length]}${round === 0 ? "" : round + 1}`;
+  return `${round === 0 ? "" : round + 1}${NAMES[index % NAMES.length]}`;
 }
 
 /** The stream of random numbers of a symbol. Two behind those of the invented names belong to the market as a whole. */

@@ -22,8 +22,13 @@ export function redactor(settings: Settings, more: readonly string[] = []): (tex
     hidden.reduce((left, secret) => (left.includes(secret) ? left.replaceAll(secret, HIDDEN) : left), text);
 }
 
-/** The password of an address, and the last part of its path, which is the token of a webhook. */
+/** Lines of a key, whose heading is no secret. */
+const KEY_LINE = 16;
+
+/** The password of an address, the last part of its path, which is the token of a webhook, and the lines of a key. */
 function within(secret: string): string[] {
+  const lines = secret.split("\n");
+  if (lines.length > 1) return lines.filter((line) => line.length >= KEY_LINE && !line.startsWith("-----"));
   const address = URL.parse(secret);
   if (address === null) return [];
   const last = address.pathname.split("/").at(-1) ?? "";

@@ -28,20 +28,39 @@ export class Reporter implements Watcher {
   }
 
   stepped(event: Event, effects: readonly Effect[]): void {
-    if (event.kind === "liquidation") {
-      this.#line("alarm", `${this.#name(event.symbol)}: the exchange closed the position (${event.cause})`);
-    } else if (event.kind === "answer" && event.answer === "rejected") {
-      this.#line("important", `${this.#name(event.symbol)}: the exchange refused an order: ${event.reason}`);
-    } else if (event.kind === "connection") {
-      this.#line("important", `the connection to the exchange is ${event.up ? "up" : "down"}`);
-    } else if (event.kind === "breaker") {
-      this.#line("important", `the breaker of the exchange's interface is ${event.level}`);
-    } else if (event.kind === "setting") {
-      this.#line("important", `${event.name} is now ${event.value} (${event.actor})`);
-    }
+    this.#event(event);
     for (const effect of effects) {
       if (effect.kind === "record") this.#record(effect.record);
       else if (effect.kind === "notice") this.notice(effect.level, effect.text);
+    }
+  }
+
+  #event(event: Event): void {
+    switch (event.kind) {
+      case "liquidation":
+        return this.#line("alarm", `${this.#name(event.symbol)}: the exchange closed the position (${event.cause})`);
+      case "answer":
+        if (event.answer !== "rejected") return;
+        return this.#line("important", `${this.#name(event.symbol)}: the exchange refused an order: ${event.reason}`);
+      case "connection":
+        return this.#line("important", `the connection to the exchange is ${event.up ? "up" : "down"}`);
+      case "breaker":
+        return this.#line("important", `the breaker of the exchange's interface is ${event.level}`);
+      case "hold":
+        return this.#line("important", `entries are ${event.on ? "held back" : "no longer held back"}: ${event.hold}`);
+      case "standing": {
+        const where = event.symbol < 0 ? "all symbols" : this.#name(event.symbol);
+        return this.#line(
+          "important",
+          `${where}: entries allowed: ${event.entries}${event.reason && `, ${event.reason}`}`,
+        );
+      }
+      case "model":
+        return this.#line("important", `${event.model === "" ? "no model" : event.model} decides: ${event.reason}`);
+      case "setting":
+        return this.#line("important", `${event.name} is now ${event.value} (${event.actor})`);
+      default:
+        return;
     }
   }
 

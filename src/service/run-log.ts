@@ -60,6 +60,17 @@ export class RunLog implements Watcher {
         return this.#say(event.up ? "info" : "warn", `connection ${event.up ? "up" : "down"}`, undefined, {});
       case "breaker":
         return this.#say("warn", "breaker", undefined, { level: event.level });
+      case "hold":
+        return this.#say("warn", "hold", undefined, { hold: event.hold, on: event.on, lease: event.epoch });
+      case "standing": {
+        const { symbol, entries, reason } = event;
+        const where = symbol < 0 ? {} : { symbol: this.#named(symbol).symbol };
+        return this.#say(reason === "" ? "info" : "warn", "standing", undefined, { ...where, entries, reason });
+      }
+      case "model":
+        return this.#say("info", "model", undefined, { model: event.model, reason: event.reason });
+      case "transfer":
+        return this.#say("warn", "transfer", undefined, { amount: event.amount / USDT });
       case "command":
         return this.#say("info", "command", undefined, { command: event.command });
       case "setting":

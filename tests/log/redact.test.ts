@@ -35,6 +35,13 @@ test("an address hides its password and its token also where they stand alone", 
   expect(redact("POST /webhooks/123456/AbC-token_of_it failed")).toBe(`POST /webhooks/123456/${HIDDEN} failed`);
 });
 
+test("a key hides each of its lines, and not its heading", () => {
+  const heading = "-----BEGIN PRIVATE KEY-----";
+  const line = "MC4CAQAwBQYDK2VwBCIEIHushHushHushHush";
+  const redact = of({ BINANCE_API_SECRET: `${heading}\n${line}\n-----END PRIVATE KEY-----` });
+  expect(redact(`cannot read ${line} below ${heading}`)).toBe(`cannot read ${HIDDEN} below ${heading}`);
+});
+
 test("without secrets a text stays what it is", () => {
   expect(of({})("anything (secret)")).toBe("anything (secret)");
 });

@@ -14,6 +14,7 @@ function start(folder: string, discord: DiscordStandIn) {
     env: {
       PATH: process.env.PATH ?? "",
       ADMIN_ENABLED: "false",
+      ENABLE_STORE: "false",
       LOG_FORMAT: "json",
       DISCORD_WEBHOOK: discord.webhook,
       BINANCE_API_SECRET: SECRET,
@@ -78,7 +79,7 @@ describe("a run that is looked after", () => {
   test("with a setting that cannot work does not start", async () => {
     const run = Bun.spawn([...PENSTOCK, "run"], {
       cwd: temporaryFolder(),
-      env: { PATH: process.env.PATH ?? "", ADMIN_ENABLED: "false", DISCORD_TOKEN: SECRET },
+      env: { PATH: process.env.PATH ?? "", ADMIN_ENABLED: "false", ENABLE_STORE: "false", DISCORD_TOKEN: SECRET },
       stdin: "ignore",
       stdout: "ignore",
       stderr: "pipe",

@@ -1,7 +1,6 @@
 import { chmodSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import pino from "pino";
-import roll from "pino-roll";
+import type { Logger } from "pino";
 import type { Settings } from "../config/settings.ts";
 
 /** Bytes that gather before they are written, unless `flush` comes first. */
@@ -22,7 +21,7 @@ export interface LogOptions {
   readonly onTrouble: (problem: string) => void;
 }
 
-type Files = Awaited<ReturnType<typeof roll>>;
+type Files = Awaited<ReturnType<typeof import("pino-roll")["default"]>>;
 
 /** Where the newest log file can be found, whatever its number. */
 export function currentLog(dataDir: string): string {
@@ -34,7 +33,7 @@ export function currentLog(dataDir: string): string {
  * text and nothing else; it is written in the background when enough has gathered, or by `flush`.
  */
 export class Log {
-  readonly #logger: pino.Logger;
+  readonly #logger: Logger;
   readonly #files: Files | undefined;
   readonly #print: ((text: string) => void) | undefined;
   #printed = "";
@@ -42,7 +41,11 @@ export class Log {
   /** Nothing has been written since an error was told. */
   #isTroubled = false;
 
-  private constructor({ settings, redact, print, onTrouble }: LogOptions, files: Files | undefined) {
+  private constructor(
+    { pino }: typeof import("pino"),
+    { settings, redact, print, onTrouble }: LogOptions,
+    files: Files | undefined,
+  ) {
     this.#files = files;
     this.#print = print;
     files?.on("error", (error: Error) => {
@@ -72,7 +75,9 @@ export class Log {
 
   static async open(options: LogOptions): Promise<Log> {
     const { DATA_DIR, LOG_FILES, LOG_FILE_MB } = options.settings;
-    if (LOG_FILES === 0) return new Log(options, undefined);
+    // Only when a run begins: other commands would wait for it at every start.
+    const [pino, { default: roll }] = await Promise.all([import("pino"), import("pino-roll")]);
+    if (LOG_FILES === 0) return new Log(pino, options, undefined);
     const folder = join(DATA_DIR, "logs");
     mkdirSync(folder, { recursive: true });
     chmodSync(folder, 0o700);
@@ -87,7 +92,7 @@ export class Log {
       maxLength: WAITING_MAX,
       mode: 0o600,
     });
-    return new Log(options, files);
+    return new Log(pino, options, files);
   }
 
   write(level: LogLevel, message: string, fields: LogFields = {}): void {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -69,10 +69,20 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }
 
-function residentMB(pid: number): { now: number; peak: number } {
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  const of = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]) / 1000;
-  return { now: of("VmRSS"), peak: of("VmHWM") };
+/** MB, of a process and of those it has started: the embedded store, whoever trains. */
+function residentMB(pid: number): { own: number; peak: number; children: number } {
+  const of = (process: number, name: string) => {
+    const status = readFileSync(`/proc/${process}/status`, "utf8");
+    return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1] ?? 0) / 1000;
+  };
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").split(" ").filter(Boolean).map(Number),
+  );
+  return {
+    own: of(pid, "VmRSS"),
+    peak: of(pid, "VmHWM"),
+    children: children.reduce((sum, child) => sum + of(child, "VmRSS"), 0),
+  };
 }
 
 console.log(`${binary}: ${(statSync(binary).size / 1e6).toFixed(1)} MB`);
@@ -92,9 +102,10 @@ if (minutes > 0) {
   console.log(`${symbols} symbols, start to listening ${(running.listening / 1000).toFixed(2)} s`);
   for (let minute = 0; minute <= minutes; minute++) {
     if (minute > 0) await Bun.sleep(60_000);
-    const { now, peak } = residentMB(running.child.pid);
+    const { own, peak, children } = residentMB(running.child.pid);
     const cycles = await cyclesOf(running);
-    console.log(`after ${minute} min: resident ${now.toFixed(0)} MB, peak ${peak.toFixed(0)} MB, ${cycles} cycles`);
+    const memory = `resident ${own.toFixed(0)} MB (peak ${peak.toFixed(0)} MB), its children ${children.toFixed(0)} MB`;
+    console.log(`after ${minute} min: ${memory}, ${cycles} cycles`);
   }
   await stop(running);
 }

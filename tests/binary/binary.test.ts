@@ -58,8 +58,9 @@ describe.skipIf(binary === undefined)("the compiled binary, in an empty folder a
   });
 
   test("ends with 2 for a wrong setting", () => {
-    const { code, err } = penstock("config", "--set", "EXCHANGE=binance");
-    expect([code, err]).toEqual([2, "penstock: EXCHANGE=binance is not available yet; allowed: simulated\n"]);
+    const { code, err } = penstock("config", "--set", "MAX_LEVERAGE=126");
+    const message = "MAX_LEVERAGE=126 is not allowed; allowed: a whole number from 1 to 125 (×)";
+    expect([code, err]).toEqual([2, `penstock: ${message}\n`]);
   });
 
   test("carries the kernels of this checkout, and trades alike with each", () => {
@@ -117,7 +118,9 @@ describe.skipIf(binary === undefined)("the compiled binary, in an empty folder a
   }, 30_000);
 
   test("runs the paper trader with its analysis worker, and replays its journal", () => {
-    const { code, out, err } = penstock("run", "--for", "3s", "--speed", "max", "--html", "run.html", "--json");
+    const { code, out, err } = penstock(
+      ...["run", "--to", "2026-01-05T08:00", "--speed", "max", "--html", "run.html", "--json"],
+    );
     expect(code, err).toBe(0);
     const { signals, tradesHash, journal } = JSON.parse(out);
     expect(signals).toBeGreaterThan(0);

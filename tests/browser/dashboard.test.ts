@@ -101,7 +101,8 @@ describe.skipIf(chromium === undefined)("the dashboard", () => {
   test("explains a refused signal: who refused it, the numbers, and what the strategy asked", async () => {
     const page = await visit();
     await page.getByRole("link", { name: "Signals" }).click();
-    const refused = page.locator("tr.link", { has: page.locator("span.tag") }).first();
+    // One by a guard that has numbers to show; a regime, for one, is no number.
+    const refused = page.locator("tr.link", { has: page.locator("span.tag", { hasText: "volatility" }) }).first();
     await refused.waitFor({ timeout: 60_000 });
     await refused.click();
     const dialog = page.getByRole("dialog");

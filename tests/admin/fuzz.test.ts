@@ -99,7 +99,16 @@ function allowed(schema: Schema): fc.Arbitrary<unknown> {
         { requiredKeys: schema.required ?? [] },
       );
     default: {
-      const known = fc.constantFrom(admin.mirror.run.instruments[0]!.symbol, "BTCUSDT", "MAX_SIGNALS", "MAX_POSITIONS", "5m", "FLATTEN", "KILL", "1");
+      const known = fc.constantFrom(
+        admin.mirror.run.instruments[0]!.symbol,
+        "BTCUSDT",
+        "MAX_SIGNALS",
+        "MAX_POSITIONS",
+        "5m",
+        "FLATTEN",
+        "KILL",
+        "1",
+      );
       const some = fc.string({ minLength: schema.minLength ?? 0, maxLength: Math.min(schema.maxLength ?? 50, 50) });
       const fits = new RegExp(schema.pattern ?? "");
       return fc.oneof(

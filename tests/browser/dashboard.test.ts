@@ -193,6 +193,39 @@ describe.skipIf(chromium === undefined)("the dashboard", () => {
     await page.context().close();
   }, 60_000);
 
+  test("shows which bars there are, and the trends of trades and latency", async () => {
+    const page = await visit();
+    await page.getByRole("link", { name: "Data", exact: true }).click();
+    const data = page.getByRole("region", { name: "Symbol" });
+    await data.locator("tbody tr").first().waitFor();
+    expect(await data.locator("tbody tr").count()).toBe(24);
+    await expectAccessible(page);
+    await page.getByRole("link", { name: "Trades" }).click();
+    await page.getByRole("region", { name: "By day" }).waitFor();
+    await page.getByRole("region", { name: "Latency" }).getByText("The first five minutes").waitFor();
+    await expectAccessible(page);
+    nothingWrong();
+    await page.context().close();
+  }, 60_000);
+
+  test("two browsers at once: what one does the other sees", async () => {
+    const [one, other] = await Promise.all([visit(), visit({ width: 800, height: 700 })]);
+    await one.getByRole("button", { name: "Actions" }).click();
+    await one.locator(".menu button", { hasText: "Pause" }).click();
+    await one.getByRole("dialog").getByRole("button", { name: "Pause" }).click();
+    await other.locator("header .pill", { hasText: "reduce-only" }).waitFor();
+    // Signing out of one leaves the other signed in.
+    await one.getByRole("button", { name: "Sign out" }).click();
+    await one.getByRole("button", { name: "Sign in" }).waitFor();
+    await other.getByRole("button", { name: "Actions" }).click();
+    await other.locator(".menu button", { hasText: "Resume" }).click();
+    await other.getByRole("dialog").getByRole("button", { name: "Resume" }).click();
+    await other.locator("header .pill", { hasText: "normal" }).waitFor();
+    nothingWrong();
+    await one.context().close();
+    await other.context().close();
+  }, 60_000);
+
   test("fits a phone: nothing is wider than the screen on any page", async () => {
     const page = await visit({ width: 360, height: 780 });
     for (const name of [
@@ -202,6 +235,7 @@ describe.skipIf(chromium === undefined)("the dashboard", () => {
       "signals",
       "trades",
       "models",
+      "data",
       "settings",
       "incidents",
       "log",

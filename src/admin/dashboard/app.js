@@ -3,6 +3,7 @@ import { confirmCommand } from "./dialogs.js";
 import { fill, h } from "./dom.js";
 import { chooseLanguage, currentLanguage, LANGUAGE_NAMES, LANGUAGES, say, word } from "./text.js";
 import { chartView } from "./view-chart.js";
+import { dataView } from "./view-data.js";
 import { incidentsView, logView } from "./view-log.js";
 import { modelsView } from "./view-models.js";
 import { overviewView } from "./view-overview.js";
@@ -25,6 +26,7 @@ const VIEWS = {
   signals: signalsView,
   trades: tradesView,
   models: modelsView,
+  data: dataView,
   settings: settingsView,
   incidents: incidentsView,
   log: logView,

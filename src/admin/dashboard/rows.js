@@ -109,6 +109,46 @@ export function noticeTable(rows) {
   );
 }
 
+/** @param {readonly any[]} rows kinds of incidents, each with how often and when */
+export function incidentTable(rows) {
+  return table(
+    [
+      { title: say("last"), of: (row) => time(row.last) },
+      {
+        title: say("level"),
+        of: (row) => h(`span.pill.${row.level === "alarm" ? "bad" : "mind"}`, null, word(row.level)),
+      },
+      { title: say("count"), of: (row) => h("b", null, row.count), number: true },
+      { title: say("first"), of: (row) => h("span.quiet", null, time(row.first)) },
+      { title: say("said"), of: (row) => row.text, wide: true },
+    ],
+    rows,
+    { empty: say("noIncidents"), caption: say("incidents") },
+  );
+}
+
+/** @param {readonly any[]} rows days, oldest first */
+export function dayTable(rows) {
+  return table(
+    [
+      { title: say("day"), of: (row) => h("b", null, new Date(row.day).toISOString().slice(0, 10)) },
+      { title: say("trades"), of: (row) => row.trades, number: true },
+      { title: say("winRate"), of: (row) => percent(row.wins / row.trades, 0), number: true },
+      { title: say("averageR"), of: (row) => (row.averageR === null ? "–" : signed(row.averageR)), number: true },
+      { title: say("slippage50"), of: (row) => signed(row.slippageP50, 1), number: true },
+      { title: say("slippage90"), of: (row) => signed(row.slippageP90, 1), number: true },
+      {
+        title: say("unplanned"),
+        of: (row) => h(row.unplannedStops > 0 ? "b.loss" : "span.quiet", null, row.unplannedStops),
+        number: true,
+      },
+      { title: say("result"), of: (row) => h(`b.${tone(row.pnl) ?? "quiet"}`, null, signed(row.pnl)), number: true },
+    ],
+    rows.toReversed(),
+    { empty: say("noTrades"), caption: say("daily") },
+  );
+}
+
 /** @param {string} name @param {Record<string, any>} groups */
 export function groupTable(name, groups) {
   const rows = Object.entries(groups).sort(([, a], [, b]) => b.trades - a.trades);
@@ -117,6 +157,11 @@ export function groupTable(name, groups) {
       { title: name, of: ([key]) => h("b", null, key) },
       { title: say("trades"), of: ([, group]) => group.trades, number: true },
       { title: say("winRate"), of: ([, group]) => percent(group.wins / group.trades, 0), number: true },
+      {
+        title: say("averageR"),
+        of: ([, group]) => (group.averageR === null ? "–" : signed(group.averageR)),
+        number: true,
+      },
       {
         title: say("result"),
         of: ([, group]) => h(`b.${tone(group.pnl) ?? "quiet"}`, null, signed(group.pnl)),

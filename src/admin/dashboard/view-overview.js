@@ -3,7 +3,7 @@ import { fill, h } from "./dom.js";
 import { duration, fullTime, money, number, percent, signed, tone } from "./format.js";
 import { AreaSeries } from "./lightweight-charts.js";
 import { colours, newPlot, seconds, whenSized } from "./plot.js";
-import { noticeTable, positionTable, signalTable } from "./rows.js";
+import { incidentTable, positionTable, signalTable } from "./rows.js";
 import { say, word } from "./text.js";
 
 /** @type {(context: import("./app.js").Context) => Promise<import("./app.js").View>} */
@@ -57,7 +57,7 @@ export async function overviewView({ snapshot, go }) {
   };
   show(snapshot);
   fill(signalList, signalTable(signals));
-  fill(incidentList, noticeTable(incidents));
+  fill(incidentList, incidentTable(incidents));
   return {
     element,
     onLeave: () => plot.remove(),
@@ -66,7 +66,7 @@ export async function overviewView({ snapshot, go }) {
       else if (event.kind === "trade") figures = await ask("/api/statistics");
       else if (event.kind === "signal" || event.kind === "refusal")
         fill(signalList, signalTable(await ask("/api/signals?limit=8")));
-      else if (event.kind === "notice") fill(incidentList, noticeTable(await ask("/api/incidents?limit=6")));
+      else if (event.kind === "notice") fill(incidentList, incidentTable(await ask("/api/incidents?limit=6")));
     },
   };
 }

@@ -246,6 +246,10 @@ describe.skipIf(chromium === undefined)("the dashboard", () => {
       expect([name, await page.evaluate("document.documentElement.scrollWidth")]).toEqual([name, 360]);
     }
     await expectAccessible(page);
+    // The library of the plots lays them out as tables, which are not to become cards.
+    await page.goto(`${base}#/overview`);
+    await page.locator(".plot tr").first().waitFor();
+    expect(await page.evaluate("getComputedStyle(document.querySelector('.plot tr')).display")).toBe("table-row");
     nothingWrong();
     await page.context().close();
   }, 90_000);

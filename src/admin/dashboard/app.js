@@ -159,7 +159,7 @@ function showShell() {
       null,
       h("span", null, `Penstock ${run.version}`),
       h("span", null, run.market),
-      h("span", null, `${run.strategy}, ${run.symbols} ${say("symbol").toLowerCase()}`),
+      h("span", null, `${run.strategy}, ${run.symbols} ${say("symbols")}`),
       h("a", { href: "/docs" }, "API"),
       h("span", null, "Charts: TradingView Lightweight Charts™"),
     ),

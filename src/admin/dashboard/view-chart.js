@@ -5,7 +5,7 @@ import { CandlestickSeries, createSeriesMarkers, LineSeries } from "./lightweigh
 import { colours, newPlot, seconds, whenSized } from "./plot.js";
 import { signalTable } from "./rows.js";
 import { StructureBands } from "./structure-bands.js";
-import { say } from "./text.js";
+import { say, word } from "./text.js";
 import { card } from "./view-overview.js";
 
 const TIMEFRAMES = ["5m", "15m", "1h"];
@@ -41,7 +41,7 @@ export async function chartView({ argument, snapshot, go }) {
             load();
           },
         }),
-        kind,
+        word(kind),
       ),
     ),
   );

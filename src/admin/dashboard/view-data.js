@@ -8,23 +8,23 @@ const AGAIN_MS = 15_000;
 
 /** @type {(context: import("./app.js").Context) => Promise<import("./app.js").View>} */
 export async function dataView({ go }) {
-  const states = h("dl.states");
+  const tiles = h("dl.tiles");
   const symbols = h("div");
   const load = async () => {
     const { newest, timeframes, symbols: rows, store } = await ask("/api/data");
-    const row = (/** @type {string} */ name, /** @type {any} */ value) =>
-      h("div", null, h("dt", null, name), h("dd", null, value));
+    const tile = (/** @type {string} */ name, /** @type {any} */ value) =>
+      h(".tile", null, h("dt", null, name), h("dd", null, value));
     const sum = (/** @type {string} */ field) =>
       rows.reduce((/** @type {number} */ total, /** @type {any} */ one) => total + one[field], 0);
     fill(
-      states,
-      row(say("feedAge"), newest === null ? "–" : time(newest)),
-      timeframes.map((/** @type {any} */ one) => row(`${say("bars")} ${one.name}`, number(one.bars, 0))),
-      row(say("gaps"), number(sum("gaps"), 0)),
-      row(say("missing"), number(sum("missing"), 0)),
-      row(say("flat"), number(sum("flat"), 0)),
-      row(say("storeLag"), duration(store.lagSeconds * 1000)),
-      row(say("pending"), number(store.pending, 0)),
+      tiles,
+      tile(say("feedAge"), newest === null ? "–" : time(newest)),
+      timeframes.map((/** @type {any} */ one) => tile(`${say("bars")} ${one.name}`, number(one.bars, 0))),
+      tile(say("gaps"), number(sum("gaps"), 0)),
+      tile(say("missing"), number(sum("missing"), 0)),
+      tile(say("flat"), number(sum("flat"), 0)),
+      tile(say("storeLag"), duration(store.lagSeconds * 1000)),
+      tile(say("pending"), number(store.pending, 0)),
     );
     fill(symbols, symbolTable(rows, go));
   };
@@ -34,7 +34,7 @@ export async function dataView({ go }) {
     element: h(
       ".stack",
       null,
-      card(say("data"), h("p.quiet", null, say("dataHint")), states),
+      card(say("data"), h("p.quiet", null, say("dataHint")), tiles),
       card(say("symbol"), symbols),
     ),
     onLeave: () => clearInterval(again),

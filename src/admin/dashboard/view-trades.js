@@ -43,7 +43,7 @@ export async function tradesView({ go }) {
     fill(exits, groupTable(say("exit"), statistics.byReason));
     fill(setups, groupTable(say("setup"), statistics.bySetup));
     hours.setData(
-      statistics.byHour.map((/** @type {any} */ hour) => ({
+      everyHour(statistics.byHour).map((hour) => ({
         time: seconds(hour.hour),
         value: hour.trades,
         color: hour.pnl >= 0 ? gain : loss,
@@ -70,4 +70,19 @@ export async function tradesView({ go }) {
       if (event.kind === "trade") load();
     },
   };
+}
+
+const HOUR = 3_600_000;
+const WEEK = 168 * HOUR;
+
+/** The hours of the last week up to the newest trade, those without any too. @param {readonly any[]} hours */
+function everyHour(hours) {
+  const last = hours.at(-1)?.hour;
+  if (last === undefined) return [];
+  const known = new Map(hours.map((hour) => [hour.hour, hour]));
+  const first = Math.max(hours[0].hour, last - WEEK);
+  return Array.from({ length: (last - first) / HOUR + 1 }, (_, i) => {
+    const hour = first + i * HOUR;
+    return known.get(hour) ?? { hour, trades: 0, pnl: 0 };
+  });
 }

@@ -1,6 +1,5 @@
 import { basename } from "node:path";
 import { openapi } from "@elysiajs/openapi";
-import type { TLiteral } from "@sinclair/typebox";
 import { Elysia, type TSchema, t } from "elysia";
 import type { Identity } from "./authentication.ts";
 import { chartOf } from "./charts.ts";
@@ -46,9 +45,7 @@ export const STALE_MS = 10_000;
 const Limit = t.Optional(t.Integer({ minimum: 1, maximum: 2000, description: "at most so many, the newest first" }));
 const SymbolName = t.String({ minLength: 1, maxLength: 40, pattern: "^[^\\s/?#]+$", description: "such as BTCUSDT" });
 const Time = t.Integer({ minimum: 0, maximum: 8.64e15, description: "ms since the epoch, UTC" });
-const Commands = t.Union(
-  ADMIN_COMMANDS.map((command) => t.Literal(command)) as [TLiteral<AdminCommand>, ...TLiteral<AdminCommand>[]],
-);
+const Commands = answers.words(ADMIN_COMMANDS);
 const Confirm = t.Optional(t.String({ maxLength: 40, description: "the confirmation, typed" }));
 
 const Health = t.Object({ ok: t.Boolean(), error: t.Optional(t.String()) });

@@ -1,6 +1,6 @@
 import { type Static, type TSchema, t } from "elysia";
 import { TRADING_STATES } from "../core/effects.ts";
-import { BREAKER_LEVELS, LEGS } from "../core/events.ts";
+import { BREAKER_LEVELS, HOLDS, LEGS } from "../core/events.ts";
 import type { Chart } from "./charts.ts";
 import type { DataStatus } from "./data-status.ts";
 import type { Incident } from "./incidents.ts";
@@ -30,7 +30,8 @@ type Writable<T> = T extends readonly (infer U)[]
     ? { -readonly [K in keyof T]: Writable<T[K]> }
     : T;
 
-const words = <T extends string>(values: readonly T[]) =>
+/** One of some words. */
+export const words = <T extends string>(values: readonly T[]) =>
   t.Union(values.map((value) => t.Literal(value)) as never) as unknown as ReturnType<typeof t.Unsafe<T>>;
 const time = t.Number({ description: "ms UTC" });
 const orNull = <S extends TSchema>(schema: S) => t.Union([schema, t.Null()]);
@@ -109,6 +110,15 @@ const snapshot = of<Snapshot>()(
     floor: words(TRADING_STATES),
     breaker: words(BREAKER_LEVELS),
     connected: t.Boolean(),
+    holds: t.Array(words(HOLDS), { description: "why the service keeps entries back" }),
+    barred: t.Array(
+      t.Object({
+        symbol: orNull(t.String({ description: "null: all" })),
+        entries: words(["smallest", "none"] as const),
+        reason: t.String(),
+      }),
+    ),
+    model: t.String({ description: "the model that decides; empty while the rules do" }),
     equity: t.Number(),
     wallet: t.Number(),
     unrealised: t.Number(),

@@ -33,6 +33,8 @@ export function startOfTest(overrides: Partial<AdminStart> = {}) {
   const feed = new PanelFeed(panel, source.instruments, source.timeframe);
   for (let i = 0; i < 600; i++) feed.step(source.step()!);
   const state = newState(loaded.settings, source.instruments, source.start);
+  state.holds.add("lease");
+  state.barred.set(-1, { entries: "none", reason: "a test" }).set(2, { entries: "smallest", reason: "a test" });
   const analysis = analysisOptions(loaded.settings, source);
   const start: AdminStart = {
     kind: "start",

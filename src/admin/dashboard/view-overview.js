@@ -132,7 +132,12 @@ function showStates(place, now) {
     row(say("apiBreaker"), h(`span.pill.${now.breaker === "closed" ? "good" : "bad"}`, null, now.breaker)),
     row(say("feedAge"), now.lastBar === 0 ? "–" : `${duration(now.time - now.lastBar)} ${say("ago")}`),
     row(say("behind"), duration(now.behind)),
-    row(say("model"), now.model ?? say("rules")),
+    row(say("model"), now.model || say("rules")),
+    // What keeps entries back is shown only while something does.
+    now.holds.map((/** @type {string} */ hold) => row(say("entriesHeld"), h("span.pill.bad", null, word(hold)))),
+    now.barred.map((/** @type {any} */ one) =>
+      row(one.symbol ?? say("all"), h("span.pill.mind", { title: one.reason }, `${say("barred")}: ${one.reason}`)),
+    ),
     row(say("marketTime"), now.time === 0 ? "–" : fullTime(now.time)),
   );
 }

@@ -152,7 +152,11 @@ export function createApi(parts: ApiParts) {
     })
     .get(
       "/healthz",
-      () => (isFresh() ? json(200, { ok: true }) : json(503, { ok: false, error: "the trading loop stands still" })),
+      () => {
+        if (isFresh()) return json(200, { ok: true });
+        const error = mirror.snapshot === undefined ? "trading has not begun yet" : "the trading loop stands still";
+        return json(503, { ok: false, error });
+      },
       {
         detail: {
           summary: "Whether the trading loop runs",

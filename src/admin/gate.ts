@@ -9,8 +9,14 @@ const SIGN_IN = "/api/session";
 
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "DELETE"]);
 
-/** Questions that take the worker long, in simple requests: a dozen at once, then a few a second. */
-const COSTS: Readonly<Record<string, number>> = { "/api/why": 80, "/api/chart": 20, "/api/data": 80 };
+/** Questions that take the worker long, in simple requests; and whatever changes something, which goes to files. */
+const COSTS: Readonly<Record<string, number>> = {
+  "/api/why": 40,
+  "/api/data": 40,
+  "/api/chart": 20,
+  "/api/statistics": 5,
+};
+const WRITE_COST = 10;
 
 export interface GateOptions {
   readonly authenticator: Authenticator;
@@ -38,7 +44,8 @@ export type Passage =
 export function passGate(options: GateOptions, request: Request, address: string, now: number): Passage {
   const judged = judge(options, request, address, now);
   const known = judged.kind !== "refused" && judged.identity !== undefined ? judged.identity.actor : undefined;
-  const cost = judged.kind === "refused" ? 1 : (COSTS[judged.path] ?? 1);
+  const writes = request.method !== "GET" && request.method !== "HEAD";
+  const cost = judged.kind === "refused" ? 1 : writes ? WRITE_COST : (COSTS[judged.path] ?? 1);
   const wait = options.rateLimit.wait(known === undefined ? address : `=${known}`, now, cost);
   return wait > 0 ? refused(429, "too many requests", wait) : judged;
 }

@@ -154,7 +154,10 @@ describe.skipIf(chromium === undefined)("the dashboard", () => {
     const page = await visit();
     const act = async (name: string) => {
       await page.getByRole("button", { name: "Actions" }).click();
-      await page.locator(".menu button", { hasText: name }).last().click();
+      await page
+        .locator(".menu")
+        .getByRole("button", { name: new RegExp(`^${name}`) })
+        .click();
     };
     await act("Pause");
     await page.getByRole("dialog").getByRole("button", { name: "Pause" }).click();
@@ -211,14 +214,20 @@ describe.skipIf(chromium === undefined)("the dashboard", () => {
   test("two browsers at once: what one does the other sees", async () => {
     const [one, other] = await Promise.all([visit(), visit({ width: 800, height: 700 })]);
     await one.getByRole("button", { name: "Actions" }).click();
-    await one.locator(".menu button", { hasText: "Pause" }).click();
+    await one
+      .locator(".menu")
+      .getByRole("button", { name: /^Pause/ })
+      .click();
     await one.getByRole("dialog").getByRole("button", { name: "Pause" }).click();
     await other.locator("header .pill", { hasText: "reduce-only" }).waitFor();
     // Signing out of one leaves the other signed in.
     await one.getByRole("button", { name: "Sign out" }).click();
     await one.getByRole("button", { name: "Sign in" }).waitFor();
     await other.getByRole("button", { name: "Actions" }).click();
-    await other.locator(".menu button", { hasText: "Resume" }).click();
+    await other
+      .locator(".menu")
+      .getByRole("button", { name: /^Resume/ })
+      .click();
     await other.getByRole("dialog").getByRole("button", { name: "Resume" }).click();
     await other.locator("header .pill", { hasText: "normal" }).waitFor();
     nothingWrong();

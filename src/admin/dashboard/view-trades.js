@@ -1,6 +1,6 @@
 import { ask } from "./api.js";
 import { fill, h } from "./dom.js";
-import { HistogramSeries, LineSeries } from "./lightweight-charts.js";
+import { HistogramSeries, LineSeries, PriceScaleMode } from "./lightweight-charts.js";
 import { colours, newPlot, seconds, whenSized } from "./plot.js";
 import { dayTable, groupTable, tradeTable } from "./rows.js";
 import { say } from "./text.js";
@@ -14,11 +14,12 @@ export async function tradesView({ go }) {
   const setups = h("div");
   const place = h(".plot");
   const latencyPlace = h(".plot");
+  const noHours = h("p.empty", null, say("noTrades"));
   const noLatency = h("p.empty", null, say("noLatency"));
   const element = h(
     ".stack",
     null,
-    card(say("hourly"), h("p.quiet", null, say("hourlyHint")), place),
+    card(say("hourly"), h("p.quiet", null, say("hourlyHint")), noHours, place),
     card(say("daily"), days),
     h(".columns", null, card(say("byExit"), exits), card(say("bySetup"), setups)),
     card(say("trades"), list),
@@ -29,6 +30,8 @@ export async function tradesView({ go }) {
   const hours = plot.addSeries(HistogramSeries, { priceFormat: { type: "price", precision: 0, minMove: 1 } });
   const latency = newPlot(latencyPlace);
   const micro = /** @type {const} */ ({ type: "price", precision: 1, minMove: 0.1 });
+  // From microseconds to milliseconds.
+  latency.priceScale("right").applyOptions({ mode: PriceScaleMode.Logarithmic });
   const p50 = latency.addSeries(LineSeries, { color: accent, lineWidth: 2, title: "p50", priceFormat: micro });
   const p99 = latency.addSeries(LineSeries, { color: warn, lineWidth: 2, title: "p99", priceFormat: micro });
   const fit = () => {
@@ -55,6 +58,8 @@ export async function tradesView({ go }) {
         .map((/** @type {any} */ point) => ({ time: seconds(point.at), value: point[name] * 1e6 }));
     p50.setData(points("stepP50"));
     p99.setData(points("stepP99"));
+    noHours.hidden = statistics.byHour.length > 0;
+    place.hidden = statistics.byHour.length === 0;
     noLatency.hidden = statistics.latency.length > 0;
     latencyPlace.hidden = statistics.latency.length === 0;
     fit();

@@ -235,6 +235,17 @@ describe.skipIf(chromium === undefined)("the dashboard", () => {
     await other.context().close();
   }, 60_000);
 
+  test("signing out in one tab leads to the door in the other", async () => {
+    const page = await visit();
+    const other = await page.context().newPage();
+    await other.goto(base);
+    await other.getByText("SIMULATED").waitFor();
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await other.getByRole("button", { name: "Sign in" }).waitFor();
+    await page.context().close();
+    problems.length = 0;
+  }, 60_000);
+
   test("fits a phone: nothing is wider than the screen on any page", async () => {
     const page = await visit({ width: 360, height: 780 });
     for (const name of [

@@ -63,8 +63,19 @@ async function start() {
   listen(onEvent, (up) => {
     online = up;
     document.getElementById("offline")?.toggleAttribute("hidden", up);
+    if (!up) leaveIfSignedOut();
   });
   addEventListener("hashchange", () => showView());
+}
+
+/** A stream that ended may have ended with its session: then only signing in helps, and no banner. */
+async function leaveIfSignedOut() {
+  try {
+    await ask("/api/session");
+  } catch (error) {
+    if (error instanceof Refused && error.status === 401) location.reload();
+    // Anything else means that the trader is away: the banner says so, and the stream tries again.
+  }
 }
 
 /** The link that is shown at the first start carries the token behind the #, which no server and no log ever sees. */

@@ -11,6 +11,8 @@ test("a trading thread that has not been heard of is told by /healthz and /ready
     ask: () => Promise.resolve({ kind: "done", message: "" }),
     now: () => now,
     metrics: () => Promise.resolve(""),
+    latency: () => [],
+    store: () => ({ lagSeconds: 0, pending: 0, spoolBytes: 0 }),
   });
   const ask = async (path: string) => (await api.handle(new Request(`http://localhost${path}`))).status;
   const both = async () => [await ask("/healthz"), await ask("/readyz")];

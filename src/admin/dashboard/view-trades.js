@@ -39,8 +39,11 @@ export async function tradesView({ go }) {
     latency.timeScale().fitContent();
   };
   whenSized(plot, fit);
+  let gone = false;
   const load = async () => {
     const [trades, statistics] = await Promise.all([ask("/api/trades?limit=200"), ask("/api/statistics")]);
+    // Whoever has gone on to another view has taken the charts away meanwhile.
+    if (gone) return;
     fill(list, tradeTable(trades, go));
     fill(days, dayTable(statistics.byDay));
     fill(exits, groupTable(say("exit"), statistics.byReason));
@@ -68,6 +71,7 @@ export async function tradesView({ go }) {
   return {
     element,
     onLeave: () => {
+      gone = true;
       plot.remove();
       latency.remove();
     },

@@ -2,6 +2,7 @@ import { backtestCommand } from "./command-line/backtest.ts";
 import { configCommand } from "./command-line/config.ts";
 import { dataCommand } from "./command-line/data.ts";
 import { exchangeCommand } from "./command-line/exchange.ts";
+import { healthCommand } from "./command-line/health.ts";
 import { inspectCommand } from "./command-line/inspect.ts";
 import { modelsCommand } from "./command-line/models.ts";
 import { createProgram, runProgram } from "./command-line/program.ts";
@@ -9,15 +10,20 @@ import { replayCommand } from "./command-line/replay.ts";
 import { runCommand } from "./command-line/run.ts";
 import { trainCommand } from "./command-line/train.ts";
 import { MODELS_ARGUMENT } from "./models/process/protocol.ts";
+import { NOTIFIER_ARGUMENT } from "./notify/report.ts";
 import { EMBEDDED_ARGUMENT } from "./store/embedded/protocol.ts";
 
-// The program is its own embedded database and process for models: the service starts itself again with these arguments.
+// The program is its own embedded database, process for models and reporter: the service starts itself again with these
+// arguments.
 if (process.argv[2] === EMBEDDED_ARGUMENT) {
   const { runEmbedded } = await import("./store/embedded/child.ts");
   await runEmbedded(process.argv[3]!);
 } else if (process.argv[2] === MODELS_ARGUMENT) {
   const { runModelProcess } = await import("./models/process/child.ts");
   runModelProcess();
+} else if (process.argv[2] === NOTIFIER_ARGUMENT) {
+  const { runNotifier } = await import("./notify/child.ts");
+  await runNotifier();
 } else {
   await main();
 }
@@ -28,6 +34,7 @@ async function main(): Promise<void> {
   configCommand(program);
   dataCommand(program);
   exchangeCommand(program);
+  healthCommand(program);
   inspectCommand(program);
   modelsCommand(program);
   replayCommand(program);

@@ -1,6 +1,7 @@
 import { dlopen, ptr } from "bun:ffi";
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { extract } from "./extracted.ts";
 import { KERNEL_NAMES, type Kernel, type KernelName } from "./indicators/kernel.ts";
 import { type IndicatorPlan, lengthOf } from "./indicators/plan.ts";
 import { portable } from "./indicators/portable.ts";
@@ -15,7 +16,8 @@ import { mostNodes, type TreeGrower } from "./models/trees/grow.ts";
 export const KERNEL_FILE = `penstock-${process.platform}-${process.arch}.so`;
 
 /** In the compiled program, workers included, the folder native/build lies at the root of the file system within. */
-const KERNEL_PATH = import.meta.dir.startsWith("/$bunfs/")
+const COMPILED = import.meta.dir.startsWith("/$bunfs/");
+const KERNEL_PATH = COMPILED
   ? join("/$bunfs/root/build", KERNEL_FILE)
   : join(import.meta.dir, "..", "native", "build", KERNEL_FILE);
 
@@ -75,7 +77,7 @@ export function openKernels(path: string): Loaded {
   if (!existsSync(path)) return without("no native kernel has been built (bun run build:native)");
   let functions: Functions;
   try {
-    functions = dlopen(path, FUNCTIONS).symbols;
+    functions = dlopen(COMPILED ? extract(path) : path, FUNCTIONS).symbols;
   } catch (error) {
     return without(`the native kernel cannot be loaded: ${(error as Error).message}`);
   }
@@ -366,4 +368,57 @@ const SIGNALS = { SIGTERM: 15n, SIGKILL: 9n } as const;
 export function dieWithParent(signal: keyof typeof SIGNALS = "SIGTERM"): boolean {
   if (process.platform !== "linux") return false;
   return libc(PRCTL)?.prctl(PR_SET_PDEATHSIG, SIGNALS[signal], 0n, 0n, 0n) === 0;
+}
+
+const SOCKETS = {
+  socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+  sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i64" },
+} as const;
+
+const AF_UNIX = 1;
+const SOCK_DGRAM_CLOEXEC = 2 | 0x80000;
+const MSG_DONTWAIT_NOSIGNAL = 0x40 | 0x4000;
+/** Bytes of a socket's path (unix(7)). */
+const SOCKET_PATH = 108;
+
+/**
+ * Opens the datagram socket on which a service manager listens (sd_notify(3)); Bun knows stream sockets only.
+ * @param path NOTIFY_SOCKET: a path, or a name that begins with @.
+ * @returns sends one text and says whether it was taken, without ever waiting; undefined where there is no such socket.
+ */
+export function openNotifySocket(path: string): ((text: string) => boolean) | undefined {
+  const name = Buffer.from(path.startsWith("@") ? `\0${path.slice(1)}` : path);
+  const functions = process.platform === "linux" ? libc(SOCKETS) : undefined;
+  if (functions === undefined || name.length === 0 || name.length >= SOCKET_PATH) return undefined;
+  const file = functions.socket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0);
+  if (file < 0) return undefined;
+  const address = Buffer.alloc(2 + SOCKET_PATH);
+  new DataView(address.buffer, address.byteOffset).setUint16(0, AF_UNIX, true);
+  address.set(name, 2);
+  // The length tells an abstract name where it ends; a path ends with its zero.
+  const length = 2 + name.length + (path.startsWith("@") ? 0 : 1);
+  return (text) => {
+    const bytes = Buffer.from(text);
+    return functions.sendto(file, bytes, bytes.length, MSG_DONTWAIT_NOSIGNAL, address, length) === BigInt(bytes.length);
+  };
+}
+
+const ENVIRONMENT = { setenv: { args: ["ptr", "ptr", "i32"], returns: "i32" } } as const;
+
+/** Sets a variable for the system's own functions, which do not see what is assigned to process.env. */
+export function setEnvironment(name: string, value: string): void {
+  libc(ENVIRONMENT)?.setenv(Buffer.from(`${name}\0`), Buffer.from(`${value}\0`), 1);
+}
+
+const EXIT = { _exit: { args: ["i32"], returns: "void" } } as const;
+
+/**
+ * Ends the whole process from any of its threads, at once: nothing is flushed and nobody is asked. In a worker
+ * process.exit ends no more than the worker.
+ */
+export function exitAtOnce(code: number): never {
+  libc(EXIT)?._exit(code);
+  // Where there is no such function: a signal that cannot be caught.
+  process.kill(process.pid, "SIGKILL");
+  throw new Error("unreachable: this process has been ended");
 }

@@ -11,6 +11,7 @@ import type { State } from "../core/state.ts";
 import { InputError } from "../input-error.ts";
 import type {
   AdminRequest,
+  AdminStart,
   AuditEntry,
   FillRow,
   FromAdmin,
@@ -28,8 +29,18 @@ const WORKER = Bun.main.startsWith("/$bunfs/") ? "./src/admin/worker.ts" : new U
 
 /** Wall time between two updates, ms. */
 const UPDATE_MS = 250;
+/** Updates that may be on their way; a worker that takes no more gets no more, and after a while is given up, ms. */
+const UNTAKEN_MAX = 8;
+const HUNG_MS = 30_000;
 /** How long the end of a run waits for the worker to say goodbye to its clients. */
 const STOP_MS = 1000;
+/** Records that wait for a worker; beyond it the older half goes. */
+const WAITING_MAX = 20_000;
+
+/** A worker that fails is started again after this time, ms, so often an hour; then the run goes on without. */
+const RESTART_MS = 1000;
+const RESTARTS_MAX = 3;
+const RESTARTS_WINDOW_MS = 3_600_000;
 
 /** Something an operator asked for; whoever drives the trader owes an answer. */
 export interface OperatorRequest {
@@ -46,14 +57,32 @@ export interface AdminAddress {
   readonly note: string | undefined;
 }
 
+/** What an admin worker is started with. */
+export interface AdminParts {
+  readonly loaded: LoadedSettings;
+  readonly run: RunDescription;
+  readonly bars: { readonly panel: SharedArrayBuffer; readonly analysis: AnalysisOptions };
+  readonly counters: SharedArrayBuffer;
+  readonly onNotice: (level: Notice["level"], text: string) => void;
+  /** What the worker runs; for tests. */
+  readonly program?: string;
+}
+
+type Listening = Extract<FromAdmin, { kind: "listening" | "refused" }>;
+
 /**
  * The trading thread's end of the admin worker. It collects what happened and hands it over a few times a second; what
- * operators ask waits in `requests` until the loop looks.
+ * operators ask waits in `requests` until the loop looks. A worker that fails or hangs is replaced a few times; trading
+ * never waits for it.
  */
 export class AdminThread {
   readonly requests: OperatorRequest[] = [];
   readonly address: AdminAddress;
-  readonly #worker: Worker;
+  readonly #parts: AdminParts;
+  /** What the next worker would be told; the newest settings and panel are put in. */
+  #start: AdminStart;
+  /** Absent while none runs. */
+  #worker: Worker | undefined;
   #records: CoreRecord[] = [];
   #fills: FillRow[] = [];
   #notices: Notice[] = [];
@@ -62,35 +91,26 @@ export class AdminThread {
   #panel: SharedArrayBuffer | undefined;
   #learning: LearningRow | undefined;
   #updated = Number.NEGATIVE_INFINITY;
+  #untaken = 0;
+  #stuckSince: number | undefined;
+  #failures: number[] = [];
+  #again: ReturnType<typeof setTimeout> | undefined;
   #stopped: (() => void) | undefined;
-  /** Set when the worker is gone; the trader goes on. */
-  #lost = false;
+  #ending = false;
 
-  private constructor(worker: Worker, address: AdminAddress, onLost: (reason: string) => void) {
-    this.#worker = worker;
+  private constructor(parts: AdminParts, start: AdminStart, worker: Worker, address: AdminAddress) {
+    this.#parts = parts;
+    this.#start = start;
     this.address = address;
-    worker.onmessage = ({ data }: MessageEvent<FromAdmin>) => {
-      if (data.kind === "ask") this.requests.push(data);
-      else if (data.kind === "stopped") this.#stopped?.();
-    };
-    worker.onerror = (event) => {
-      this.#lost = true;
-      onLost(`the admin worker failed: ${event.message}`);
-    };
+    this.#follow(worker);
   }
 
   /**
    * Starts the worker and waits until it listens.
    * @throws InputError (exit 2) where it must not or cannot listen.
    */
-  static async start(
-    loaded: LoadedSettings,
-    run: RunDescription,
-    bars: { readonly panel: SharedArrayBuffer; readonly analysis: AnalysisOptions },
-    counters: SharedArrayBuffer,
-    onLost: (reason: string) => void,
-  ): Promise<AdminThread> {
-    const { settings, sources } = loaded;
+  static async start(parts: AdminParts): Promise<AdminThread> {
+    const { settings, sources } = parts.loaded;
     const tls = tlsOf(settings);
     const host = settings.ADMIN_HOST;
     if (!isLoopback(host) && tls === undefined && !settings.ADMIN_PUBLIC) {
@@ -104,19 +124,15 @@ export class AdminThread {
     const operator = operatorToken(settings.ADMIN_TOKEN, settings.DATA_DIR);
     const viewer = settings.ADMIN_VIEWER_TOKEN;
     if (viewer !== "") checkToken("ADMIN_VIEWER_TOKEN", viewer);
-
-    const worker = new Worker(WORKER);
-    const listening = Promise.withResolvers<Extract<FromAdmin, { kind: "listening" | "refused" }>>();
-    worker.onmessage = ({ data }: MessageEvent<FromAdmin>) => {
-      if (data.kind === "listening" || data.kind === "refused") listening.resolve(data);
-    };
-    worker.onerror = (event) => listening.reject(new Error(`the admin worker failed: ${event.message}`));
-    const anyPort = sources.ADMIN_PORT === "default";
-    worker.postMessage({
+    if (viewer === operator.token) {
+      throw new InputError("ADMIN_VIEWER_TOKEN is the operator's token: viewers would be operators", 2);
+    }
+    const start: AdminStart = {
       kind: "start",
       host,
       port: settings.ADMIN_PORT,
-      anyPort,
+      anyPort: sources.ADMIN_PORT === "default",
+      askedBefore: 0,
       operatorToken: operator.token,
       viewerToken: viewer,
       ...(tls === undefined ? {} : { tls }),
@@ -124,13 +140,14 @@ export class AdminThread {
         .map((name) => name.trim().toLowerCase())
         .filter(Boolean),
       metricsOpen: settings.ADMIN_METRICS_OPEN,
-      run,
+      run: parts.run,
       models: join(settings.DATA_DIR, "models"),
-      settings: settingSections(loaded, new Map()),
-      ...bars,
-      counters,
-    } satisfies ToAdmin);
-    const answer = await listening.promise;
+      settings: settingSections(parts.loaded, new Map()),
+      ...parts.bars,
+      counters: parts.counters,
+    };
+    const { worker, listening } = launch(start, parts.program);
+    const answer = await listening;
     if (answer.kind === "refused") {
       worker.terminate();
       throw new InputError(`ADMIN_HOST=${host}, ADMIN_PORT=${settings.ADMIN_PORT}: ${answer.message}`, 2);
@@ -141,21 +158,72 @@ export class AdminThread {
       link: operator.isNew ? `${answer.url}#token=${operator.token}` : undefined,
       note: moved ? `port ${settings.ADMIN_PORT} is in use; set ADMIN_PORT to choose one` : undefined,
     };
-    return new AdminThread(worker, address, onLost);
+    // Whoever comes after this worker listens where it did: browsers and Prometheus know that address.
+    return new AdminThread(parts, { ...start, port: answer.port, anyPort: false }, worker, address);
+  }
+
+  #follow(worker: Worker): void {
+    this.#worker = worker;
+    this.#untaken = 0;
+    this.#stuckSince = undefined;
+    worker.onmessage = ({ data }: MessageEvent<FromAdmin>) => {
+      if (data.kind === "ask") this.requests.push(data);
+      else if (data.kind === "stopped") this.#stopped?.();
+      else if (data.kind === "notice") this.#parts.onNotice(data.level, data.text);
+      else if (data.kind === "taken") {
+        this.#untaken -= 1;
+        this.#stuckSince = undefined;
+      }
+    };
+    worker.onerror = (event) => this.#failed(worker, event.message);
+    worker.addEventListener("close", () => this.#failed(worker, "it ended by itself"));
+  }
+
+  /** The worker is no good any more: another one takes its place, if it does not come to that too often. */
+  #failed(worker: Worker | undefined, reason: string): void {
+    if (this.#ending || worker !== this.#worker) return;
+    this.#worker = undefined;
+    worker?.terminate();
+    const now = performance.now();
+    this.#failures = this.#failures.filter((at) => now - at < RESTARTS_WINDOW_MS);
+    this.#failures.push(now);
+    const more = this.#failures.length <= RESTARTS_MAX;
+    const next = more
+      ? "it is started again, its lists and sessions begin anew"
+      : "the dashboard stays away until the next start";
+    this.#parts.onNotice("alarm", `the admin worker failed: ${reason}; trading goes on, ${next}`);
+    if (more) this.#again = setTimeout(() => void this.#restart(), RESTART_MS);
+  }
+
+  async #restart(): Promise<void> {
+    const askedBefore = this.#failures.length * 1e9;
+    const { worker, listening } = launch({ ...this.#start, askedBefore }, this.#parts.program);
+    let answer: Listening;
+    try {
+      answer = await listening;
+    } catch (error) {
+      answer = { kind: "refused", message: (error as Error).message };
+    }
+    if (answer.kind === "listening" && !this.#ending) {
+      this.#follow(worker);
+      return this.#parts.onNotice("info", `the admin worker serves again at ${this.address.url}`);
+    }
+    worker.terminate();
+    if (answer.kind === "refused") this.#failed(undefined, answer.message);
   }
 
   /** Notes what people want to see of a step. */
   stepped(event: Event, effects: readonly Effect[], state: State): void {
     if (event.kind === "fill") this.#fill(event, state);
     for (const effect of effects) {
-      if (effect.kind === "record") this.#records.push(effect.record);
+      if (effect.kind === "record") keep(this.#records, effect.record);
       else if (effect.kind === "notice") this.notice(state.now, effect.level, effect.text);
     }
   }
 
   #fill(event: FillEvent, state: State): void {
     const request = (state.orders.get(event.order) ?? state.ended.get(event.order))?.request;
-    this.#fills.push({
+    keep(this.#fills, {
       time: event.time,
       symbol: event.symbol,
       order: event.order,
@@ -170,16 +238,17 @@ export class AdminThread {
 
   /** Something that the shell has to say, rather than the core. */
   notice(time: number, level: Notice["level"], text: string): void {
-    this.#notices.push({ time, at: Date.now(), level, text });
+    keep(this.#notices, { time, at: Date.now(), level, text });
   }
 
   audit(entry: AuditEntry): void {
-    this.#audit.push(entry);
+    keep(this.#audit, entry);
   }
 
   /** The settings have changed, or the panel has moved: goes out with the next update. */
   settings(sections: SettingSections): void {
     this.#settings = sections;
+    this.#start = { ...this.#start, settings: sections };
   }
 
   /** What the models do now: goes out with every update from then on. */
@@ -189,12 +258,19 @@ export class AdminThread {
 
   panel(buffer: SharedArrayBuffer): void {
     this.#panel = buffer;
+    this.#start = { ...this.#start, panel: buffer };
   }
 
   /** Hands over what has gathered, at most every quarter of a second. @param now monotonic, ms */
   update(state: State, behind: number, now: number): void {
-    if (this.#lost || now - this.#updated < UPDATE_MS) return;
+    if (this.#worker === undefined || now - this.#updated < UPDATE_MS) return;
+    if (this.#untaken >= UNTAKEN_MAX) {
+      this.#stuckSince ??= now;
+      if (now - this.#stuckSince >= HUNG_MS) this.#failed(this.#worker, `it took nothing for ${HUNG_MS / 1000} s`);
+      return;
+    }
     this.#updated = now;
+    this.#untaken += 1;
     this.#worker.postMessage({
       kind: "update",
       snapshot: takeSnapshot(state, behind),
@@ -215,19 +291,39 @@ export class AdminThread {
   }
 
   answer(id: number, ok: boolean, message: string): void {
-    if (!this.#lost) this.#worker.postMessage({ kind: "answer", id, ok, message } satisfies ToAdmin);
+    this.#worker?.postMessage({ kind: "answer", id, ok, message } satisfies ToAdmin);
   }
 
   async stop(): Promise<void> {
-    if (!this.#lost) {
-      const stopped = new Promise<void>((resolve) => {
-        this.#stopped = resolve;
-      });
-      this.#worker.postMessage({ kind: "stop" } satisfies ToAdmin);
-      await Promise.race([stopped, Bun.sleep(STOP_MS)]);
-    }
-    this.#worker.terminate();
+    this.#ending = true;
+    clearTimeout(this.#again);
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    const stopped = new Promise<void>((resolve) => {
+      this.#stopped = resolve;
+    });
+    worker.postMessage({ kind: "stop" } satisfies ToAdmin);
+    await Promise.race([stopped, Bun.sleep(STOP_MS)]);
+    worker.terminate();
   }
+}
+
+/** Starts a worker; it says whether it listens. */
+function launch(start: AdminStart, program: string = WORKER): { worker: Worker; listening: Promise<Listening> } {
+  const worker = new Worker(program);
+  const { promise, resolve, reject } = Promise.withResolvers<Listening>();
+  worker.onmessage = ({ data }: MessageEvent<FromAdmin>) => {
+    if (data.kind === "listening" || data.kind === "refused") resolve(data);
+  };
+  worker.onerror = (event) => reject(new Error(`the admin worker failed: ${event.message}`));
+  worker.postMessage(start satisfies ToAdmin);
+  return { worker, listening: promise };
+}
+
+/** Adds to what waits for the worker; where none comes for it the older half goes. */
+function keep<T>(waiting: T[], item: T): void {
+  waiting.push(item);
+  if (waiting.length > WAITING_MAX) waiting.splice(0, WAITING_MAX / 2);
 }
 
 /** The settings as the dashboard shows them: as they are now, and what they were at the start. */

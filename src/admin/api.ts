@@ -1,10 +1,15 @@
+import { basename } from "node:path";
 import { openapi } from "@elysiajs/openapi";
 import { Elysia, t } from "elysia";
+import { answering, refusing, said } from "./answering.ts";
 import type { Identity } from "./authentication.ts";
 import { chartOf } from "./charts.ts";
+import { type DataStatus, dataStatusOf } from "./data-status.ts";
+import type { LatencyPoint } from "./latency.ts";
 import type { Mirror } from "./mirror.ts";
 import { modelRoutes } from "./model-routes.ts";
 import { ADMIN_COMMANDS, type AdminCommand, type AdminRequest } from "./protocol.ts";
+import * as answers from "./schemas.ts";
 import { statisticsOf } from "./statistics.ts";
 import { explain } from "./why.ts";
 
@@ -20,6 +25,16 @@ export interface ApiParts {
   readonly metrics: () => Promise<string>;
   /** Folder of the models. */
   readonly models: string;
+  /** How quick the trader was, as a trend. */
+  readonly latency: () => readonly LatencyPoint[];
+  /** How far the database is behind. */
+  readonly store: () => StoreStatus;
+}
+
+export interface StoreStatus {
+  readonly lagSeconds: number;
+  readonly pending: number;
+  readonly spoolBytes: number;
 }
 
 /** `unknown`: the trading thread did not answer in time; the request may still take effect. */
@@ -34,11 +49,42 @@ export const STALE_MS = 10_000;
 const Limit = t.Optional(t.Integer({ minimum: 1, maximum: 2000, description: "at most so many, the newest first" }));
 const SymbolName = t.String({ minLength: 1, maxLength: 40, pattern: "^[^\\s/?#]+$", description: "such as BTCUSDT" });
 const Time = t.Integer({ minimum: 0, maximum: 8.64e15, description: "ms since the epoch, UTC" });
+const Commands = answers.words(ADMIN_COMMANDS);
 const Confirm = t.Optional(t.String({ maxLength: 40, description: "the confirmation, typed" }));
+
+const Health = t.Object({ ok: t.Boolean(), error: t.Optional(t.String()) });
+const Ready = t.Object({ ready: t.Boolean() });
+
+/** What the server answers by itself, beside the REST interface. */
+const OTHER_PATHS = {
+  "/api/session": {
+    get: { operationId: "getApiSession", summary: "Who you are", responses: answering(answers.SessionAnswer) },
+    post: {
+      operationId: "postApiSession",
+      summary: "Sign in: a cookie instead of the token from then on",
+      security: [],
+      requestBody: said(t.Object({ token: t.String({ maxLength: 1000 }) })),
+      responses: answering(answers.SessionAnswer),
+    },
+    delete: {
+      operationId: "deleteApiSession",
+      summary: "Sign out; what this session listens to ends",
+      responses: { 204: { description: "signed out" }, ...refusing() },
+    },
+  },
+  "/api/events": {
+    get: {
+      operationId: "getApiEvents",
+      summary: "WebSocket: what happens, as it happens, each message one JSON object with its `kind`",
+      responses: { 426: said(answers.Failure, "this is a WebSocket"), ...refusing(503) },
+    },
+  },
+};
 
 /** The REST interface without the gate in front of it. All answers are JSON; money and prices in USDT, times in ms UTC. */
 export function createApi(parts: ApiParts) {
   const { mirror, identityOf, ask, now, metrics } = parts;
+  let data: DataStatus | undefined;
   const list = { query: t.Object({ limit: Limit, symbol: t.Optional(SymbolName) }) };
   const of = <T extends { readonly symbol: string }>(symbol: string | undefined) =>
     symbol === undefined ? undefined : (row: T) => row.symbol === symbol;
@@ -66,6 +112,7 @@ export function createApi(parts: ApiParts) {
           },
           components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
           security: [{ token: [] }],
+          paths: OTHER_PATHS,
         },
       }),
     )
@@ -76,52 +123,76 @@ export function createApi(parts: ApiParts) {
         const { property, message } = firstProblem(error);
         return json(422, { error: `${property}: ${message}` });
       }
-      throw error;
+      // Nothing of an error goes out; it is a bug, and its place is the log.
+      process.stderr.write(`penstock: admin: ${(error as Error).stack ?? String(error)}\n`);
+      return json(500, { error: "this failed; the log has more" });
     })
     .get(
       "/healthz",
-      () => (isFresh() ? json(200, { ok: true }) : json(503, { ok: false, error: "the trading loop stands still" })),
+      () => {
+        if (isFresh()) return json(200, { ok: true });
+        const error = mirror.snapshot === undefined ? "trading has not begun yet" : "the trading loop stands still";
+        return json(503, { ok: false, error });
+      },
       {
-        detail: { summary: "Whether the trading loop runs", security: [] },
+        detail: {
+          summary: "Whether the trading loop runs",
+          security: [],
+          responses: { ...answering(Health), 503: said(Health) },
+        },
       },
     )
     .get(
       "/readyz",
       () => (mirror.snapshot !== undefined && isFresh() ? json(200, { ready: true }) : json(503, { ready: false })),
-      { detail: { summary: "Whether it trades: history is loaded and the loop runs", security: [] } },
+      {
+        detail: {
+          summary: "Whether it trades: history is loaded and the loop runs",
+          security: [],
+          responses: { ...answering(Ready), 503: said(Ready) },
+        },
+      },
     )
     .get("/metrics", async () => new Response(await metrics(), { headers: { "content-type": METRICS_TYPE } }), {
-      detail: { summary: "Prometheus metrics" },
+      detail: {
+        summary: "Prometheus metrics",
+        responses: {
+          ...refusing(),
+          200: { description: "the text format", content: { "text/plain": { schema: { type: "string" } } } },
+        },
+      },
     })
     .get("/api/overview", () => ({ run: withoutInstruments(), snapshot: mirror.snapshot ?? null }), {
-      detail: { summary: "What runs, and the book as it is now" },
+      detail: { summary: "What runs, and the book as it is now", responses: answering(answers.Overview) },
     })
     .get("/api/symbols", () => mirror.run.instruments.map(({ symbol, maxLeverage }) => ({ symbol, maxLeverage })), {
-      detail: { summary: "The contracts that are traded" },
+      detail: { summary: "The contracts that are traded", responses: answering(answers.Symbols) },
     })
     .get("/api/positions", () => mirror.snapshot?.positions ?? [], {
-      detail: { summary: "Open positions with their plan and protection" },
+      detail: { summary: "Open positions with their plan and protection", responses: answering(answers.Positions) },
     })
-    .get("/api/orders", () => mirror.snapshot?.orders ?? [], { detail: { summary: "Orders that have not ended" } })
+    .get("/api/orders", () => mirror.snapshot?.orders ?? [], {
+      detail: { summary: "Orders that have not ended", responses: answering(answers.Orders) },
+    })
     .get(
       "/api/fills",
       ({ query }) => mirror.fills.newest(query.limit ?? 200, fillsOf(query.symbol)).map((fill) => mirror.fillRow(fill)),
       {
         ...list,
-        detail: { summary: "Fills, the newest first" },
+        detail: { summary: "Fills, the newest first", responses: answering(answers.Fills) },
       },
     )
     .get("/api/signals", ({ query }) => mirror.signals.newest(query.limit ?? 200, of(query.symbol)), {
       ...list,
-      detail: { summary: "Signals with their reasons and what became of them" },
+      detail: { summary: "Signals with their reasons and what became of them", responses: answering(answers.Signals) },
     })
     .get("/api/refusals", ({ query }) => mirror.refusals.newest(query.limit ?? 200, of(query.symbol)), {
       ...list,
-      detail: { summary: "Signals that a guard refused, with the numbers" },
+      detail: { summary: "Signals that a guard refused, with the numbers", responses: answering(answers.Refusals) },
     })
     .get("/api/trades", ({ query }) => mirror.trades.newest(query.limit ?? 200, of(query.symbol)), {
       ...list,
-      detail: { summary: "Closed trades" },
+      detail: { summary: "Closed trades", responses: answering(answers.Trades) },
     })
     .get(
       "/api/virtual",
@@ -129,31 +200,62 @@ export function createApi(parts: ApiParts) {
         statistics: mirror.snapshot?.virtual ?? null,
         closed: mirror.virtualTrades.newest(query.limit ?? 200, of(query.symbol)),
       }),
-      { ...list, detail: { summary: "Virtual positions: what became of every signal, traded or not" } },
+      {
+        ...list,
+        detail: {
+          summary: "Virtual positions: what became of every signal, traded or not",
+          responses: answering(answers.Virtual),
+        },
+      },
     )
     .get("/api/stop-moves", ({ query }) => mirror.stopMoves.newest(query.limit ?? 200, of(query.symbol)), {
       ...list,
-      detail: { summary: "Working stops as they were moved" },
+      detail: { summary: "Working stops as they were moved", responses: answering(answers.StopMoves) },
     })
-    .get("/api/equity", () => mirror.equity, { detail: { summary: "The equity curve" } })
-    .get("/api/statistics", () => statisticsOf(mirror), {
-      detail: { summary: "Results by hour, exit, set-up and symbol" },
+    .get("/api/equity", () => mirror.equity, {
+      detail: { summary: "The equity curve", responses: answering(answers.Equity) },
+    })
+    .get("/api/statistics", () => statisticsOf(mirror, parts.latency()), {
+      detail: {
+        summary: "Results by hour, day, exit, set-up and symbol, and how quick the trader was",
+        responses: answering(answers.StatisticsAnswer),
+      },
     })
     .get("/api/states", ({ query }) => mirror.stateChanges.newest(query.limit ?? 200), {
       query: t.Object({ limit: Limit }),
-      detail: { summary: "Changes of the trading state with their reasons" },
+      detail: { summary: "Changes of the trading state with their reasons", responses: answering(answers.States) },
     })
     .get("/api/log", ({ query }) => mirror.notices.newest(query.limit ?? 500), {
       query: t.Object({ limit: Limit }),
-      detail: { summary: "Notices, the newest first" },
+      detail: { summary: "Notices, the newest first", responses: answering(answers.Log) },
     })
-    .get("/api/incidents", ({ query }) => mirror.notices.newest(query.limit ?? 200, ({ level }) => level !== "info"), {
+    .get("/api/incidents", ({ query }) => mirror.incidents.newest(query.limit ?? 200), {
       query: t.Object({ limit: Limit }),
-      detail: { summary: "Warnings and alarms" },
+      detail: {
+        summary: "Warnings and alarms, each kind once: how often, first and last; the one that happened last is first",
+        responses: answering(answers.IncidentList),
+      },
     })
+    .get(
+      "/api/data",
+      () => {
+        const { panel, run } = mirror;
+        if (panel === undefined) return json(503, { error: "there are no bars yet" });
+        // Worked out once per bar, however many ask.
+        const newest = panel.published(0) < 0 ? null : panel.openTime(0, panel.published(0)) + panel.timeframes[0]!.ms;
+        if (data === undefined || data.newest !== newest) data = dataStatusOf(panel, run.instruments);
+        return { ...data, store: parts.store() };
+      },
+      {
+        detail: {
+          summary: "Which bars there are and which are missing, by symbol; how far the database is behind",
+          responses: answering(answers.Data, 503),
+        },
+      },
+    )
     .get("/api/audit", ({ query }) => mirror.audit.newest(query.limit ?? 200), {
       query: t.Object({ limit: Limit }),
-      detail: { summary: "What operators did, and tried" },
+      detail: { summary: "What operators did, and tried", responses: answering(answers.Audit) },
     })
     .get(
       "/api/chart",
@@ -169,7 +271,10 @@ export function createApi(parts: ApiParts) {
       },
       {
         query: t.Object({ symbol: SymbolName, timeframe: t.Optional(t.String({ maxLength: 8 })), limit: Limit }),
-        detail: { summary: "Bars of a symbol, oldest first, with the market structure that is active after them" },
+        detail: {
+          summary: "Bars of a symbol, oldest first, with the market structure that is active after them",
+          responses: answering(answers.ChartAnswer, 404, 503),
+        },
       },
     )
     .get(
@@ -181,11 +286,16 @@ export function createApi(parts: ApiParts) {
       },
       {
         query: t.Object({ symbol: SymbolName, at: t.Optional(Time) }),
-        detail: { summary: "Why a bar of a symbol led to what it led to; `at` is the close of the bar" },
+        detail: {
+          summary: "Why a bar of a symbol led to what it led to; `at` is the close of the bar",
+          responses: answering(answers.Why, 404),
+        },
       },
     )
     .use(modelRoutes(parts, operate))
-    .get("/api/settings", () => mirror.settings, { detail: { summary: "All settings with help; secrets are hidden" } })
+    .get("/api/settings", () => mirror.settings, {
+      detail: { summary: "All settings with help; secrets are hidden", responses: answering(answers.SettingsAnswer) },
+    })
     .put(
       "/api/settings/:name",
       ({ request, params, body }) =>
@@ -193,7 +303,10 @@ export function createApi(parts: ApiParts) {
       {
         params: t.Object({ name: t.String({ minLength: 1, maxLength: 80 }) }),
         body: t.Object({ value: t.Union([t.String({ maxLength: 200 }), t.Number(), t.Boolean()]) }),
-        detail: { summary: "Change a setting while running; bounds of risk only towards the safe side" },
+        detail: {
+          summary: "Change a setting while running; bounds of risk only towards the safe side",
+          responses: answering(answers.Done, 403, 409, 504),
+        },
       },
     )
     .post(
@@ -207,10 +320,12 @@ export function createApi(parts: ApiParts) {
         return operate(request, { kind: "command", command });
       },
       {
-        body: t.Object({ command: t.UnionEnum(ADMIN_COMMANDS), confirm: Confirm }),
+        // No UnionEnum: it would take its first value for what is missing, and an empty body would pause the trading.
+        body: t.Object({ command: Commands, confirm: Confirm }),
         detail: {
           summary:
             "pause and reduce-only: no new entries. resume: trade again. flatten: close all and keep running. kill: close all, cancel all, and end the process",
+          responses: answering(answers.Done, 403, 409, 504),
         },
       },
     );
@@ -221,7 +336,8 @@ export function createApi(parts: ApiParts) {
 
   function withoutInstruments() {
     const { instruments, ...run } = mirror.run;
-    return { ...run, symbols: instruments.length };
+    // Where the journal lies is the machine's own affair.
+    return { ...run, journal: basename(run.journal), symbols: instruments.length };
   }
 
   function fillsOf(symbol: string | undefined) {

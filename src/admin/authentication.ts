@@ -10,25 +10,30 @@ export interface Identity {
   readonly actor: string;
 }
 
-export const SESSION_COOKIE = "penstock_session";
+/** A session ends after so much time without use, and at last a week after signing in, ms. */
+const SESSION_IDLE_MS = 12 * 3_600_000;
+const SESSION_MS = 7 * 24 * 3_600_000;
+/** Sessions of one role kept at once; its oldest goes, so that no viewer can push an operator out. */
+const SESSIONS_MAX = 128;
 
-const SESSION_MS = 12 * 3_600_000;
-/** Sessions kept at once; the oldest goes. Whoever can sign in needs no more. */
-const SESSIONS_MAX = 256;
-
-/** Wrong tokens of one address within the window after which it has to wait. */
+/** Different wrong tokens of one address within the window after which it has to wait. */
 const WRONG_MAX = 10;
 const WRONG_WINDOW_MS = 60_000;
 /** Addresses remembered; beyond it the oldest is forgotten, so that nobody can fill our memory. */
 const ADDRESSES_MAX = 4096;
 
 interface Session extends Identity {
+  /** When it ends unless it is used. */
   expires: number;
+  /** When it ends in any case. */
+  readonly ends: number;
 }
 
 interface Failures {
   count: number;
   since: number;
+  /** The last wrong token: a program that sends the same one again and again guesses nothing. */
+  last: Buffer;
 }
 
 export type Authentication =
@@ -45,8 +50,11 @@ export class Authenticator {
   readonly #sessions = new Map<string, Session>();
   readonly #failures = new Map<string, Failures>();
 
-  /** @param viewer empty: no viewers */
-  constructor(operator: string, viewer: string) {
+  readonly #onLockOut: (address: string) => void;
+
+  /** @param viewer empty: no viewers @param onLockOut told once of each lock-out */
+  constructor(operator: string, viewer: string, onLockOut: (address: string) => void = () => {}) {
+    this.#onLockOut = onLockOut;
     const tokens: [Role, string][] = [["operator", operator]];
     if (viewer !== "") tokens.push(["viewer", viewer]);
     this.#tokens = tokens.map(([role, token]) => {
@@ -68,27 +76,30 @@ export class Authenticator {
       this.#failures.delete(address);
       return { kind: "known", identity: found };
     }
-    this.#failed(address, now);
+    this.#failed(address, hash, now);
     return { kind: "unknown" };
   }
 
   /** Opens a session and gives the cookie's value. */
   open(identity: Identity, now: number): string {
-    for (const [id, session] of this.#sessions) if (session.expires <= now) this.#sessions.delete(id);
-    if (this.#sessions.size >= SESSIONS_MAX) {
-      const oldest = this.#sessions.keys().next();
-      if (!oldest.done) this.#sessions.delete(oldest.value);
+    const alike: string[] = [];
+    for (const [key, session] of this.#sessions) {
+      if (session.expires <= now) this.#sessions.delete(key);
+      else if (session.role === identity.role) alike.push(key);
     }
+    if (alike.length >= SESSIONS_MAX) this.#sessions.delete(alike[0]!);
     const id = randomBytes(32).toString("base64url");
-    this.#sessions.set(keyOf(id), { ...identity, expires: now + SESSION_MS });
+    const ends = now + SESSION_MS;
+    this.#sessions.set(keyOf(id), { ...identity, expires: now + SESSION_IDLE_MS, ends });
     return id;
   }
 
-  /** Who a cookie belongs to; a session in use does not end. */
+  /** Who a cookie belongs to; a session in use does not end before its week is over. */
   session(id: string, now: number): Identity | undefined {
     const session = this.#sessions.get(keyOf(id));
     if (session === undefined || session.expires <= now) return undefined;
-    session.expires = now + SESSION_MS;
+    const later = now + SESSION_IDLE_MS;
+    session.expires = later < session.ends ? later : session.ends;
     return session;
   }
 
@@ -104,19 +115,24 @@ export class Authenticator {
     return left;
   }
 
-  #failed(address: string, now: number): void {
+  #failed(address: string, hash: Buffer, now: number): void {
     const failures = this.#failures.get(address);
     if (failures !== undefined && now - failures.since < WRONG_WINDOW_MS) {
+      if (failures.last.equals(hash)) return;
+      failures.last = hash;
       failures.count += 1;
       // The wait begins anew with the attempt that brings it.
-      if (failures.count === WRONG_MAX) failures.since = now;
+      if (failures.count === WRONG_MAX) {
+        failures.since = now;
+        this.#onLockOut(address);
+      }
       return;
     }
     if (this.#failures.size >= ADDRESSES_MAX) {
       const oldest = this.#failures.keys().next();
       if (!oldest.done) this.#failures.delete(oldest.value);
     }
-    this.#failures.set(address, { count: 1, since: now });
+    this.#failures.set(address, { count: 1, since: now, last: hash });
   }
 }
 

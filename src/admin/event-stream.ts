@@ -8,14 +8,15 @@ const STUCK_BYTES = 4 * 1024 * 1024;
 const CLIENTS_MAX = 200;
 
 export interface ClientData {
-  readonly actor: string;
-  /** Pictures of the book that were left out because the client was slow. */
-  skipped: number;
+  /** Whether who listens may still do so: his session lasts. */
+  readonly isKnown: () => boolean;
 }
 
 /** Live events to any number of WebSocket clients. A slow one costs nothing but itself. */
 export class EventStream {
   readonly #clients = new Set<ServerWebSocket<ClientData>>();
+  /** Pictures of the book that were left out because a client was slow. */
+  conflated = 0;
 
   get clients(): number {
     return this.#clients.size;
@@ -38,15 +39,21 @@ export class EventStream {
     if (this.#clients.size === 0) return;
     const texts = events.map((event) => [event.kind === "snapshot", JSON.stringify(event)] as const);
     for (const client of this.#clients) {
+      if (!client.data.isKnown()) {
+        client.close(1008, "the session has ended");
+        continue;
+      }
       const unread = client.getBufferedAmount();
       if (unread > STUCK_BYTES) {
-        client.close(1013, "too slow");
+        // A goodbye would only wait behind what is not read.
+        this.#clients.delete(client);
+        client.terminate();
         continue;
       }
       for (const [isPicture, text] of texts) {
         // Each picture shows all there is: leaving one out loses nothing but its moment.
-        if (isPicture && unread > SLOW_BYTES) client.data.skipped += 1;
-        else client.send(text);
+        if (!isPicture || unread <= SLOW_BYTES) client.send(text);
+        else this.conflated += 1;
       }
     }
   }

@@ -3,6 +3,7 @@ import type { CoreRecord } from "../core/effects.ts";
 import { priceOf, quantityOf, USDT } from "../core/instrument.ts";
 import { virtualResult } from "../core/virtual-book.ts";
 import { Panel } from "../market/panel.ts";
+import { Incidents } from "./incidents.ts";
 import type {
   AdminStart,
   AdminUpdate,
@@ -158,6 +159,7 @@ export class Mirror {
   readonly virtualTrades = new Recent<VirtualRow>(4000);
   readonly stopMoves = new Recent<StopMove>(4000);
   readonly notices = new Recent<Notice>(2000);
+  readonly incidents = new Incidents();
   readonly stateChanges = new Recent<{ time: number; from: string; to: string; reason: string }>(1000);
   readonly audit = new Recent<AuditEntry>(2000);
   #equity: EquityPoint[] = [];
@@ -188,6 +190,7 @@ export class Mirror {
     }
     for (const notice of update.notices) {
       this.notices.add(notice);
+      this.incidents.add(notice);
       events.push({ kind: "notice", notice });
     }
     for (const entry of update.audit) {

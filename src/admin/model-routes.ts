@@ -1,9 +1,11 @@
 import { Elysia, t } from "elysia";
 import { InputError } from "../input-error.ts";
 import { ModelFolder, type RegisteredModel } from "../learning/registry.ts";
+import { answering } from "./answering.ts";
 import type { Identity } from "./authentication.ts";
 import type { Mirror } from "./mirror.ts";
 import type { AdminRequest } from "./protocol.ts";
+import { Done } from "./schemas.ts";
 
 export interface ModelParts {
   readonly mirror: Mirror;
@@ -17,6 +19,55 @@ export const MODEL_CONFIRMATIONS = { promote: "PROMOTE", rollback: "ROLLBACK" } 
 
 const Id = t.Object({ id: t.String({ pattern: "^[0-9a-f]{1,12}$", description: "its id, or the beginning of it" }) });
 const Confirmed = t.Object({ confirm: t.String({ maxLength: 40, description: "the confirmation, typed" }) });
+
+const known = t.Union([t.Number(), t.Null()]);
+const time = t.Number({ description: "ms UTC" });
+const checks = t.Array(t.Object({ name: t.String(), passed: t.Boolean(), detail: t.String() }));
+
+const BRIEF = {
+  id: t.String(),
+  strategy: t.String(),
+  state: t.String(),
+  since: time,
+  kind: t.String(),
+  variant: t.String(),
+  createdAt: time,
+  samples: t.Number(),
+  trainedFrom: time,
+  trainedTo: time,
+  passed: t.Boolean({ description: "whether it passed the gate" }),
+  metrics: t.Record(t.String(), known),
+};
+
+const ModelsAnswer = t.Object({
+  strategy: t.String(),
+  learning: t.Union([
+    t.Null({ description: "no model is ever asked" }),
+    t.Object({
+      model: t.String({ description: "its id; empty: the rules decide" }),
+      shadow: t.String(),
+      modelAge: known,
+      swaps: t.Number(),
+      training: known,
+      trainings: t.Number(),
+      trainingFailures: t.Number(),
+      drift: t.Union([t.Null(), t.Record(t.String(), known)]),
+    }),
+  ]),
+  models: t.Array(t.Object(BRIEF)),
+});
+
+const ModelAnswer = t.Object({
+  ...BRIEF,
+  parent: t.Union([t.String(), t.Null()]),
+  parameters: t.Record(t.String(), known),
+  threshold: t.Number(),
+  gate: checks,
+  leakage: checks,
+  life: t.Array(t.Object({ at: time, model: t.String(), strategy: t.String(), to: t.String(), reason: t.String() })),
+  reliability: t.Array(t.Object({ count: t.Number(), predicted: t.Number(), observed: t.Number() })),
+  importance: t.Array(t.Object({ column: t.String(), loss: t.Number() })),
+});
 
 /**
  * Models, their gate and their drift. What is registered lies in files, which this thread reads for itself; whatever
@@ -39,7 +90,12 @@ export function modelRoutes(
           learning: mirror.learning ?? null,
           models: new ModelFolder(models).list().map(brief).reverse(),
         })),
-      { detail: { summary: "Who decides, its drift, and every model with its state and figures; the newest first" } },
+      {
+        detail: {
+          summary: "Who decides, its drift, and every model with its state and figures; the newest first",
+          responses: answering(ModelsAnswer, 503),
+        },
+      },
     )
     .get(
       "/api/models/:id",
@@ -57,10 +113,19 @@ export function modelRoutes(
             importance: details?.importance ?? [],
           };
         }),
-      { params: Id, detail: { summary: "One model: gate, checks, life, reliability and what it looks at" } },
+      {
+        params: Id,
+        detail: {
+          summary: "One model: gate, checks, life, reliability and what it looks at",
+          responses: answering(ModelAnswer, 404, 503),
+        },
+      },
     )
     .post("/api/training", ({ request }) => operate(request, { kind: "model", action: "train" }), {
-      detail: { summary: "Train now, beside the trading; one training at a time" },
+      detail: {
+        summary: "Train now, beside the trading; one training at a time",
+        responses: answering(Done, 409, 504),
+      },
     })
     .post(
       "/api/models/:id/promote",
@@ -71,7 +136,10 @@ export function modelRoutes(
       {
         params: Id,
         body: Confirmed,
-        detail: { summary: "Let a model that passed the gate decide from the next cycle on" },
+        detail: {
+          summary: "Let a model that passed the gate decide from the next cycle on",
+          responses: answering(Done, 409, 504),
+        },
       },
     )
     .post(
@@ -80,7 +148,10 @@ export function modelRoutes(
         confirmed(request, { kind: "model", action: "rollback" }, MODEL_CONFIRMATIONS.rollback, body.confirm),
       {
         body: Confirmed,
-        detail: { summary: "Let the champion before this one decide again; without one the rules" },
+        detail: {
+          summary: "Let the champion before this one decide again; without one the rules",
+          responses: answering(Done, 409, 504),
+        },
       },
     );
 }
@@ -96,7 +167,10 @@ function read(answer: () => object): Response {
     return Response.json(answer());
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    return refusal(error.exitCode === 2 ? 404 : 503, error.message);
+    // Messages about files name folders, which are for whoever has the machine and its log.
+    if (error.exitCode === 2) return refusal(404, error.message);
+    process.stderr.write(`penstock: admin: ${error.message}\n`);
+    return refusal(503, "the models cannot be read; the log has more");
   }
 }
 

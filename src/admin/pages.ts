@@ -16,6 +16,7 @@ import structureBands from "./dashboard/structure-bands.js" with { type: "text" 
 import style from "./dashboard/style.css" with { type: "text" };
 import text from "./dashboard/text.js" with { type: "text" };
 import chartView from "./dashboard/view-chart.js" with { type: "text" };
+import dataView from "./dashboard/view-data.js" with { type: "text" };
 import logView from "./dashboard/view-log.js" with { type: "text" };
 import modelsView from "./dashboard/view-models.js" with { type: "text" };
 import overviewView from "./dashboard/view-overview.js" with { type: "text" };
@@ -38,6 +39,7 @@ const SCRIPTS: Readonly<Record<string, string>> = {
   "structure-bands.js": structureBands,
   "text.js": text,
   "view-chart.js": chartView,
+  "view-data.js": dataView,
   "view-log.js": logView,
   "view-models.js": modelsView,
   "view-overview.js": overviewView,

@@ -19,6 +19,8 @@ export interface AdminStart {
   readonly port: number;
   /** Whether another port may be taken when this one is in use. */
   readonly anyPort: boolean;
+  /** Where numbers of questions go on: answers to a worker before this one must not be taken for answers to it. */
+  readonly askedBefore: number;
   readonly operatorToken: string;
   /** Empty: there are no viewers. */
   readonly viewerToken: string;
@@ -158,4 +160,7 @@ export type FromAdmin =
   /** It cannot listen; trading goes on without it, or does not begin. */
   | { readonly kind: "refused"; readonly message: string }
   | { readonly kind: "ask"; readonly id: number; readonly actor: string; readonly request: AdminRequest }
+  /** An update has been taken in. */
+  | { readonly kind: "taken" }
+  | { readonly kind: "notice"; readonly level: Notice["level"]; readonly text: string }
   | { readonly kind: "stopped" };

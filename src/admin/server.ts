@@ -1,23 +1,22 @@
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import type { Server } from "bun";
-import { type Answer, createApi, json } from "./api.ts";
-import { Authenticator, type Identity, SESSION_COOKIE } from "./authentication.ts";
+import { type ApiParts, createApi, json } from "./api.ts";
+import { Authenticator, type Identity } from "./authentication.ts";
 import { type ClientData, EventStream } from "./event-stream.ts";
 import { type GateOptions, passGate, sessionOf } from "./gate.ts";
-import type { Mirror } from "./mirror.ts";
 import { page } from "./pages.ts";
-import type { AdminRequest, AdminStart } from "./protocol.ts";
+import type { AdminStart } from "./protocol.ts";
 import { RateLimit } from "./rate-limit.ts";
 
 /** Bodies are a name and a value. */
 const BODY_MAX = 16 * 1024;
 const IDLE_SECONDS = 60;
 
-export interface AdminServerParts {
+export interface AdminServerParts extends Pick<ApiParts, "mirror" | "ask" | "metrics" | "latency" | "store"> {
   readonly start: AdminStart;
-  readonly mirror: Mirror;
-  readonly ask: (actor: string, request: AdminRequest) => Promise<Answer>;
-  readonly metrics: () => Promise<string>;
+  /** Somebody has tried so many tokens that his address has to wait. */
+  readonly onLockOut: (address: string) => void;
 }
 
 export interface AdminServer {
@@ -32,8 +31,8 @@ export interface AdminServer {
  * interface. Answers carry headers that let a browser do nothing but what our own pages do.
  * @throws the system's error when the port cannot be had.
  */
-export function serveAdmin({ start, mirror, ask, metrics }: AdminServerParts): AdminServer {
-  const authenticator = new Authenticator(start.operatorToken, start.viewerToken);
+export function serveAdmin({ start, mirror, ask, metrics, latency, store, onLockOut }: AdminServerParts): AdminServer {
+  const authenticator = new Authenticator(start.operatorToken, start.viewerToken, onLockOut);
   const identities = new WeakMap<Request, Identity>();
   const now = () => performance.now();
   const api = createApi({
@@ -41,19 +40,15 @@ export function serveAdmin({ start, mirror, ask, metrics }: AdminServerParts): A
     ask,
     now,
     metrics,
+    latency,
+    store,
     identityOf: (request) => identities.get(request),
     models: start.models,
   });
   const events = new EventStream();
   const scheme = start.tls === undefined ? "http" : "https";
   const hosts = new Set<string>();
-  const gate: GateOptions = {
-    authenticator,
-    rateLimit: new RateLimit(),
-    hosts,
-    scheme,
-    metricsOpen: start.metricsOpen,
-  };
+  let gate: GateOptions;
 
   const open = (port: number): Server<ClientData> =>
     Bun.serve<ClientData>({
@@ -87,24 +82,30 @@ export function serveAdmin({ start, mirror, ask, metrics }: AdminServerParts): A
     const passage = passGate(gate, request, address, now());
     if (passage.kind === "refused") {
       const headers: Record<string, string> = passage.status === 401 ? { "www-authenticate": "Bearer" } : {};
+      if (passage.status === 405) headers.allow = "GET, HEAD, POST, PUT, DELETE";
       if (passage.retryAfter !== undefined) headers["retry-after"] = String(Math.ceil(passage.retryAfter / 1000));
       return Response.json({ error: passage.message }, { status: passage.status, headers });
     }
-    if (passage.identity !== undefined) identities.set(request, passage.identity);
-    const { pathname } = new URL(request.url);
-    if (pathname === "/api/session") return session(request, address, passage.identity);
-    if (pathname === "/api/events") return stream(request, server, passage.identity);
-    if (request.method === "GET") {
-      const found = page(pathname, request.headers.get("accept-encoding")?.includes("gzip") ?? false);
+    const { path, identity } = passage;
+    if (path === "/api/session") return session(request, address, identity);
+    if (path === "/api/events") return stream(request, server, identity);
+    if (request.method === "GET" || request.method === "HEAD") {
+      const found = page(path, request.headers.get("accept-encoding")?.includes("gzip") ?? false);
       if (found !== undefined) return found;
     }
-    return api.handle(request);
+    // The server leaves the body of an answer to HEAD out by itself.
+    const asked = request.method === "HEAD" ? new Request(request, { method: "GET" }) : request;
+    if (identity !== undefined) identities.set(asked, identity);
+    return api.handle(asked);
   }
 
   async function session(request: Request, address: string, identity: Identity | undefined): Promise<Response> {
-    const attributes = `HttpOnly; SameSite=Strict; Path=/${scheme === "https" ? "; Secure" : ""}`;
+    // A proxy in front of us may do the encryption: the browser says how it reaches us.
+    const encrypted = scheme === "https" || request.headers.get("origin")?.startsWith("https:");
+    const attributes = `HttpOnly; SameSite=Strict; Path=/${encrypted ? "; Secure" : ""}`;
     switch (request.method) {
       case "GET":
+      case "HEAD":
         return json(200, { role: identity?.role ?? null });
       case "POST": {
         const token = await tokenIn(request);
@@ -118,15 +119,15 @@ export function serveAdmin({ start, mirror, ask, metrics }: AdminServerParts): A
           );
         }
         if (judged.kind === "unknown") return json(401, { error: "the token is wrong" });
-        const cookie = `${SESSION_COOKIE}=${authenticator.open(judged.identity, now())}; ${attributes}`;
+        const cookie = `${gate.cookie}=${authenticator.open(judged.identity, now())}; ${attributes}`;
         return Response.json({ role: judged.identity.role }, { headers: { "set-cookie": cookie } });
       }
       case "DELETE": {
-        const id = sessionOf(request);
+        const id = sessionOf(request, gate.cookie);
         if (id !== undefined) authenticator.close(id);
         return new Response(null, {
           status: 204,
-          headers: { "set-cookie": `${SESSION_COOKIE}=; Max-Age=0; ${attributes}` },
+          headers: { "set-cookie": `${gate.cookie}=; Max-Age=0; ${attributes}` },
         });
       }
       default:
@@ -139,7 +140,10 @@ export function serveAdmin({ start, mirror, ask, metrics }: AdminServerParts): A
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket")
       return json(426, { error: "this is a WebSocket" });
     if (events.isFull) return json(503, { error: "too many clients" });
-    if (server.upgrade(request, { data: { actor: identity.actor, skipped: 0 } })) return undefined;
+    // Whoever came with a session listens as long as it lasts; to listen is to use it.
+    const id = request.headers.has("authorization") ? undefined : sessionOf(request, gate.cookie);
+    const isKnown = () => id === undefined || authenticator.session(id, now()) !== undefined;
+    if (server.upgrade(request, { data: { isKnown } })) return undefined;
     return json(400, { error: "the WebSocket handshake failed" });
   }
 
@@ -151,11 +155,27 @@ export function serveAdmin({ start, mirror, ask, metrics }: AdminServerParts): A
     server = open(0);
   }
   const port = server.port!;
-  for (const name of ["localhost", "127.0.0.1", "[::1]", start.host.toLowerCase(), ...start.hosts]) {
+  const host = start.host.toLowerCase();
+  const written = isIP(host) === 6 ? `[${host}]` : host;
+  for (const name of ["localhost", "127.0.0.1", "[::1]", written]) {
+    hosts.add(`${name}:${port}`);
+    // Browsers leave the usual port out; without a port any other name would be that of another service here.
+    if (port === (scheme === "https" ? 443 : 80)) hosts.add(name);
+  }
+  for (const name of start.hosts) {
     hosts.add(name);
     hosts.add(`${name}:${port}`);
   }
-  const shown = start.host === "0.0.0.0" || start.host === "::" ? "localhost" : start.host;
+  const shown = host === "0.0.0.0" || host === "::" ? "localhost" : written;
+  gate = {
+    authenticator,
+    rateLimit: new RateLimit(),
+    hosts,
+    scheme,
+    // Browsers do not tell ports apart where cookies are concerned: two traders on one machine need two names.
+    cookie: `penstock_session_${port}`,
+    metricsOpen: start.metricsOpen,
+  };
   return {
     url: `${scheme}://${shown}:${port}/`,
     port,

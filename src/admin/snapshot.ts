@@ -1,5 +1,5 @@
 import type { TradingState } from "../core/effects.ts";
-import type { BreakerLevel, Leg } from "../core/events.ts";
+import type { BreakerLevel, Hold, Leg } from "../core/events.ts";
 import { type Instrument, notionalOf, priceOf, quantityOf, USDT } from "../core/instrument.ts";
 import type { Position } from "../core/position.ts";
 import { entryPrice, isProtected } from "../core/protection.ts";
@@ -61,6 +61,16 @@ export interface Snapshot {
   readonly floor: TradingState;
   readonly breaker: BreakerLevel;
   readonly connected: boolean;
+  /** Why the service itself keeps entries back: no right to trade, nothing can be written. */
+  readonly holds: readonly Hold[];
+  /** Where the venue allows less than all entries; without a symbol it concerns all. */
+  readonly barred: readonly {
+    readonly symbol: string | null;
+    readonly entries: "smallest" | "none";
+    readonly reason: string;
+  }[];
+  /** Id of the model that decides, empty while the rules do. */
+  readonly model: string;
   readonly equity: number;
   readonly wallet: number;
   readonly unrealised: number;
@@ -92,6 +102,13 @@ export function takeSnapshot(state: State, behind: number): Snapshot {
     floor: state.floor,
     breaker: state.risk.breaker,
     connected: state.connected,
+    holds: [...state.holds],
+    barred: [...state.barred].map(([symbol, { entries, reason }]) => ({
+      symbol: state.config.instruments[symbol]?.symbol ?? null,
+      entries,
+      reason,
+    })),
+    model: state.model,
     equity: equity / USDT,
     wallet: wallet / USDT,
     unrealised: unrealised / USDT,

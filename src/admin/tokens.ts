@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../input-error.ts";
 
@@ -22,20 +22,33 @@ export interface OperatorToken {
 export function operatorToken(given: string, folder: string): OperatorToken {
   if (given !== "") return { token: checkToken("ADMIN_TOKEN", given), file: undefined, isNew: false };
   const file = join(folder, "admin-token");
-  try {
-    return { token: checkToken(file, readFileSync(file, "utf8").trim()), file, isNew: false };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
+  const kept = readToken(file);
+  if (kept !== undefined) return { token: kept, file, isNew: false };
   const token = randomBytes(24).toString("base64url");
-  // `wx`: of two processes that start at once one writes, and the other reads.
-  const descriptor = openSync(file, "wx", 0o600);
+  const own = `${file}.${process.pid}`;
   try {
-    writeSync(descriptor, `${token}\n`);
+    writeFileSync(own, `${token}\n`, { mode: 0o600, flag: "wx" });
+    // A link, unlike a renaming, fails where the name is taken: of two processes that start at once one makes the token.
+    linkSync(own, file);
+  } catch (error) {
+    const other = (error as NodeJS.ErrnoException).code === "EEXIST" ? readToken(file) : undefined;
+    if (other !== undefined) return { token: other, file, isNew: false };
+    throw new InputError(`${file}: the operator's token cannot be kept: ${(error as Error).message}`, 2);
   } finally {
-    closeSync(descriptor);
+    rmSync(own, { force: true });
   }
   return { token, file, isNew: true };
+}
+
+function readToken(file: string): string | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new InputError(`${file}: the operator's token cannot be read: ${(error as Error).message}`, 2);
+  }
+  return checkToken(file, text.trim());
 }
 
 /** @throws InputError when a token is short enough to be guessed. */

@@ -7,6 +7,7 @@ import { Lockstep } from "../exchange/simulated/server/lockstep.ts";
 import { Pace } from "../exchange/simulated/server/pace.ts";
 import { relay } from "../exchange/simulated/server/relay.ts";
 import { InputError } from "../input-error.ts";
+import { MOST_GENERATED } from "../market/generated-market.ts";
 import { openVenue, type VenueMarket } from "../service/simulated-venue.ts";
 import { addMarketOptions, type MarketOptions, recordedChoice } from "./market-options.ts";
 import { print, setOption, settingsFrom, speedOf, whole } from "./options.ts";
@@ -56,7 +57,7 @@ export function exchangeCommand(program: Command): void {
     )
     .addOption(
       new Option("--generated <count>", "symbols of the generated market")
-        .argParser(whole("--generated", 1, 48))
+        .argParser(whole("--generated", 1, MOST_GENERATED))
         .default(24),
     );
   addMarketOptions(command, "--start")

@@ -3,6 +3,7 @@ import type { AdminAddress } from "../admin/admin-thread.ts";
 import type { Settings } from "../config/settings.ts";
 import { isLoopback } from "../exchange/binance/addresses.ts";
 import { InputError } from "../input-error.ts";
+import { MOST_GENERATED } from "../market/generated-market.ts";
 import { timeText } from "../market/timeframe.ts";
 import { reportPage } from "../report/html/report-page.ts";
 import { printReport } from "../report/print.ts";
@@ -62,7 +63,7 @@ export function runCommand(program: Command): void {
     )
     .addOption(
       new Option("--generated <count>", "symbols of the generated market")
-        .argParser(whole("--generated", 1, 48))
+        .argParser(whole("--generated", 1, MOST_GENERATED))
         .default(24),
     )
     .addOption(setOption())
@@ -73,7 +74,8 @@ export function runCommand(program: Command): void {
       const { settings } = loaded;
       const market = marketOf(options, settings);
       if (market.kind === "binance") process.stderr.write(banner(settings));
-      const display = displayOf(options, market);
+      const asLog = settings.LOG_FORMAT === "json" && options.json !== true && process.stdout.isTTY !== true;
+      const display = asLog ? SILENT : displayOf(options, market);
       const progress = new Progress();
       const stop = stopOnSignals();
       const { report, scenes, journal, recording, takenOverBy } = await runLive(settings, {
@@ -89,6 +91,11 @@ export function runCommand(program: Command): void {
           display.tick(live);
         },
         admin: settings.ADMIN_ENABLED ? { loaded, onAddress: (address) => sayAddress(address, display) } : undefined,
+        supervision: {
+          settings,
+          environment: process.env,
+          print: asLog ? (text) => process.stdout.write(text) : undefined,
+        },
         onWarmUp: (share) => progress.show("warm-up", share),
       });
       display.end();
@@ -108,7 +115,7 @@ export function runCommand(program: Command): void {
       if (takenOverBy !== undefined) process.exitCode = 1;
       if (options.html !== undefined) writeWhole(options.html, reportPage(report, scenes()));
       if (options.json !== undefined) await writeJson(options.json, result);
-      if (options.json === true) return;
+      if (options.json === true || asLog) return;
       printReport(report);
       await print(`journal ${journal}\n`);
     });

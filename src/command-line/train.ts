@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { InputError } from "../input-error.ts";
+import { MOST_GENERATED } from "../market/generated-market.ts";
 import { dieWithParent } from "../native.ts";
 import { trainingPage } from "../report/html/training-page.ts";
 import { CHILD_VARIABLE } from "../service/retraining.ts";
@@ -39,7 +40,7 @@ export function trainCommand(program: Command): void {
     )
     .addOption(
       new Option("--generated <count>", "train on the generated market of so many symbols, up to --to")
-        .argParser(whole("--generated", 1, 48))
+        .argParser(whole("--generated", 1, MOST_GENERATED))
         .conflicts("data"),
     )
     .addOption(

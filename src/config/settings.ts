@@ -1117,7 +1117,6 @@ const EXCHANGE_CLIENT = {
     hot: true,
     help: "Delay of each request while throttled.",
   },
-  DISCORD_TOKEN: { type: "secret", default: "", awaits: "notifications", help: "Token of the bot that reports." },
 } as const satisfies Table;
 
 const ADMIN = {
@@ -1164,6 +1163,63 @@ const ADMIN = {
   },
 } as const satisfies Table;
 
+const OPERATION = {
+  LOG_LEVEL: {
+    type: "choice",
+    choices: ["debug", "info", "warn", "error"],
+    default: "info",
+    help: "Least weight of what a run writes into its log.",
+  },
+  LOG_FORMAT: {
+    type: "choice",
+    choices: ["text", "json"],
+    default: "text",
+    help: "What a run prints where no person looks on: lines of text, or the log as JSON.",
+  },
+  LOG_FILE_MB: {
+    type: "number",
+    min: 0.01,
+    max: 10_000,
+    default: 20,
+    unit: "MB",
+    help: "Size from which a new log file is begun in DATA_DIR/logs.",
+  },
+  LOG_FILES: {
+    type: "integer",
+    min: 0,
+    max: 1000,
+    default: 10,
+    unit: "files",
+    help: "Most log files that are kept, the one being written included; 0 writes none.",
+  },
+  LOOP_STALL_SECONDS: {
+    type: "number",
+    min: 0,
+    max: 3600,
+    default: 60,
+    unit: "s",
+    help: "Time for which the trading loop may stand still before the process ends itself to be started anew; 0 is never.",
+  },
+  DISCORD_WEBHOOK: {
+    type: "secret",
+    default: "",
+    help: "Address of a Discord webhook that reports are sent to; it wins over DISCORD_TOKEN.",
+  },
+  DISCORD_TOKEN: {
+    type: "secret",
+    default: "",
+    help: "Token of the Discord bot that reports, into DISCORD_CHANNEL.",
+  },
+  DISCORD_CHANNEL: { type: "text", default: "", help: "Number of the channel that DISCORD_TOKEN writes into." },
+  DISCORD_API_URL: { type: "text", default: "https://discord.com/api", help: "Where Discord's interface is." },
+  NOTIFY_LEVEL: {
+    type: "choice",
+    choices: ["all", "important"],
+    default: "all",
+    help: "What is reported: everything, or without single positions and refusals.",
+  },
+} as const satisfies Table;
+
 export const SETTINGS = {
   ...TRADING,
   ...RISK,
@@ -1176,6 +1232,7 @@ export const SETTINGS = {
   ...PERFORMANCE,
   ...EXCHANGE_CLIENT,
   ...ADMIN,
+  ...OPERATION,
 };
 
 /** Headings for people, in order; each names its part of the table. */
@@ -1191,6 +1248,7 @@ export const SECTIONS: Readonly<Record<string, Table>> = {
   Performance: PERFORMANCE,
   "Exchange client": EXCHANGE_CLIENT,
   Administration: ADMIN,
+  Operation: OPERATION,
 };
 
 export type SettingName = keyof typeof SETTINGS;

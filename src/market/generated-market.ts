@@ -6,7 +6,7 @@ import { Random } from "./random.ts";
 export interface GeneratedMarketOptions {
   /** A whole number; the same seed and parameters give the same bars on every machine. */
   readonly seed: number;
-  /** Number of symbols, 1 to the number of invented names (48); 24 by default. */
+  /** Number of symbols, 1 to MOST_GENERATED; 24 by default. */
   readonly symbols?: number | undefined;
   /** ms UTC, a multiple of the timeframe: where trading begins. */
   readonly start: number;
@@ -26,6 +26,9 @@ const NAMES = [
   ..."ROWAN SANDPIPER SHALE SORREL TAMARACK TEASEL THISTLE TURNSTONE UMBER VERVAIN WHIMBREL WILLOW".split(" "),
   ..."YARROW ZINNIA BRACKEN CURLEW DOLERITE GABBRO HORNBEAM LAPWING MARJORAM PLOVER SCHIST TORMENTIL".split(" "),
 ];
+
+/** Names beyond the invented ones are those with a number in front, as exchanges have them: 2ALDER. */
+export const MOST_GENERATED = 5 * NAMES.length;
 
 const MINUTE = 60_000;
 const FUNDING_INTERVAL = 8 * 60 * MINUTE;
@@ -237,8 +240,8 @@ class Crash {
 export function generateMarket(options: GeneratedMarketOptions): BarSource {
   const { seed, symbols = 24, start, timeframe = MINUTE, historySteps = 0 } = options;
   if (!Number.isSafeInteger(seed)) throw new RangeError(`seed ${seed} is not a whole number`);
-  if (!(Number.isInteger(symbols) && symbols >= 1 && symbols <= NAMES.length)) {
-    throw new RangeError(`${symbols} symbols: 1 to ${NAMES.length} can be generated`);
+  if (!(Number.isInteger(symbols) && symbols >= 1 && symbols <= MOST_GENERATED)) {
+    throw new RangeError(`${symbols} symbols: 1 to ${MOST_GENERATED} can be generated`);
   }
   if (!(timeframe > 0 && timeframe % MINUTE === 0 && (60 * MINUTE) % timeframe === 0)) {
     throw new RangeError(`timeframe ${timeframe} ms does not divide an hour into whole minutes`);
@@ -250,6 +253,16 @@ export function generateMarket(options: GeneratedMarketOptions): BarSource {
     throw new RangeError(`${historySteps} steps of history`);
   }
   return new GeneratedBars(seed, symbols, timeframe, start - historySteps * timeframe);
+}
+
+function nameOf(index: number): string {
+  const round = Math.floor(index / NAMES.length);
+  return `${round === 0 ? "" : round + 1}${NAMES[index % NAMES.length]}`;
+}
+
+/** The stream of random numbers of a symbol. Two behind those of the invented names belong to the market as a whole. */
+function streamOf(index: number): number {
+  return index < NAMES.length ? index + 1 : index + 3;
 }
 
 class GeneratedBars implements BarSource {
@@ -271,11 +284,11 @@ class GeneratedBars implements BarSource {
   constructor(seed: number, count: number, timeframe: number, start: number) {
     this.timeframe = timeframe;
     this.start = start;
-    const names = NAMES.slice(0, count).sort();
+    const names = Array.from({ length: count }, (_, index) => nameOf(index)).sort();
     this.#factor = new Walk(new Random(seed, 0), 0.0005);
     this.#crash = new Crash(new Random(seed, NAMES.length + 1));
     this.#lifetimes = new Random(seed, NAMES.length + 2);
-    const made = names.map((name, index) => makeSymbol(name, new Random(seed, index + 1)));
+    const made = names.map((name, index) => makeSymbol(name, new Random(seed, streamOf(index))));
     this.instruments = made.map(({ instrument }) => instrument);
     this.#symbols = made.map(({ symbol }) => symbol);
     const identity = { generator: GENERATOR_VERSION, seed, count, timeframe, start };

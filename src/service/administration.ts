@@ -16,6 +16,8 @@ export interface AdministrationOptions {
   readonly onAddress: (address: AdminAddress) => void;
 }
 
+type OnNotice = (level: Notice["level"], text: string) => void;
+
 /** What serves a live run to people and to Prometheus: the admin worker, the figures, and what operators ask. */
 export class Administration {
   readonly telemetry: RunTelemetry;
@@ -23,12 +25,20 @@ export class Administration {
   readonly #thread: AdminThread;
   readonly #state: State;
   readonly #loaded: LoadedSettings;
+  readonly #onNotice: OnNotice;
   #operator: Operator | undefined;
   #asked = 0;
   #absent = 0;
   #ticked: number | undefined;
 
-  private constructor(thread: AdminThread, telemetry: RunTelemetry, state: State, loaded: LoadedSettings) {
+  private constructor(
+    thread: AdminThread,
+    telemetry: RunTelemetry,
+    state: State,
+    loaded: LoadedSettings,
+    onNotice: OnNotice,
+  ) {
+    this.#onNotice = onNotice;
     this.#thread = thread;
     this.telemetry = telemetry;
     this.watchers = [thread, telemetry];
@@ -43,24 +53,25 @@ export class Administration {
     state: State,
     panel: Panel,
     analysis: AnalysisOptions,
-    onNotice: (level: "alarm", text: string) => void,
+    onNotice: OnNotice,
   ): Promise<Administration> {
     const counters = new Counters();
-    const lost = (reason: string) => onNotice("alarm", reason);
-    const thread = await AdminThread.start(loaded, run, { panel: panel.buffer, analysis }, counters.buffer, lost);
+    const bars = { panel: panel.buffer, analysis };
+    const thread = await AdminThread.start({ loaded, run, bars, counters: counters.buffer, onNotice });
     onAddress(thread.address);
-    return new Administration(thread, new RunTelemetry(counters, state), state, loaded);
+    return new Administration(thread, new RunTelemetry(counters, state), state, loaded, onNotice);
   }
 
   /** From now on what operators ask is done by this trader. */
   operate(trader: Trader, models: ModelDesk | undefined): void {
-    this.#operator = new Operator(this.#thread, trader, this.#state, this.#loaded, models);
+    this.#operator = new Operator(this.#thread, trader, this.#state, this.#loaded, this.#onNotice, models);
   }
 
   /** Does what operators have asked. @param marketTime ms @returns whether the run is to end, because one of them said so */
   attend(marketTime: number): boolean {
-    this.#operator?.attend(marketTime);
-    return this.#operator?.isDone ?? false;
+    const clock = performance.now();
+    this.#operator?.attend(marketTime, clock);
+    return this.#operator?.isDone(clock) ?? false;
   }
 
   /** To be called several times a second. @param behind ms @param now monotonic, ms @param every how often it is meant to be called, ms */

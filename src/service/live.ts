@@ -44,6 +44,7 @@ import { openRealVenue } from "./real-venue.ts";
 import { Recording, type RecordingStatus } from "./recording.ts";
 import { type Retraining, startRetraining } from "./retraining.ts";
 import type { RunTelemetry } from "./run-telemetry.ts";
+import { Supervision, type SupervisionOptions } from "./supervision.ts";
 import { Trader } from "./trader.ts";
 
 /** What a live run trades on: recorded bars, a market generated from a seed, or the real one. */
@@ -74,6 +75,8 @@ export interface LiveOptions {
   readonly onWarmUp?: (share: number) => void;
   /** Serves operators while the run lasts; nobody when absent. */
   readonly admin?: AdministrationOptions | undefined;
+  /** Who looks after the run; nobody when absent. */
+  readonly supervision?: Omit<SupervisionOptions, "onNotice"> | undefined;
   /** The workers to use, closed at the end; one of its own when absent. */
   readonly pool?: AnalysisPool;
   /** Where models are kept, and how a training begins; for tests. */
@@ -124,9 +127,11 @@ const TICK = 100;
 export async function runLive(settings: Settings, options: LiveOptions): Promise<LiveResult> {
   const { market, without, speed, signal } = options;
   let admin: Administration | undefined;
+  let supervision: Supervision | undefined;
   // What the shell has to say; the core's own notices reach the dashboard with its effects.
   const onNotice: LiveOptions["onNotice"] = (level, text) => {
     admin?.notice(level, text);
+    supervision?.notice(level, text);
     options.onNotice(level, text);
   };
   const begun = performance.now();
@@ -138,6 +143,9 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
   const feed = new PanelFeed(panel, source.instruments, source.timeframe);
   const pool = options.pool ?? newPool(settings, LIVE_WORKERS, onNotice);
   try {
+    if (options.supervision !== undefined) {
+      supervision = await Supervision.start({ ...options.supervision, onNotice });
+    }
     const analyst = new LiveAnalysis(pool, panel, {
       analysis,
       timeframe: source.timeframe,
@@ -239,7 +247,11 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           options.onRecord(record, view);
         },
         onNotice: options.onNotice,
-        watchers: [...(recording === undefined ? [] : [recording]), ...(admin?.watchers ?? [])],
+        watchers: [
+          ...(recording === undefined ? [] : [recording]),
+          ...(admin?.watchers ?? []),
+          ...(supervision?.watch(state, { version: packageJson.version, journal: journal.path, settingsHash }) ?? []),
+        ],
         ...(real?.timers && { timers: real.timers }),
       });
       admin?.operate(trader, learning);
@@ -250,6 +262,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       let ticked = started;
       while (!signal.aborted) {
         const now = performance.now();
+        supervision?.beat();
         if (now - begun >= options.duration) break;
         if (now - ticked >= TICK) {
           ticked = now;
@@ -260,6 +273,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           if (holds.flushed()) recording?.commit();
           admin?.tick(behind, now, TICK);
           if (recording !== undefined) admin?.telemetry.recording(recording.status);
+          supervision?.tick();
         }
         if (recording?.lease?.lost !== undefined) break;
         const hold = holds.next(state, marketTime);
@@ -338,6 +352,10 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         },
         openPositions: openPositions(state),
       });
+      const { trades, endEquity } = report.summary;
+      const figures = { trades, endEquity, tradesHash: report.tradesHash };
+      const remains = supervision?.ended(state, report.mode, figures);
+      if (remains !== undefined) options.onNotice("info", `the run has ended: ${remains}`);
       // A market that has gone on cannot be gone through once more.
       const scenes = () =>
         real !== undefined
@@ -351,9 +369,13 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       await recording?.close();
       journal.close();
     }
+  } catch (error) {
+    supervision?.failed(error);
+    throw error;
   } finally {
     real?.close();
     pool.close();
+    await supervision?.stop();
   }
 }
 

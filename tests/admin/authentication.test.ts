@@ -29,7 +29,7 @@ describe("tokens", () => {
 
   test("ten wrong ones lock an address for a minute, the right one included, and no other address", () => {
     const authenticator = fresh();
-    for (let i = 0; i < 10; i++) expect(authenticator.token("wrong", "a", i).kind).toBe("unknown");
+    for (let i = 0; i < 10; i++) expect(authenticator.token(`wrong ${i}`, "a", i).kind).toBe("unknown");
     expect(authenticator.token(OPERATOR, "a", 20)).toEqual({ kind: "locked", retryAfter: 60_000 - 11 });
     expect(authenticator.token(OPERATOR, "b", 20).kind).toBe("known");
     expect(authenticator.token(OPERATOR, "a", 60_010).kind).toBe("known");
@@ -38,9 +38,19 @@ describe("tokens", () => {
   test("nine wrong ones and a right one begin anew", () => {
     const authenticator = fresh();
     for (let round = 0; round < 5; round++) {
-      for (let i = 0; i < 9; i++) authenticator.token("wrong", "a", 0);
+      for (let i = 0; i < 9; i++) authenticator.token(`wrong ${i}`, "a", 0);
       expect(authenticator.token(OPERATOR, "a", 0).kind).toBe("known");
     }
+  });
+
+  test("the same wrong one again and again is a program with an old token, and locks nobody out", () => {
+    const told: string[] = [];
+    const authenticator = new Authenticator(OPERATOR, VIEWER, (address) => told.push(address));
+    for (let i = 0; i < 1000; i++) expect(authenticator.token("an old token", "a", i).kind).toBe("unknown");
+    expect(authenticator.token(OPERATOR, "a", 1000).kind).toBe("known");
+    expect(told).toEqual([]);
+    for (let i = 0; i < 50; i++) authenticator.token(`guess ${i}`, "a", 2000);
+    expect(told).toEqual(["a"]);
   });
 });
 
@@ -60,10 +70,20 @@ describe("sessions", () => {
     expect(authenticator.session("no such session", 1)).toBeUndefined();
   });
 
-  test("are bounded: the oldest goes", () => {
+  test("end after a week, used or not", () => {
     const authenticator = fresh();
+    const id = authenticator.open(identity, 0);
+    const hour = 3_600_000;
+    for (let at = 0; at < 168; at += 8) expect(authenticator.session(id, at * hour)).toMatchObject(identity);
+    expect(authenticator.session(id, 168 * hour)).toBeUndefined();
+  });
+
+  test("are bounded: the oldest goes, and a viewer pushes no operator out", () => {
+    const authenticator = fresh();
+    const operator = authenticator.open({ role: "operator", actor: "o" }, 0);
     const ids = Array.from({ length: 300 }, () => authenticator.open(identity, 0));
     expect(new Set(ids).size).toBe(300);
-    expect(ids.filter((id) => authenticator.session(id, 1) !== undefined)).toEqual(ids.slice(-256));
+    expect(ids.filter((id) => authenticator.session(id, 1) !== undefined)).toEqual(ids.slice(-128));
+    expect(authenticator.session(operator, 1)).toMatchObject({ role: "operator" });
   });
 });

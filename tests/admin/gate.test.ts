@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { Authenticator, SESSION_COOKIE } from "../../src/admin/authentication.ts";
+import { Authenticator } from "../../src/admin/authentication.ts";
 import { type GateOptions, passGate } from "../../src/admin/gate.ts";
 import { RateLimit } from "../../src/admin/rate-limit.ts";
 
+const SESSION_COOKIE = "penstock_session_8080";
 const TOKEN = "operator-token-of-the-test";
 const BASE = "http://127.0.0.1:8080";
 
@@ -12,6 +13,7 @@ function gate(overrides: Partial<GateOptions> = {}): GateOptions {
     rateLimit: new RateLimit(),
     hosts: new Set(["127.0.0.1:8080", "localhost:8080"]),
     scheme: "http",
+    cookie: SESSION_COOKIE,
     metricsOpen: false,
     ...overrides,
   };
@@ -69,6 +71,30 @@ describe("the gate", () => {
     const link = { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" };
     expect(ask("/", link)).toBe("open");
     expect(ask("/api/overview", { ...BEARER, ...link })).toBe(403);
+  });
+
+  test("knows a few methods and no others", () => {
+    for (const method of ["OPTIONS", "PATCH", "PROPFIND"]) expect(ask("/api/overview", BEARER, { method })).toBe(405);
+    expect(ask("/api/overview", BEARER, { method: "HEAD" })).toBe("known");
+  });
+
+  test("a flood from an address locks nobody out who is known, and neither do wrong tokens", () => {
+    const options = gate();
+    const cookie = `${SESSION_COOKIE}=${options.authenticator.open({ role: "operator", actor: "o" }, 0)}`;
+    for (let i = 0; i < 3000; i++) ask("/api/overview", { authorization: `Bearer wrong-${i}` }, {}, options);
+    expect(ask("/healthz", {}, {}, options)).toBe(429);
+    expect(ask("/api/overview", BEARER, {}, options)).toBe(429);
+    expect(ask("/api/overview", { cookie }, {}, options)).toBe("known");
+    // Before it is locked, an address that has used up its rate still lets the right token in.
+    const busy = gate();
+    for (let i = 0; i < 3000; i++) ask("/healthz", {}, {}, busy);
+    expect(ask("/api/overview", BEARER, {}, busy)).toBe("known");
+  });
+
+  test("questions that take long are rarer", () => {
+    const options = gate();
+    const answered = Array.from({ length: 100 }, () => ask("/api/why?symbol=A", BEARER, {}, options));
+    expect(answered.filter((passage) => passage === "known").length).toBe(25);
   });
 
   test("takes no body but JSON: a form of another page cannot even be read", () => {

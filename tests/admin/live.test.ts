@@ -1,19 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { MAIN, penstock, temporaryFolder } from "../end-to-end/penstock.ts";
 
 /** One real process with the dashboard on a free port, asked over real sockets. */
 const folder = temporaryFolder();
 const data = join(folder, "data");
 const VIEWER = "viewer-token-of-the-test";
+// .ci/run names the binary it has just compiled, and asks it the same.
+const BINARY = process.env.PENSTOCK_BINARY;
+const PENSTOCK = BINARY === undefined ? [process.execPath, MAIN] : [resolve(BINARY)];
 let child: Bun.Subprocess<"ignore", "pipe", "pipe">;
 let link = "";
 let base = "";
 let token = "";
 
 beforeAll(async () => {
-  child = Bun.spawn([process.execPath, MAIN, "run", "--speed", "60x"], {
+  child = Bun.spawn([...PENSTOCK, "run", "--speed", "60x"], {
     cwd: folder,
     env: { PATH: process.env.PATH ?? "", DATA_DIR: data, ADMIN_PORT: "0", ADMIN_VIEWER_TOKEN: VIEWER },
     stdin: "ignore",

@@ -1,7 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { parquetReadObjects } from "hyparquet";
 import { writeTreesOnnx } from "../../src/models/onnx/write-trees.ts";
 import { ModelProcess } from "../../src/models/process/model-process.ts";
@@ -48,8 +58,9 @@ describe.skipIf(binary === undefined)("the compiled binary, in an empty folder a
   });
 
   test("ends with 2 for a wrong setting", () => {
-    const { code, err } = penstock("config", "--set", "EXCHANGE=binance");
-    expect([code, err]).toEqual([2, "penstock: EXCHANGE=binance is not available yet; allowed: simulated\n"]);
+    const { code, err } = penstock("config", "--set", "MAX_LEVERAGE=126");
+    const message = "MAX_LEVERAGE=126 is not allowed; allowed: a whole number from 1 to 125 (×)";
+    expect([code, err]).toEqual([2, `penstock: ${message}\n`]);
   });
 
   test("carries the kernels of this checkout, and trades alike with each", () => {
@@ -76,13 +87,40 @@ describe.skipIf(binary === undefined)("the compiled binary, in an empty folder a
     try {
       await agreeWithOnnxRuntime(ensemble, treesModel(ensemble), runtime, "a model");
       expect(await runtime.import(writeTreesOnnx(ensemble), data.names, "a file")).toMatchObject({ kind: "trees" });
+      const mapped = readFileSync(`/proc/${runtime.pid}/maps`, "utf8");
+      expect(mapped).toContain("libonnxruntime.so.1");
+      // ONNX Runtime keeps what it would report to its makers in a database; there must be none.
+      expect(mapped).not.toContain("onnxruntime.db");
     } finally {
       await runtime.close();
     }
   }, 90_000);
 
+  test("extracts its library where only we can write, and replaces one that was tampered with", () => {
+    const cache = mkdtempSync(join(folder, "cache-"));
+    const config = () =>
+      Bun.spawnSync([resolve(binary!), "config", "--json", "--set", `PENSTOCK_KERNEL=${fastest}`], {
+        cwd: folder,
+        env: { XDG_CACHE_HOME: cache },
+      });
+    const fastest = availableKernels().at(-1)!.name;
+    const first = config();
+    expect(first.exitCode, first.stderr.toString()).toBe(0);
+    const [library] = [...new Bun.Glob("penstock/*/*.so").scanSync({ cwd: cache })].map((path) => join(cache, path));
+    if (library === undefined) throw new Error("nothing was extracted");
+    const modes = [join(cache, "penstock"), dirname(library), library].map((path) => statSync(path).mode & 0o777);
+    expect(modes).toEqual([0o700, 0o700, 0o500]);
+    const right = readFileSync(library);
+    chmodSync(library, 0o700);
+    writeFileSync(library, "no library");
+    expect(config().exitCode).toBe(0);
+    expect(readFileSync(library).equals(right)).toBe(true);
+  }, 30_000);
+
   test("runs the paper trader with its analysis worker, and replays its journal", () => {
-    const { code, out, err } = penstock("run", "--for", "3s", "--speed", "max", "--html", "run.html", "--json");
+    const { code, out, err } = penstock(
+      ...["run", "--to", "2026-01-05T08:00", "--speed", "max", "--html", "run.html", "--json"],
+    );
     expect(code, err).toBe(0);
     const { signals, tradesHash, journal } = JSON.parse(out);
     expect(signals).toBeGreaterThan(0);

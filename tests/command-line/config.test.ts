@@ -56,7 +56,7 @@ describe("penstock config", () => {
     expect(code).toBe(0);
     const line = (name: string) => out.split("\n").find((candidate) => candidate.startsWith(`  ${name} `));
     expect(line("MAX_LEVERAGE")).toMatch(/^ {2}MAX_LEVERAGE +7 × +command line +Highest leverage.*\[default: 20 ×\]$/);
-    expect(line("DISCORD_TOKEN")).toEndWith("[not available yet: awaits notifications]");
+    expect(line("REGIME_PREDICTION_THRESHOLD")).toEndWith("[not available yet: awaits prediction of regimes]");
   });
 
   test("a secret appears in no output", () => {

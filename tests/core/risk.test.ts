@@ -146,6 +146,18 @@ describe("in the core", () => {
     expect(bench.state.trading).toBe("normal");
   });
 
+  for (const command of ["flatten", "halt"] as const) {
+    test(`a ${command} closes what is held while the breaker is blocked, the connection down and entries held back`, () => {
+      const bench = new Bench();
+      bench.protectedPosition();
+      bench.give({ kind: "breaker", time: bench.now, symbol: -1, level: "blocked" });
+      bench.give({ kind: "connection", time: bench.now, symbol: -1, up: false });
+      bench.give({ kind: "hold", time: bench.now, symbol: -1, hold: "storage", on: true, epoch: 0 });
+      const [exit] = bench.submitted(bench.give({ kind: "command", time: bench.now, symbol: -1, command }));
+      expect(exit).toMatchObject({ purpose: "exit", type: "market", reduceOnly: true });
+    });
+  }
+
   test("the breaker of the interface makes trading careful at once, and eases with it", () => {
     const bench = new Bench();
     bench.give({ kind: "breaker", time: bench.now, symbol: -1, level: "blocked" });

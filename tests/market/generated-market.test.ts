@@ -184,7 +184,9 @@ describe("generateMarket", () => {
     expect([second.openTime, second.listed.length]).toEqual([START - 45 * MINUTE, 0]);
     const names = market.instruments.map(({ symbol }) => symbol);
     expect(names).toEqual([...names].sort());
-    for (const { unitValue } of generateMarket({ seed: 9, symbols: 48, start: START }).instruments) {
+    const most = generateMarket({ seed: 9, symbols: 240, start: START }).instruments;
+    expect(most.map(({ symbol }) => symbol)).toEqual([...new Set(most.map(({ symbol }) => symbol))].sort());
+    for (const { unitValue } of most) {
       expect(Number.isInteger(unitValue) && unitValue >= 1).toBe(true);
     }
   });
@@ -193,7 +195,7 @@ describe("generateMarket", () => {
     const wrong = [
       { seed: 0.5 },
       { symbols: 0 },
-      { symbols: 49 },
+      { symbols: 241 },
       { timeframe: 90_000 },
       { start: START + 1 },
       { historySteps: -1 },

@@ -3,6 +3,7 @@ import { confirmCommand } from "./dialogs.js";
 import { fill, h } from "./dom.js";
 import { chooseLanguage, currentLanguage, LANGUAGE_NAMES, LANGUAGES, say, word } from "./text.js";
 import { chartView } from "./view-chart.js";
+import { dataView } from "./view-data.js";
 import { incidentsView, logView } from "./view-log.js";
 import { modelsView } from "./view-models.js";
 import { overviewView } from "./view-overview.js";
@@ -25,6 +26,7 @@ const VIEWS = {
   signals: signalsView,
   trades: tradesView,
   models: modelsView,
+  data: dataView,
   settings: settingsView,
   incidents: incidentsView,
   log: logView,
@@ -61,8 +63,19 @@ async function start() {
   listen(onEvent, (up) => {
     online = up;
     document.getElementById("offline")?.toggleAttribute("hidden", up);
+    if (!up) leaveIfSignedOut();
   });
   addEventListener("hashchange", () => showView());
+}
+
+/** A stream that ended may have ended with its session: then only signing in helps, and no banner. */
+async function leaveIfSignedOut() {
+  try {
+    await ask("/api/session");
+  } catch (error) {
+    if (error instanceof Refused && error.status === 401) location.reload();
+    // Anything else means that the trader is away: the banner says so, and the stream tries again.
+  }
 }
 
 /** The link that is shown at the first start carries the token behind the #, which no server and no log ever sees. */
@@ -157,7 +170,7 @@ function showShell() {
       null,
       h("span", null, `Penstock ${run.version}`),
       h("span", null, run.market),
-      h("span", null, `${run.strategy}, ${run.symbols} ${say("symbol").toLowerCase()}`),
+      h("span", null, `${run.strategy}, ${run.symbols} ${say("symbols")}`),
       h("a", { href: "/docs" }, "API"),
       h("span", null, "Charts: TradingView Lightweight Charts™"),
     ),

@@ -72,7 +72,7 @@ export async function showWhy(symbol, at) {
       ),
     ]),
     why.signals.map((/** @type {any} */ signal) => [
-      h("h3", null, `${signal.setup}, ${word(signal.direction)}`),
+      h("h3", null, `${word(signal.setup)}, ${word(signal.direction)}`),
       h(
         "p.quiet",
         null,

@@ -41,6 +41,7 @@ function show({ info, paths }) {
         h("p", null, route.summary ?? ""),
         parameters(route),
         body(route),
+        answers(route),
       ),
     ),
   );
@@ -76,6 +77,30 @@ function body(route) {
     ],
     rows,
     { empty: "", caption: "Body" },
+  );
+}
+
+/** What it answers: the fields of a good answer, and why it may be refused. @param {any} route */
+function answers(route) {
+  const rows = Object.entries(route.responses ?? {}).map(([status, answer]) => ({ status, answer }));
+  const fields = (/** @type {any} */ answer) => {
+    const schema = answer.content?.["application/json"]?.schema;
+    const names = Object.keys((schema?.items ?? schema)?.properties ?? {});
+    return `${schema?.items ? "list of " : ""}${names.join(", ")}`;
+  };
+  return h(
+    "details",
+    null,
+    h("summary", null, "Answers"),
+    table(
+      [
+        { title: "Status", of: (/** @type {any} */ row) => h("code", null, row.status) },
+        { title: "Meaning", of: (row) => row.answer.description ?? "" },
+        { title: "Fields", of: (row) => fields(row.answer), wide: true },
+      ],
+      rows,
+      { empty: "", caption: "Answers" },
+    ),
   );
 }
 

@@ -31,7 +31,7 @@ export function newPlot(place) {
     },
     grid: { vertLines: { visible: false }, horzLines: { color: grid } },
     rightPriceScale: { borderColor: line },
-    timeScale: { borderColor: line, timeVisible: true, secondsVisible: false },
+    timeScale: { borderColor: line, timeVisible: true, secondsVisible: false, maxBarSpacing: 36 },
     crosshair: { mode: 0 },
   });
 }

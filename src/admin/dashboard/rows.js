@@ -43,7 +43,7 @@ export function signalTable(rows) {
       { title: say("time"), of: (row) => time(row.time) },
       { title: say("symbol"), of: (row) => h("b", null, row.symbol) },
       { title: say("side"), of: (row) => side(row.direction) },
-      { title: say("setup"), of: (row) => row.setup },
+      { title: say("setup"), of: (row) => word(row.setup) },
       { title: say("confidence"), of: (row) => number(row.confidence), number: true },
       { title: say("outcome"), of: (row) => outcome(row.outcome), wide: true },
     ],
@@ -67,10 +67,10 @@ export function tradeTable(rows, go) {
       { title: say("time"), of: (row) => time(row.exitTime) },
       { title: say("symbol"), of: (row) => h("b", null, row.symbol) },
       { title: say("side"), of: (row) => side(row.direction) },
-      { title: say("setup"), of: (row) => row.setup },
+      { title: say("setup"), of: (row) => word(row.setup) },
       { title: say("entry"), of: (row) => price(Number(row.entry.toPrecision(8))), number: true },
       { title: say("exit"), of: (row) => price(Number(row.exit.toPrecision(8))), number: true },
-      { title: say("reason"), of: (row) => h("span.tag", null, row.reason) },
+      { title: say("reason"), of: (row) => h("span.tag", null, word(row.reason)) },
       { title: say("fees"), of: (row) => money(row.fees), number: true },
       { title: say("result"), of: (row) => h(`b.${tone(row.pnl) ?? "quiet"}`, null, signed(row.pnl)), number: true },
     ],
@@ -84,11 +84,11 @@ export function orderTable(rows) {
   return table(
     [
       { title: say("symbol"), of: (row) => h("b", null, row.symbol) },
-      { title: say("purpose"), of: (row) => h("span.tag", null, row.purpose) },
+      { title: say("purpose"), of: (row) => h("span.tag", null, word(row.purpose)) },
       { title: say("side"), of: (row) => word(row.side) },
-      { title: say("quantity"), of: (row) => (row.closePosition ? "∀" : price(row.quantity)), number: true },
+      { title: say("quantity"), of: (row) => (row.closePosition ? say("all") : price(row.quantity)), number: true },
       { title: say("trigger"), of: (row) => (row.trigger === 0 ? "" : price(row.trigger)), number: true },
-      { title: say("state"), of: (row) => row.state },
+      { title: say("state"), of: (row) => word(row.state) },
     ],
     rows,
     { empty: say("noOrders"), caption: say("orders") },
@@ -109,14 +109,63 @@ export function noticeTable(rows) {
   );
 }
 
+/**
+ * @param {readonly any[]} rows kinds of incidents, each with how often and when
+ * @param {boolean} [short] for a narrow place
+ */
+export function incidentTable(rows, short = false) {
+  const first = { title: say("first"), of: (/** @type {any} */ row) => h("span.quiet", null, time(row.first)) };
+  return table(
+    [
+      { title: say("last"), of: (row) => time(row.last) },
+      {
+        title: say("level"),
+        of: (row) => h(`span.pill.${row.level === "alarm" ? "bad" : "mind"}`, null, word(row.level)),
+      },
+      { title: say("count"), of: (row) => h("b", null, row.count), number: true },
+      ...(short ? [] : [first]),
+      { title: say("said"), of: (row) => row.text, wide: true },
+    ],
+    rows,
+    { empty: say("noIncidents"), caption: say("incidents") },
+  );
+}
+
+/** @param {readonly any[]} rows days, oldest first */
+export function dayTable(rows) {
+  return table(
+    [
+      { title: say("day"), of: (row) => h("b", null, new Date(row.day).toISOString().slice(0, 10)) },
+      { title: say("trades"), of: (row) => row.trades, number: true },
+      { title: say("winRate"), of: (row) => percent(row.wins / row.trades, 0), number: true },
+      { title: say("averageR"), of: (row) => (row.averageR === null ? "–" : signed(row.averageR)), number: true },
+      { title: say("slippage50"), of: (row) => signed(row.slippageP50, 1), number: true },
+      { title: say("slippage90"), of: (row) => signed(row.slippageP90, 1), number: true },
+      {
+        title: say("unplanned"),
+        of: (row) => h(row.unplannedStops > 0 ? "b.loss" : "span.quiet", null, row.unplannedStops),
+        number: true,
+      },
+      { title: say("result"), of: (row) => h(`b.${tone(row.pnl) ?? "quiet"}`, null, signed(row.pnl)), number: true },
+    ],
+    rows.toReversed(),
+    { empty: say("noTrades"), caption: say("daily") },
+  );
+}
+
 /** @param {string} name @param {Record<string, any>} groups */
 export function groupTable(name, groups) {
   const rows = Object.entries(groups).sort(([, a], [, b]) => b.trades - a.trades);
   return table(
     [
-      { title: name, of: ([key]) => h("b", null, key) },
+      { title: name, of: ([key]) => h("b", null, word(key)) },
       { title: say("trades"), of: ([, group]) => group.trades, number: true },
       { title: say("winRate"), of: ([, group]) => percent(group.wins / group.trades, 0), number: true },
+      {
+        title: say("averageR"),
+        of: ([, group]) => (group.averageR === null ? "–" : signed(group.averageR)),
+        number: true,
+      },
       {
         title: say("result"),
         of: ([, group]) => h(`b.${tone(group.pnl) ?? "quiet"}`, null, signed(group.pnl)),

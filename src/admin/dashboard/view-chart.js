@@ -5,7 +5,7 @@ import { CandlestickSeries, createSeriesMarkers, LineSeries } from "./lightweigh
 import { colours, newPlot, seconds, whenSized } from "./plot.js";
 import { signalTable } from "./rows.js";
 import { StructureBands } from "./structure-bands.js";
-import { say } from "./text.js";
+import { say, word } from "./text.js";
 import { card } from "./view-overview.js";
 
 const TIMEFRAMES = ["5m", "15m", "1h"];
@@ -41,7 +41,7 @@ export async function chartView({ argument, snapshot, go }) {
             load();
           },
         }),
-        kind,
+        word(kind),
       ),
     ),
   );
@@ -94,6 +94,7 @@ export async function chartView({ argument, snapshot, go }) {
   /** The last bars, with some room for what comes. */
   const fit = () => plot.timeScale().setVisibleLogicalRange({ from: shown - 150, to: shown + 8 });
 
+  let gone = false;
   const load = async () => {
     const query = `symbol=${encodeURIComponent(symbol)}`;
     const [chart, signals, trades, moves, positions] = await Promise.all([
@@ -103,6 +104,8 @@ export async function chartView({ argument, snapshot, go }) {
       ask(`/api/stop-moves?${query}&limit=200`),
       ask("/api/positions"),
     ]);
+    // Whoever has gone on to another view has taken the chart away meanwhile.
+    if (gone) return;
     fill(message, chart.bars.length === 0 ? `${symbol}: –` : "");
     const precision = decimals(chart.bars);
     candles.applyOptions({ priceFormat: { type: "price", precision, minMove: 1 / 10 ** precision } });
@@ -138,7 +141,10 @@ export async function chartView({ argument, snapshot, go }) {
   fill(/** @type {Element} */ (section.firstElementChild), choice, frames);
   return {
     element: h(".stack", null, section, card(say("signals"), list)),
-    onLeave: () => plot.remove(),
+    onLeave: () => {
+      gone = true;
+      plot.remove();
+    },
     onEvent(event) {
       if (event.kind !== "snapshot" || event.snapshot.lastBar === last) return;
       last = event.snapshot.lastBar;

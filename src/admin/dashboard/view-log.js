@@ -1,7 +1,7 @@
 import { ask } from "./api.js";
 import { fill, h, table } from "./dom.js";
 import { time } from "./format.js";
-import { noticeTable } from "./rows.js";
+import { incidentTable, noticeTable } from "./rows.js";
 import { say, word } from "./text.js";
 import { card } from "./view-overview.js";
 
@@ -11,7 +11,7 @@ export async function incidentsView() {
   const states = h("div");
   const load = async () => {
     const [notices, changes] = await Promise.all([ask("/api/incidents"), ask("/api/states")]);
-    fill(incidents, noticeTable(notices));
+    fill(incidents, incidentTable(notices));
     fill(
       states,
       table(

@@ -3,7 +3,7 @@ import { fill, h } from "./dom.js";
 import { duration, fullTime, money, number, percent, signed, tone } from "./format.js";
 import { AreaSeries } from "./lightweight-charts.js";
 import { colours, newPlot, seconds, whenSized } from "./plot.js";
-import { noticeTable, positionTable, signalTable } from "./rows.js";
+import { incidentTable, positionTable, signalTable } from "./rows.js";
 import { say, word } from "./text.js";
 
 /** @type {(context: import("./app.js").Context) => Promise<import("./app.js").View>} */
@@ -27,7 +27,7 @@ export async function overviewView({ snapshot, go }) {
     tiles,
     h(".two-one", null, card(say("equity"), place), card(say("tradingState"), states)),
     card(say("positions"), positions),
-    h(".columns", null, card(say("latestSignals"), signalList), card(say("latestIncidents"), incidentList)),
+    h(".two-one", null, card(say("latestSignals"), signalList), card(say("latestIncidents"), incidentList)),
   );
   element.className = "stack";
 
@@ -57,7 +57,7 @@ export async function overviewView({ snapshot, go }) {
   };
   show(snapshot);
   fill(signalList, signalTable(signals));
-  fill(incidentList, noticeTable(incidents));
+  fill(incidentList, incidentTable(incidents, true));
   return {
     element,
     onLeave: () => plot.remove(),
@@ -66,7 +66,7 @@ export async function overviewView({ snapshot, go }) {
       else if (event.kind === "trade") figures = await ask("/api/statistics");
       else if (event.kind === "signal" || event.kind === "refusal")
         fill(signalList, signalTable(await ask("/api/signals?limit=8")));
-      else if (event.kind === "notice") fill(incidentList, noticeTable(await ask("/api/incidents?limit=6")));
+      else if (event.kind === "notice") fill(incidentList, incidentTable(await ask("/api/incidents?limit=6"), true));
     },
   };
 }
@@ -129,10 +129,15 @@ function showStates(place, now) {
           ),
     ),
     row(say("connection"), h(`span.pill.${now.connected ? "good" : "bad"}`, null, say(now.connected ? "up" : "down"))),
-    row(say("breaker"), h(`span.pill.${now.breaker === "closed" ? "good" : "bad"}`, null, now.breaker)),
+    row(say("apiBreaker"), h(`span.pill.${now.breaker === "closed" ? "good" : "bad"}`, null, now.breaker)),
     row(say("feedAge"), now.lastBar === 0 ? "–" : `${duration(now.time - now.lastBar)} ${say("ago")}`),
     row(say("behind"), duration(now.behind)),
-    row(say("model"), now.model ?? say("rules")),
+    row(say("model"), now.model || say("rules")),
+    // What keeps entries back is shown only while something does.
+    now.holds.map((/** @type {string} */ hold) => row(say("entriesHeld"), h("span.pill.bad", null, word(hold)))),
+    now.barred.map((/** @type {any} */ one) =>
+      row(one.symbol ?? say("all"), h("span.pill.mind", { title: one.reason }, `${say("barred")}: ${one.reason}`)),
+    ),
     row(say("marketTime"), now.time === 0 ? "–" : fullTime(now.time)),
   );
 }

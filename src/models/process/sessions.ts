@@ -1,9 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
+import { extract } from "../../extracted.ts";
 import { InputError } from "../../input-error.ts";
-import { preloadLibrary } from "../../native.ts";
+import { preloadLibrary, setEnvironment } from "../../native.ts";
 import { inspectOnnx } from "../onnx/inspect.ts";
 
 type Runtime = typeof import("onnxruntime-node");
@@ -88,19 +89,21 @@ export class OnnxSessions {
 const LIBRARY = "libonnxruntime.so.1";
 
 /**
- * In the compiled program the binding is extracted without the library that it needs; once a library of that name is
- * loaded, the system asks for no file. A folder for itself, because others may start at the same moment.
+ * In the compiled program the binding lies within, and the library that it needs beside it. Bun would unpack the binding
+ * to a place that everybody can foresee, and take what it finds there: so its place for such files is an empty folder of
+ * our own, gone when the binding is loaded. The library is checked by its hash; once one of that name is loaded, the
+ * system asks for no file.
  */
 async function loadRuntime(): Promise<Runtime> {
-  if (Bun.main.startsWith("/$bunfs/")) {
-    const folder = mkdtempSync(join(tmpdir(), "penstock-onnx-"));
-    const path = join(folder, LIBRARY);
-    try {
-      writeFileSync(path, readFileSync(join("/$bunfs/root", process.arch, LIBRARY)), { mode: 0o700 });
-      preloadLibrary(path, "OrtGetApiBase");
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+  // It would report what it is used for to its makers (onnxruntime/core/platform/posix/telemetry.cc).
+  setEnvironment("ORT_DISABLE_TELEMETRY", "1");
+  if (!Bun.main.startsWith("/$bunfs/")) return await import("onnxruntime-node");
+  preloadLibrary(extract(join("/$bunfs/root", process.arch, LIBRARY)), "OrtGetApiBase");
+  const folder = mkdtempSync(join(tmpdir(), "penstock-onnx-"));
+  try {
+    setEnvironment("BUN_TMPDIR", folder);
+    return await import("onnxruntime-node");
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
-  return await import("onnxruntime-node");
 }

@@ -4,6 +4,7 @@ import { openStore } from "../../src/store/store.ts";
 import { StoreWriter } from "../../src/store/writer.ts";
 import { KINDS, temporaryFolder } from "./database.ts";
 import { survive } from "./faults.ts";
+import { OwnServer } from "./own-server.ts";
 import { DatabaseProxy } from "./proxy.ts";
 
 const server = KINDS.find(({ name }) => name === "TimescaleDB")!;
@@ -32,6 +33,22 @@ describe("a recorded run", () => {
     60_000,
   );
 });
+
+test.skipIf(server.absent)(
+  "a TimescaleDB that is killed and started again during a run has every row once and in order",
+  async () => {
+    const own = await OwnServer.start();
+    try {
+      const { rows, acknowledged, trouble } = await survive("server-killed", 3, await own.create(), own);
+      expect(trouble).toBeUndefined();
+      expect(rows).toBeGreaterThan(16);
+      expect(acknowledged).toBe(rows);
+    } finally {
+      await own.stop();
+    }
+  },
+  60_000,
+);
 
 describe.skipIf(server.absent)("a connection", () => {
   test("that is cut off in the middle of a COPY leaves nothing half-done; the same bars again are all there", async () => {

@@ -69,9 +69,10 @@ export async function survive(
     LEASE_SECONDS: "0",
   };
   const random = randomOf(seed);
+  let child: Bun.Subprocess | undefined;
   try {
     if (fault === "no-database" || fault === "torn-spool") proxy?.down();
-    const child = Bun.spawn(
+    child = Bun.spawn(
       [process.execPath, MAIN, "run", "--speed", `${SPEED}x`, "--seed", String(seed), "--generated", "16"],
       { cwd: folder, env: environment, stdin: "ignore", stdout: "ignore", stderr: "ignore" },
     );
@@ -105,6 +106,7 @@ export async function survive(
     if (fault === "torn-spool") tearSpool(folder, random);
     return await inspect(folder, databaseUrl, orderly);
   } finally {
+    child?.kill("SIGKILL");
     proxy?.close();
     rmSync(folder, { recursive: true, force: true });
   }

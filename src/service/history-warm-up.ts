@@ -20,6 +20,8 @@ export interface HistoryRange {
   /** Open times of the first and last bar, ms, inclusive, multiples of the timeframe; the last one has closed. */
   readonly from: number;
   readonly to: number;
+  /** Open time of the last bar that is surely finished; later ones are not stored. `to` when absent. */
+  readonly finished?: number;
 }
 
 export interface HistoryOptions extends HistoryRange {
@@ -120,11 +122,21 @@ export async function completeHistory(sql: Sql | undefined, options: HistoryOpti
 
 async function archiveOf(
   sql: Sql | undefined,
-  { symbols, timeframe, from, onNotice }: HistoryOptions,
+  { symbols, timeframe, from, to, finished = to, onNotice }: HistoryOptions,
 ): Promise<BarArchive | undefined> {
   if (sql === undefined) return undefined;
   try {
-    return await storedBarsAtOnce(sql, symbols, timeframe, from);
+    const { read, write } = await storedBarsAtOnce(sql, symbols, timeframe, from);
+    return {
+      read,
+      write: (symbol, timeframe, bars, seenAt) =>
+        write(
+          symbol,
+          timeframe,
+          bars.filter(({ openTime }) => openTime <= finished),
+          seenAt,
+        ),
+    };
   } catch (error) {
     onNotice("warning", `store: stored bars cannot be read: ${(error as Error).message}; all history is fetched`);
     return undefined;

@@ -84,6 +84,19 @@ describe.each(KINDS)("the history of a run on $name", (kind) => {
         });
         for (const symbol of SYMBOLS) expect(first.bars.get(symbol)).toEqual(first.truth(symbol));
 
+        // A bar that may not be finished is for the run alone.
+        exchange.now += MINUTE;
+        const young = new Start(exchange);
+        const finished = young.options.to - MINUTE;
+        for (let start = 0; start < 2; start++) {
+          expect(await warmUpHistory(settings, { ...young.options, finished })).toMatchObject({
+            fetched: 3,
+            requests: 3,
+          });
+        }
+        expect(young.bars.get("AUSDT")).toEqual(young.truth("AUSDT"));
+        exchange.now -= MINUTE;
+
         // The same minute: nothing to ask for.
         const again = new Start(exchange);
         expect(await warmUpHistory(settings, again.options)).toEqual({

@@ -167,11 +167,15 @@ describe.each(KINDS)("the writer on $name", (kind) => {
       const spoolFolder = temporaryFolder();
       const said: string[] = [];
       const writer = new StoreWriter(store, { spoolFolder, onChange: (text) => said.push(text) });
+      // In the midst of a chunk.
+      writer.add(incident(run, 0));
       writer.add({ table: "incidents", values: { run, seq: 1, time: null, level: "info", text: "no time" } });
+      for (const seq of [2, 3]) writer.add(incident(run, seq));
       await writer.drained();
-      writer.add(incident(run, 2));
+      writer.add(incident(run, 4));
       await writer.drained();
-      expect(await store.sql`SELECT seq FROM incidents WHERE run = ${run}`).toHaveLength(1);
+      const rows = await store.sql`SELECT seq FROM incidents WHERE run = ${run} ORDER BY seq`;
+      expect(rows.map(({ seq }) => seq)).toEqual([0, 2, 3, 4]);
       expect(said).toEqual([expect.stringContaining("a row of incidents was refused")]);
       expect(readFileSync(join(spoolFolder, "rejected.jsonl"), "utf8")).toContain("no time");
       await writer.close();

@@ -42,4 +42,7 @@ async function main(): Promise<void> {
   trainCommand(program);
 
   await runProgram(program, process.argv);
+  // Everything has been closed by now, but the database's client does not give up a connection that it is just opening
+  // again; that one would keep the process for ever.
+  process.stdout.write("", () => process.exit());
 }

@@ -5,6 +5,8 @@
 #   tools/timescaledb.sh start FOLDER   starts a server on a free port of 127.0.0.1 and prints its address; FOLDER is
 #                                       empty or not there yet, and the user "postgres" can reach it when root starts it
 #   tools/timescaledb.sh stop FOLDER    stops it; FOLDER may be removed then
+#   tools/timescaledb.sh kill FOLDER    ends all its processes by SIGKILL, as a crash does
+#   tools/timescaledb.sh restart FOLDER starts it again on the same port, where it recovers what it had acknowledged
 #
 # Needs Linux on x86-64 with apt-get, dpkg and Debian's archive keyring, as root or not. The first start downloads 38 MB
 # from the mirror that apt is configured for, or DEBIAN_MIRROR. PENSTOCK_CACHE is the cache folder.
@@ -22,7 +24,7 @@ fail() {
   exit 1
 }
 
-[ $# -eq 2 ] || fail "use: tools/timescaledb.sh start FOLDER | stop FOLDER"
+[ $# -eq 2 ] || fail "use: tools/timescaledb.sh start|stop|kill|restart FOLDER"
 command=$1
 folder=$(realpath -m "$2")
 
@@ -137,6 +139,7 @@ CONF
     port=$(shuf -i 20000-32000 -n 1)
     if as_user "$programs/pg_ctl" -s -D "$folder" -l "$folder/server.log" -o "-p $port" -w -t 30 start \
       </dev/null >&2; then
+      echo "$port" >"$folder/port"
       echo "postgres://postgres@127.0.0.1:$port/postgres"
       return
     fi
@@ -145,10 +148,30 @@ CONF
   fail "the server did not start"
 }
 
+kill_all() {
+  postmaster=$(head -n 1 "$folder/postmaster.pid") || fail "no server runs in $folder"
+  children=$(cat "/proc/$postmaster/task/$postmaster/children")
+  # The first one first: it would answer the death of a child by ending the others in order.
+  for process in $postmaster $children; do kill -KILL "$process" 2>/dev/null || true; done
+  for process in $postmaster $children; do
+    while [ -d "/proc/$process" ] && ! grep -q "^State:.Z" "/proc/$process/status" 2>/dev/null; do sleep 0.05; done
+  done
+  # Where nobody waits for dead processes their ids look alive, and the server would not start.
+  rm -f "$folder/postmaster.pid"
+}
+
+restart() {
+  port=$(cat "$folder/port") || fail "no server was started in $folder"
+  as_user "$programs/pg_ctl" -s -D "$folder" -l "$folder/server.log" -o "-p $port" -w -t 60 start </dev/null >&2 ||
+    fail "the server did not start again: $(tail -n 3 "$folder/server.log")"
+}
+
 case $command in
   start) start ;;
   stop)
     [ ! -e "$folder/postmaster.pid" ] || as_user "$programs/pg_ctl" -s -D "$folder" -m immediate -w -t 30 stop
     ;;
-  *) fail "use: tools/timescaledb.sh start FOLDER | stop FOLDER" ;;
+  kill) kill_all ;;
+  restart) restart ;;
+  *) fail "use: tools/timescaledb.sh start|stop|kill|restart FOLDER" ;;
 esac

@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import { CompressionType, setCompressionCodec, type Table, tableFromIPC } from "@uwdata/flechette";
 import { InputError } from "../input-error.ts";
 import { readInputFile } from "./input-file.ts";
@@ -26,7 +27,7 @@ export function freqtradeFileOf(name: string): BarFile | undefined {
  */
 export function readFreqtrade(path: string, timeframe: TimeframeName): KlineArrays {
   const bytes = readInputFile(path);
-  const bars = path.endsWith(".feather") ? parseFeather(bytes, path) : parseJson(bytes, path);
+  const bars = path.endsWith(".feather") ? inTime(path, bytes, parseFeather) : parseJson(bytes, path);
   if (bars.openTime.length === 0) throw new InputError(`${path}: holds no bars`);
   let previous = Number.NEGATIVE_INFINITY;
   for (let row = 0; row < bars.openTime.length; row++) {
@@ -48,11 +49,29 @@ setCompressionCodec(CompressionType.ZSTD, {
   decode: (bytes) => new Uint8Array(Bun.zstdDecompressSync(bytes)),
 });
 
+/** What reading a file may take, ms: many times what a whole one does on a busy machine. */
+const LEAST_TIME = 2000;
+const TIME_PER_MEGABYTE = 500;
+
+/**
+ * Runs a reader that believes the lengths which a file claims: in a damaged one it would count for minutes, and gather
+ * memory while it does.
+ */
+function inTime<T>(path: string, bytes: Uint8Array, read: (bytes: Uint8Array, path: string) => T): T {
+  const timeout = LEAST_TIME + Math.ceil((bytes.length / 1e6) * TIME_PER_MEGABYTE);
+  try {
+    return runInNewContext("read()", { read: () => read(bytes, path) }, { timeout });
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== "ERR_SCRIPT_EXECUTION_TIMEOUT") throw error;
+    throw new InputError(`${path}: is a damaged feather file (reading it did not end within ${timeout / 1000} s)`);
+  }
+}
+
 /** How a feather file (Arrow IPC) begins and ends. */
 const MAGIC = Buffer.from("ARROW1");
 
 function parseFeather(bytes: Uint8Array, path: string): KlineArrays {
-  // The library takes a file that is cut short for a stream, and can count for minutes in a damaged one.
+  // The library takes a file that is cut short for a stream.
   const [head, tail] = [bytes.subarray(0, MAGIC.length), bytes.subarray(-MAGIC.length)];
   if (bytes.length < 2 * MAGIC.length || !MAGIC.equals(head) || !MAGIC.equals(tail)) {
     throw new InputError(`${path}: is no feather file (version 2), or is cut short`);

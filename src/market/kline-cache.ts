@@ -20,6 +20,8 @@ export interface KlineCacheOptions {
   readonly archive?: BarArchive;
   /** The exchange's time in ms. It may be wrong by less than `grace`. */
   readonly now: () => number;
+  /** Bars kept per timeframe (ms); WINDOWS when absent. */
+  readonly windows?: Readonly<Record<number, number>>;
   /** How long after its close a bar is asked for, ms: until then the exchange may still be finishing it. */
   readonly grace?: number;
   /** The same while streams are healthy, because a closed bar may come by stream half a minute late. */
@@ -136,7 +138,7 @@ export class KlineCache {
   /**
    * The last closed bars of a symbol, completed from archive and exchange where something due is missing. They are
    * never of later than now, whatever has been offered.
-   * @param timeframe ms, one of WINDOWS
+   * @param timeframe ms, one of the windows
    */
   async window(symbol: string, timeframe: number): Promise<KlineWindow> {
     const series = this.#of(symbol, timeframe);
@@ -187,8 +189,9 @@ export class KlineCache {
     const key = `${symbol} ${timeframe}`;
     const known = this.#series.get(key);
     if (known !== undefined) return known;
-    const size = WINDOWS[timeframe];
-    if (size === undefined) throw new RangeError(`no window of ${timeframe} ms; there are ${Object.keys(WINDOWS)}`);
+    const { windows = WINDOWS } = this.#options;
+    const size = windows[timeframe];
+    if (size === undefined) throw new RangeError(`no window of ${timeframe} ms; there are ${Object.keys(windows)}`);
     const series: Series = {
       symbol,
       timeframe,

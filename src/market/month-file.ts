@@ -40,14 +40,14 @@ const ENCODERS: Readonly<Record<FileFormat, (bars: KlineArrays) => Uint8Array>> 
 };
 
 /**
- * Writes bars under another name first, and moves the file into place when it is whole: who interrupts this leaves a
- * file that ends in `.part` and is overwritten by the next attempt.
+ * Writes bars under another name first, and moves the file into place when it is whole and on the disk: who interrupts
+ * this, or cuts the power, leaves a file that ends in `.part` and is overwritten by the next attempt.
  * @throws InputError when it cannot be written
  */
 export function writeMonthFile(path: string, bars: KlineArrays, format: FileFormat): void {
   const draft = `${path}.part`;
   try {
-    writeFileSync(draft, ENCODERS[format](bars));
+    writeFileSync(draft, ENCODERS[format](bars), { flush: true });
     renameSync(draft, path);
   } catch (error) {
     throw new InputError(`cannot write ${path}: ${(error as Error).message}`);

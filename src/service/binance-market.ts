@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Settings } from "../config/settings.ts";
 import { type Instrument, ticksOf } from "../core/instrument.ts";
+import { addressesOf } from "../exchange/binance/addresses.ts";
 import { BinanceClient } from "../exchange/binance/client.ts";
 import type { Outcome } from "../exchange/binance/gateway.ts";
 import { instrumentsOf } from "../exchange/binance/instruments.ts";
@@ -9,7 +10,9 @@ import type { Kline } from "../exchange/binance/market-message.ts";
 import { binanceOptions } from "../exchange/binance/options.ts";
 import type { VenueEvent } from "../exchange/exchange.ts";
 import { InputError } from "../input-error.ts";
+import type { Kline as ClosedBar } from "../market/kline-rules.ts";
 import { LiveBars } from "../market/live-bars.ts";
+import { warmUpHistory } from "./history-warm-up.ts";
 
 /** Which part of the real market a run trades. */
 export interface BinanceChoice {
@@ -21,8 +24,8 @@ const MINUTE = 60_000;
 const DAY = 1440 * MINUTE;
 /** History before the first decision, enough for every 1h indicator. */
 const WARM = 4 * DAY;
-/** Symbols whose history is asked for at once; the budget spaces the requests. */
-const AT_ONCE = 8;
+/** How long after its close a bar may still change, ms. */
+const FINISHED = 2000;
 /** How long the first message of the market may take. */
 const FIRST_MESSAGE = 15_000;
 /** A market whose messages are this far from the clock is a recording that is being played. */
@@ -108,7 +111,7 @@ export class BinanceMarket {
         start: from - WARM,
         assumptions: isKeyed ? [] : ["Leverage brackets are not known without a key; 20x is assumed."],
       });
-      await readHistory(client, source, from);
+      await readHistory(settings, client, source, from, onNotice);
       source.due(from);
       const account = settings.BINANCE_API_KEY || settings.BINANCE_TRADING_API_KEY;
       market = new BinanceMarket(client, source, from, opened, clock, {
@@ -154,22 +157,42 @@ export class BinanceMarket {
   }
 }
 
-function barOf(instrument: Instrument, { openTime, open, high, low, close, volume }: Kline) {
+function barOf(instrument: Instrument, { openTime, open, high, low, close, volume }: ClosedBar) {
   const ticks = (price: number) => ticksOf(instrument, price);
   return { openTime, open: ticks(open), high: ticks(high), low: ticks(low), close: ticks(close), volume };
 }
 
-async function readHistory(client: BinanceClient, source: LiveBars, from: number): Promise<void> {
-  const waiting = source.instruments.map((instrument, symbol) => ({ instrument, symbol }));
-  const reader = async () => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const { instrument, symbol } = next;
-      const bars = { from: source.start, to: from - MINUTE };
-      const klines = answered(`history of ${instrument.symbol}`, await client.klines(instrument.symbol, MINUTE, bars));
-      for (const kline of klines) source.add(symbol, barOf(instrument, kline));
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, reader));
+/**
+ * Fills the source with what came before. Bars of other places than the real market are not kept: one folder may see
+ * both, and its bars are taken for the real ones later.
+ */
+async function readHistory(
+  settings: Settings,
+  client: BinanceClient,
+  source: LiveBars,
+  from: number,
+  onNotice: (level: "info" | "warning" | "alarm", text: string) => void,
+): Promise<void> {
+  const { instruments, timeframe, start } = source;
+  const places = new Map(instruments.map(({ symbol }, place) => [symbol, place]));
+  const to = from - timeframe;
+  const isReal = addressesOf(settings).live;
+  const { read, fetched, requests } = await warmUpHistory(
+    { ...settings, ENABLE_STORE: settings.ENABLE_STORE && isReal },
+    {
+      ...{ symbols: [...places.keys()], timeframe, from: start, to, onNotice },
+      finished: client.clock.now() - from >= FINISHED ? to : to - timeframe,
+      fetcher: {
+        klines: async (symbol, timeframe, ...range) =>
+          answered("bars", await client.klinePage(symbol, timeframe, ...range)),
+      },
+      onBars: (symbol, bars) => {
+        const place = places.get(symbol)!;
+        for (const bar of bars) source.add(place, barOf(instruments[place]!, bar));
+      },
+    },
+  );
+  if (read > 0) onNotice("info", `history: ${read} bars from the store, ${fetched} fetched by ${requests} requests`);
 }
 
 /** What an outcome brought. @throws InputError where it brought nothing, saying what was asked for */

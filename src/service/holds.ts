@@ -1,26 +1,29 @@
 import type { HoldEvent } from "../core/events.ts";
 import type { State } from "../core/state.ts";
 import type { VenueRequest } from "../exchange/exchange.ts";
+import { opens } from "../exchange/gated.ts";
 import { JournalWriteError, type JournalWriter } from "../journal/writer.ts";
 import type { Recording } from "./recording.ts";
 
 /**
- * Keeps entries back while the service itself is not fit for them: another service has the right to trade, or nothing
+ * Keeps orders back while the service itself is not fit for them: another service has the right to trade, or nothing
  * can be written down. The core hears of it by events; the gate stands besides, for the time in between.
  *
  * - Without the right to trade nothing leaves, protective orders neither: they are for whoever has it.
+ * - Where the right has run out and nobody can be asked for it, no entry leaves; stops, exits and cancellations do, for
+ *   a position must not be left alone by an outage, and they do no harm to another who does the same.
  * - Without a disk no entry leaves; stops, exits and cancellations do, and are journaled when there is room again.
  */
 export class Holds {
   readonly #journal: JournalWriter;
-  readonly #recording: Recording | undefined;
+  readonly #recording: Pick<Recording, "lease" | "full"> | undefined;
   readonly #onNotice: (level: "warning" | "alarm" | "info", text: string) => void;
   #unwritten = false;
   #epoch = 0;
 
   constructor(
     journal: JournalWriter,
-    recording: Recording | undefined,
+    recording: Pick<Recording, "lease" | "full"> | undefined,
     onNotice: (level: "warning" | "alarm" | "info", text: string) => void,
   ) {
     this.#journal = journal;
@@ -31,9 +34,10 @@ export class Holds {
   /** Why a request may not leave at this moment. */
   refuses(request: VenueRequest): string | undefined {
     const lease = this.#recording?.lease;
+    if (!opens(request)) return lease === undefined || lease.mayProtect() ? undefined : "no right to trade";
+    // Under a new epoch only when the core has heard of it.
     if (lease !== undefined && (!lease.mayAct() || lease.epoch !== this.#epoch)) return "no right to trade";
-    const opens = request.kind === "submit" && request.order.purpose === "entry";
-    return opens && this.#unwritten ? "the journal cannot be written" : undefined;
+    return this.#unwritten ? "the journal cannot be written" : undefined;
   }
 
   journalFailed(error: JournalWriteError): void {

@@ -7,6 +7,7 @@ import { checkBook } from "../core/check-book.ts";
 import type { CoreRecord } from "../core/effects.ts";
 import { USDT } from "../core/instrument.ts";
 import type { State } from "../core/state.ts";
+import { addressesOf } from "../exchange/binance/addresses.ts";
 import type { Exchange, Venue } from "../exchange/exchange.ts";
 import { GatedExchange } from "../exchange/gated.ts";
 import type { SimulatedExchange } from "../exchange/simulated/exchange.ts";
@@ -182,8 +183,9 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       () => marketTime,
       () => admin?.telemetry,
     );
-    // Bars of a simulation are in files, or come from a seed.
-    const bars = exchange.venue === "simulated" ? {} : { bars: source.timeframe };
+    // Bars of a simulation are in files, or come from a seed; those of a test network must not be taken for real ones.
+    const isReal = exchange.venue !== "simulated" && addressesOf(settings).live;
+    const bars = isReal ? { bars: source.timeframe } : {};
     const recording = settings.ENABLE_STORE
       ? new Recording({ settings, journal, state, onNotice, ...bars })
       : undefined;

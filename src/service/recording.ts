@@ -91,7 +91,7 @@ export class Recording implements Destination {
         name: "trading",
         holder: `${hostname()}:${process.pid}`,
         duration: settings.LEASE_SECONDS * 1000,
-        onChange: (text) => onNotice("info", text),
+        onChange: (text, level) => onNotice(level, text),
       });
     }
     this.#settled = new Promise((resolve) => {

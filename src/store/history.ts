@@ -1,6 +1,6 @@
 import type { Sql } from "postgres";
 import { BinaryRows } from "./copy-out.ts";
-import type { KlineColumns } from "./klines.ts";
+import type { StoredKlines } from "./klines.ts";
 import { featureColumn } from "./rows.ts";
 import { FEATURES } from "./schema.ts";
 
@@ -173,13 +173,13 @@ export async function readSeries(
   timeframe: number,
   from: number,
   symbols?: readonly string[],
-): Promise<Map<string, KlineColumns>> {
+): Promise<Map<string, StoredKlines>> {
   const only = symbols === undefined ? "" : `AND symbol IN (${symbols.map((name) => quoted(name)).join(", ")})`;
   const where = `timeframe = ${whole(timeframe)} AND open_time >= ${whole(from)} ${only}`;
   const counts = await sql.unsafe<{ symbol: string; count: number }[]>(
     `SELECT symbol, count(*)::float8 AS count FROM klines WHERE ${where} GROUP BY symbol`,
   );
-  const series = new Map<string, { columns: Columns; filled: number }>();
+  const series = new Map<string, { columns: StoredKlines; filled: number }>();
   for (const { symbol, count } of counts) {
     const column = () => new Float64Array(count);
     series.set(symbol, {
@@ -224,15 +224,6 @@ export async function lastBars(sql: Sql, timeframe: number): Promise<Map<string,
   const rows = await sql<{ symbol: string; last: number }[]>`
     SELECT symbol, max(open_time) AS last FROM klines WHERE timeframe = ${timeframe} GROUP BY symbol`;
   return new Map(rows.map(({ symbol, last }) => [symbol, last]));
-}
-
-interface Columns extends KlineColumns {
-  readonly openTime: Float64Array;
-  readonly open: Float64Array;
-  readonly high: Float64Array;
-  readonly low: Float64Array;
-  readonly close: Float64Array;
-  readonly volume: Float64Array;
 }
 
 function within(column: string, { from, to }: HistoryRange): string {

@@ -41,43 +41,47 @@ async function underWay({ databaseUrl, dataDir }: { readonly databaseUrl: string
 
 describe.each(KINDS)("penstock data on $name", (kind) => {
   describe.skipIf(kind.absent)("when the server is there", () => {
-    test("imports a folder, again without a change, also after it was killed in the middle", async () => {
-      const database = await kind.create();
-      const folder = temporaryFolder();
-      const environment = { DATABASE_URL: database.options.databaseUrl, DATA_DIR: database.options.dataDir };
-      const bars = writeBars();
-      try {
-        const killed = Bun.spawn([process.execPath, MAIN, "data", "import", bars], {
-          env: { PATH: process.env.PATH ?? "", ...environment },
-          stdio: ["ignore", "ignore", "ignore"],
-        });
-        await underWay(database.options);
-        killed.kill("SIGKILL");
-        await killed.exited;
+    test.each(["SIGKILL", "SIGINT"] as const)(
+      "imports a folder, again without a change, also after %s in the middle",
+      async (signal) => {
+        const database = await kind.create();
+        const folder = temporaryFolder();
+        const environment = { DATABASE_URL: database.options.databaseUrl, DATA_DIR: database.options.dataDir };
+        const bars = writeBars();
+        try {
+          const killed = Bun.spawn([process.execPath, MAIN, "data", "import", bars], {
+            env: { PATH: process.env.PATH ?? "", ...environment },
+            stdio: ["ignore", "ignore", "ignore"],
+          });
+          await underWay(database.options);
+          killed.kill(signal);
+          await killed.exited;
 
-        // The embedded database of the killed one may need a moment to end with it.
-        let first = await penstock(folder, ["data", "import", bars, "--json"], environment);
-        if (first.err.includes("in use"))
-          first = await penstock(folder, ["data", "import", bars, "--json"], environment);
-        expect(first.err).toBe("");
-        expect(JSON.parse(first.out)).toMatchObject({ files: 4, bars: 4 * ROWS - 7, corrected: 0 });
-        const again = await penstock(folder, ["data", "import", bars, "--json"], environment);
-        expect(JSON.parse(again.out)).toMatchObject({ bars: 4 * ROWS - 7, added: 0, corrected: 0 });
+          // The embedded database of the killed one may need a moment to end with it.
+          let first = await penstock(folder, ["data", "import", bars, "--json"], environment);
+          if (first.err.includes("in use"))
+            first = await penstock(folder, ["data", "import", bars, "--json"], environment);
+          expect(first.err).toBe("");
+          expect(JSON.parse(first.out)).toMatchObject({ files: 4, bars: 4 * ROWS - 7, corrected: 0 });
+          const again = await penstock(folder, ["data", "import", bars, "--json"], environment);
+          expect(JSON.parse(again.out)).toMatchObject({ bars: 4 * ROWS - 7, added: 0, corrected: 0 });
 
-        const status = JSON.parse((await penstock(folder, ["data", "status", "--json"], environment)).out);
-        expect(status.map((each: { bars: number; gaps: number }) => [each.bars, each.gaps])).toEqual([
-          [ROWS - 7, 1],
-          [ROWS, 0],
-          [ROWS, 0],
-          [ROWS, 0],
-        ]);
-        expect(status[0].timeframe).toBe("1m");
-        const gaps = JSON.parse((await penstock(folder, ["data", "gaps", "--json"], environment)).out);
-        expect(gaps).toMatchObject([{ symbol: status[0].symbol, timeframe: "1m", missing: 7 }]);
-      } finally {
-        await database.remove();
-      }
-    }, 60_000);
+          const status = JSON.parse((await penstock(folder, ["data", "status", "--json"], environment)).out);
+          expect(status.map((each: { bars: number; gaps: number }) => [each.bars, each.gaps])).toEqual([
+            [ROWS - 7, 1],
+            [ROWS, 0],
+            [ROWS, 0],
+            [ROWS, 0],
+          ]);
+          expect(status[0].timeframe).toBe("1m");
+          const gaps = JSON.parse((await penstock(folder, ["data", "gaps", "--json"], environment)).out);
+          expect(gaps).toMatchObject([{ symbol: status[0].symbol, timeframe: "1m", missing: 7 }]);
+        } finally {
+          await database.remove();
+        }
+      },
+      60_000,
+    );
   });
 });
 

@@ -16,7 +16,7 @@ function gated(reason: () => string | undefined) {
       return inner.ended;
     },
     send(request: Parameters<typeof inner.send>[0], now: number) {
-      sent.push(request.kind);
+      sent.push(`${request.kind} ${request.kind === "submit" ? request.order.id : request.order}`);
       inner.send(request, now);
     },
   };
@@ -38,21 +38,55 @@ test("an open gate changes nothing", () => {
   expect(exchange.ended).toBe(plain.ended);
 });
 
-test("behind a closed one nothing arrives, and each request is answered at its time", () => {
+test("behind a closed one nothing arrives, and what could open is answered as refused at its time", () => {
   let reason: string | undefined = "because";
   const { exchange, sent } = gated(() => reason);
   const first = exchange.next(Number.POSITIVE_INFINITY)!;
   exchange.send({ kind: "submit", order: ORDER }, first.time);
-  exchange.send({ kind: "cancel", order: 5, symbol: 0 }, first.time);
   exchange.send({ kind: "amend", order: 6, symbol: 0, lots: 1, price: 1 }, first.time);
   expect(sent).toEqual([]);
   expect(exchange.ended).toBe(false);
   const answer = { kind: "answer", time: first.time, symbol: 0, code: 0, reason: "not sent: because" };
   expect(exchange.next(first.time - 1)).toBeUndefined();
   expect(exchange.next(first.time)).toEqual({ ...answer, order: 7, answer: "rejected" } as never);
-  expect(exchange.next(first.time)).toEqual({ ...answer, order: 5, answer: "cancel-rejected" } as never);
   expect(exchange.next(first.time)).toEqual({ ...answer, order: 6, answer: "amend-rejected" } as never);
   reason = undefined;
   exchange.send({ kind: "submit", order: ORDER }, first.time);
-  expect(sent).toEqual(["submit"]);
+  expect(sent).toEqual(["submit 7"]);
+});
+
+test("what cannot open waits, keeps its order, and leaves with the next look or request", () => {
+  let reason: string | undefined = "because";
+  const { exchange, sent } = gated(() => reason);
+  const { time } = exchange.next(Number.POSITIVE_INFINITY)!;
+  const stop = order(8, { symbol: 0, lots: 1, reduceOnly: true });
+  const disaster = order(9, { symbol: 0, lots: 0, closePosition: true });
+  exchange.send({ kind: "submit", order: stop }, time);
+  exchange.send({ kind: "cancel", order: 5, symbol: 0 }, time);
+  exchange.send({ kind: "submit", order: disaster }, time);
+  // Nobody is told anything: to the core they are under way.
+  expect(exchange.next(time)).toBeUndefined();
+  expect(sent).toEqual([]);
+  expect(exchange.waiting).toBe(3);
+  reason = undefined;
+  exchange.send({ kind: "cancel", order: 8, symbol: 0 }, time);
+  expect(sent).toEqual(["submit 8", "cancel 5", "submit 9", "cancel 8"]);
+
+  reason = "because";
+  exchange.send({ kind: "cancel", order: 9, symbol: 0 }, time);
+  reason = undefined;
+  exchange.next(time);
+  expect(sent.at(-1)).toBe("cancel 9");
+  expect(exchange.waiting).toBe(0);
+});
+
+test("a gate that closes while they leave keeps the rest", () => {
+  let left = 0;
+  const { exchange, sent } = gated(() => (left-- > 0 ? undefined : "because"));
+  const { time } = exchange.next(Number.POSITIVE_INFINITY)!;
+  for (const id of [5, 6, 7]) exchange.send({ kind: "cancel", order: id, symbol: 0 }, time);
+  left = 2;
+  exchange.next(time);
+  expect(sent).toEqual(["cancel 5", "cancel 6"]);
+  expect(exchange.waiting).toBe(1);
 });

@@ -104,6 +104,17 @@ describe("feather", () => {
     }
   });
 
+  test("damaged in the lengths that it claims is refused in bounded time", () => {
+    const damaged = new Uint8Array(readFileSync(WRITTEN_BY_PANDAS));
+    // The upper half of a count of key and value pairs: two thousand million of them, of what is there of it.
+    damaged[1567] = 0x7f;
+    const path = join(temporaryFolder(), "BTC_USDT_USDT-5m-futures.feather");
+    writeFileSync(path, damaged);
+    expect(() => rowsOf(path)).toThrow(
+      new InputError(`${path}: is a damaged feather file (reading it did not end within 2.002 s)`),
+    );
+  });
+
   test("of another library's version 1 is refused", () => {
     const path = join(temporaryFolder(), "BTC_USDT_USDT-5m-futures.feather");
     writeFileSync(path, "FEA1 something FEA1");

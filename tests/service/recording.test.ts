@@ -103,6 +103,6 @@ describe.each(KINDS)("a run recorded on $name", (kind) => {
       await store.sql`DELETE FROM runs`;
       expect((await rebuild(store, settings(), [])).added).toBeGreaterThan(0);
       expect(await content()).toEqual(before);
-    });
+    }, 60_000);
   });
 });

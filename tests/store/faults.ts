@@ -9,14 +9,31 @@ import type { Row } from "../../src/store/rows.ts";
 import { drainLeft, spoolRoot } from "../../src/store/run-spool.ts";
 import { openStore, type Store } from "../../src/store/store.ts";
 import { MAIN } from "../end-to-end/penstock.ts";
+import type { OwnServer } from "./own-server.ts";
 import { DatabaseProxy } from "./proxy.ts";
 
 /**
- * What is done to a recorded run. All but the last two end with the death of the service, at a moment that the seed
- * chooses; those two end as the operator ends them.
+ * What is done to a recorded run. All but the last three end with the death of the service, at a moment that the seed
+ * chooses; those end as the operator ends them. `server-killed` needs a server of its own.
  */
-export const FAULTS = ["killed", "resets", "no-database", "torn-spool", "outage", "database-killed"] as const;
+export const FAULTS = [
+  "killed",
+  "resets",
+  "no-database",
+  "torn-spool",
+  "outage",
+  "database-killed",
+  "server-killed",
+] as const;
 export type Fault = (typeof FAULTS)[number];
+
+/** Those after which everything must have arrived without a rebuild. */
+const ORDERLY: readonly Fault[] = ["outage", "database-killed", "server-killed"];
+
+/** Whether the service dies of it. */
+export function kills(fault: Fault): boolean {
+  return !ORDERLY.includes(fault);
+}
 
 export interface Outcome {
   /** Rows that the run's journal makes. */
@@ -37,7 +54,12 @@ const SPEED = 20_000;
  * A run of `penstock run` in a process of its own that something happens to, and what is left of it. The database is the
  * server's, or the embedded one when `databaseUrl` is empty; the run is alone in it.
  */
-export async function survive(fault: Fault, seed: number, databaseUrl: string): Promise<Outcome> {
+export async function survive(
+  fault: Fault,
+  seed: number,
+  databaseUrl: string,
+  server?: Pick<OwnServer, "kill" | "restart">,
+): Promise<Outcome> {
   const folder = mkdtempSync(join(tmpdir(), "penstock-fault-"));
   const proxy = databaseUrl === "" ? undefined : await DatabaseProxy.before(databaseUrl);
   const environment = {
@@ -47,9 +69,10 @@ export async function survive(fault: Fault, seed: number, databaseUrl: string): 
     LEASE_SECONDS: "0",
   };
   const random = randomOf(seed);
+  let child: Bun.Subprocess | undefined;
   try {
     if (fault === "no-database" || fault === "torn-spool") proxy?.down();
-    const child = Bun.spawn(
+    child = Bun.spawn(
       [process.execPath, MAIN, "run", "--speed", `${SPEED}x`, "--seed", String(seed), "--generated", "16"],
       { cwd: folder, env: environment, stdin: "ignore", stdout: "ignore", stderr: "ignore" },
     );
@@ -70,14 +93,20 @@ export async function survive(fault: Fault, seed: number, databaseUrl: string): 
     } else if (fault === "database-killed") {
       killChildrenOf(child.pid);
       proxy?.reset();
+    } else if (fault === "server-killed") {
+      await server!.kill();
+      await Bun.sleep(random() * 300);
+      await server!.restart();
+      await Bun.sleep(random() * 500);
     }
-    const orderly = fault === "outage" || fault === "database-killed";
+    const orderly = !kills(fault);
     child.kill(orderly ? "SIGINT" : "SIGKILL");
     await child.exited;
     proxy?.up();
     if (fault === "torn-spool") tearSpool(folder, random);
     return await inspect(folder, databaseUrl, orderly);
   } finally {
+    child?.kill("SIGKILL");
     proxy?.close();
     rmSync(folder, { recursive: true, force: true });
   }

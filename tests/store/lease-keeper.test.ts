@@ -18,8 +18,14 @@ describe.each(KINDS)("the keeper of a lease on $name", (kind) => {
       await database.remove();
     });
 
-    function keeper(name: string, holder: string, away: () => boolean = () => false) {
+    function keeper(
+      name: string,
+      holder: string,
+      away: () => boolean = () => false,
+      ahead = () => ({ up: 0, day: 0 }),
+    ) {
       const said: string[] = [];
+      const alarms: string[] = [];
       const destination = {
         get sql() {
           return away() ? undefined : store.sql;
@@ -29,9 +35,11 @@ describe.each(KINDS)("the keeper of a lease on $name", (kind) => {
         name,
         holder,
         duration: DURATION,
-        onChange: (text) => said.push(text),
+        onChange: (text, level) => (level === "alarm" ? alarms : said).push(text),
+        clock: () => performance.now() + ahead().up,
+        wall: () => Date.now() + ahead().day,
       });
-      return { kept, said };
+      return { kept, said, alarms };
     }
 
     const until = async (condition: () => boolean) => {
@@ -87,9 +95,91 @@ describe.each(KINDS)("the keeper of a lease on $name", (kind) => {
           WHERE name = ${`lost${expiry}`}`;
         await until(() => kept.lost !== undefined);
         expect(kept.mayAct()).toBe(false);
+        expect(kept.mayProtect()).toBe(false);
         expect(said.at(-1)).toContain("has taken over trading: this service ends");
         await kept.stop();
       }
+    });
+
+    test("once it has run out nothing may be sent before the database was asked, and stops when it does not answer", async () => {
+      let away = false;
+      const { kept, said, alarms } = keeper("alone", "a", () => away);
+      await kept.start();
+      const { epoch } = kept;
+      expect(kept.mayProtect()).toBe(true);
+      away = true;
+      await store.sql`UPDATE leases SET holder = 'nobody', expires_at = 1 WHERE name = 'alone'`;
+      await until(() => !kept.mayAct());
+      // Nothing else has run since it ended: the question that was under way then proves nothing.
+      expect(kept.mayProtect()).toBe(false);
+      await until(() => kept.mayProtect());
+      expect(kept.mayAct()).toBe(false);
+      expect(kept.epoch).toBe(0);
+      expect(alarms).toEqual([
+        "the right to trade has run out and the database does not answer: " +
+          "no entries; stops, exits and cancellations go on (there is no database yet)",
+      ]);
+      away = false;
+      await until(() => kept.mayAct());
+      expect(kept.epoch).toBe(epoch + 1);
+      expect(said.at(-1)).toContain("this service has the right to trade");
+      await kept.stop();
+      expect(kept.mayProtect()).toBe(false);
+    });
+
+    test.each(["up", "day"] as const)(
+      "a process that was stopped (by its %s clock) sends nothing until it asks",
+      async (clock) => {
+        let away = false;
+        const ahead = { up: 0, day: 0 };
+        const { kept } = keeper(
+          `stopped-${clock}`,
+          "a",
+          () => away,
+          () => ahead,
+        );
+        await kept.start();
+        ahead[clock] += 3_600_000;
+        expect([kept.mayAct(), kept.mayProtect()]).toEqual([false, false]);
+        away = true;
+        await until(() => kept.mayProtect());
+        ahead[clock] += 3_600_000;
+        expect(kept.mayProtect()).toBe(false);
+        await kept.stop();
+      },
+    );
+
+    test("a question during which it was stopped proves nothing", async () => {
+      const ahead = { up: 0, day: 0 };
+      let asked = 0;
+      const { kept, alarms } = keeper(
+        "slept",
+        "a",
+        () => {
+          if (ahead.up === 0) return false;
+          asked++;
+          ahead.up += DURATION;
+          return true;
+        },
+        () => ahead,
+      );
+      await kept.start();
+      ahead.up = DURATION;
+      await until(() => {
+        expect(kept.mayProtect()).toBe(false);
+        return asked > 3;
+      });
+      expect(alarms).toEqual([]);
+      await kept.stop();
+    });
+
+    test("who never had it has nothing to protect", async () => {
+      const { kept, alarms } = keeper("never", "a", () => true);
+      await kept.start();
+      await Bun.sleep(0);
+      expect(kept.mayProtect()).toBe(false);
+      expect(alarms).toEqual([]);
+      await kept.stop();
     });
   });
 });

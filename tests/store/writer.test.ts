@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
+import { COLUMNS } from "../../src/store/rows.ts";
 import { Spool } from "../../src/store/spool.ts";
 import type { Store } from "../../src/store/store.ts";
 import { StoreWriter } from "../../src/store/writer.ts";
@@ -55,6 +56,59 @@ describe("the spool", () => {
     }
     expect(back).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 99]);
   });
+});
+
+test("a damaged batch of a spool is cut off with what follows it, although it still reads as JSON", () => {
+  const dir = temporaryFolder();
+  const spool = new Spool<number>(dir);
+  for (let i = 100; i < 110; i++) spool.append(i);
+  spool.close();
+  const path = join(dir, readdirSync(dir)[0]!);
+  const bytes = readFileSync(path);
+  // The last digit of the fifth: 8 bytes of head and 3 digits each.
+  bytes[5 * 11 - 1] = "9".charCodeAt(0);
+  writeFileSync(path, bytes);
+  const again = new Spool<number>(dir);
+  expect(again.waiting).toBe(4);
+  expect(again.damage).toEqual([expect.stringContaining("66 bytes after the last whole batch were cut off")]);
+});
+
+test("what waits on disk is passed by nothing that comes later", async () => {
+  const place = [...COLUMNS.get("incidents")!.keys()].indexOf("seq");
+  const arrived: number[] = [];
+  let away = true;
+  let next = 0;
+  const add = () => {
+    const values = { run: 1, seq: next, time: next, level: "info", text: "x" };
+    writer.add({ table: "incidents", values });
+    next++;
+  };
+  const sql = {
+    async unsafe(_: string, columns: readonly (readonly number[])[]) {
+      if (away) throw new Error("connection reset");
+      arrived.push(...columns[place]!);
+      // Something always comes while the database is busy with what waits.
+      if (next < 100) add();
+      return { count: columns[place]!.length };
+    },
+  };
+  const writer = new StoreWriter(
+    { sql: sql as unknown as Store["sql"] },
+    {
+      spoolFolder: temporaryFolder(),
+      batchRows: 10,
+      retryAfter: 1,
+      onChange: () => {
+        away = false;
+      },
+    },
+  );
+  while (next < 50) add();
+  await writer.drained();
+  await writer.close();
+  expect(writer.spooled).toBeGreaterThan(0);
+  expect(arrived.slice(0, 60)).toEqual(Array.from({ length: 60 }, (_, seq) => seq));
+  expect(arrived).toEqual(arrived.toSorted((a, b) => a - b));
 });
 
 describe.each(KINDS)("the writer on $name", (kind) => {
@@ -113,11 +167,15 @@ describe.each(KINDS)("the writer on $name", (kind) => {
       const spoolFolder = temporaryFolder();
       const said: string[] = [];
       const writer = new StoreWriter(store, { spoolFolder, onChange: (text) => said.push(text) });
+      // In the midst of a chunk.
+      writer.add(incident(run, 0));
       writer.add({ table: "incidents", values: { run, seq: 1, time: null, level: "info", text: "no time" } });
+      for (const seq of [2, 3]) writer.add(incident(run, seq));
       await writer.drained();
-      writer.add(incident(run, 2));
+      writer.add(incident(run, 4));
       await writer.drained();
-      expect(await store.sql`SELECT seq FROM incidents WHERE run = ${run}`).toHaveLength(1);
+      const rows = await store.sql`SELECT seq FROM incidents WHERE run = ${run} ORDER BY seq`;
+      expect(rows.map(({ seq }) => seq)).toEqual([0, 2, 3, 4]);
       expect(said).toEqual([expect.stringContaining("a row of incidents was refused")]);
       expect(readFileSync(join(spoolFolder, "rejected.jsonl"), "utf8")).toContain("no time");
       await writer.close();

@@ -7,6 +7,8 @@ export interface Campaign {
 
 export interface CampaignOptions {
   readonly seeds: number;
+  /** Goes on until so many processes were killed, however many seeds that takes; undefined: as many seeds as said. */
+  readonly kills?: number;
   readonly from: number;
   readonly json: boolean;
 }
@@ -20,11 +22,12 @@ export interface CampaignResult {
 
 /** @throws RangeError for anything that is not an option, or a value out of range. */
 export function parseOptions(words: readonly string[]): CampaignOptions {
-  const options = { seeds: 1000, from: 0, json: false };
+  const options: { seeds: number; kills?: number; from: number; json: boolean } = { seeds: 1000, from: 0, json: false };
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;
     if (word === "--json") options.json = true;
     else if (word === "--seeds") options.seeds = whole(word, words[++i], 1);
+    else if (word === "--kills") options.kills = whole(word, words[++i], 1);
     else if (word === "--from") options.from = whole(word, words[++i], 0);
     else throw new RangeError(`${word} is not an option; see --help`);
   }

@@ -160,4 +160,4 @@ test("a schedule that is none is refused", async () => {
   expect(live("schedule", { hours: 1, registry, set: ["TRAINING_SCHEDULE=often"] })).rejects.toThrow(
     "TRAINING_SCHEDULE=often",
   );
-});
+}, 60_000);

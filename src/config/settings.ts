@@ -1062,6 +1062,11 @@ const EXCHANGE_CLIENT = {
     default: "wss://ws-fapi.binance.com/ws-fapi/v1",
     help: "Where the WebSocket API is, with its path.",
   },
+  BINANCE_LOCKSTEP_URL: {
+    type: "text",
+    default: "",
+    help: "Control port of a simulated exchange of this machine that was started with --lockstep: its market then waits for this run after each step. For tests of the live path; empty for every other exchange.",
+  },
   BINANCE_ARCHIVE_URL: {
     type: "text",
     default: "https://data.binance.vision",

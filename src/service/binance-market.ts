@@ -5,7 +5,7 @@ import { addressesOf } from "../exchange/binance/addresses.ts";
 import { BinanceClient } from "../exchange/binance/client.ts";
 import type { Outcome } from "../exchange/binance/gateway.ts";
 import { instrumentsOf } from "../exchange/binance/instruments.ts";
-import { MarketFeed } from "../exchange/binance/market-feed.ts";
+import { FEED_TIMING, MarketFeed } from "../exchange/binance/market-feed.ts";
 import type { Kline } from "../exchange/binance/market-message.ts";
 import { binanceOptions } from "../exchange/binance/options.ts";
 import type { VenueEvent } from "../exchange/exchange.ts";
@@ -13,6 +13,7 @@ import { InputError } from "../input-error.ts";
 import type { Kline as ClosedBar } from "../market/kline-rules.ts";
 import { LiveBars } from "../market/live-bars.ts";
 import { warmUpHistory } from "./history-warm-up.ts";
+import { Lockstep } from "./lockstep.ts";
 
 /** Which part of the real market a run trades. */
 export interface BinanceChoice {
@@ -41,8 +42,10 @@ export class BinanceMarket {
   readonly address: string;
   /** Says whose account it is without giving the key away; empty without a key. */
   readonly account: string;
+  /** Of a market that waits for this run after each step; undefined everywhere else. */
+  readonly lockstep: Lockstep | undefined;
   readonly #feed: MarketFeed;
-  readonly #clock: MarketClock;
+  readonly #clock: MarketTime;
   #onBar: (event: VenueEvent) => void = () => {};
   #onWake: () => void = () => {};
 
@@ -51,9 +54,11 @@ export class BinanceMarket {
     source: LiveBars,
     from: number,
     feed: MarketFeed,
-    clock: MarketClock,
+    clock: MarketTime,
+    lockstep: Lockstep | undefined,
     names: { readonly address: string; readonly account: string },
   ) {
+    this.lockstep = lockstep;
     this.client = client;
     this.source = source;
     this.instruments = source.instruments;
@@ -74,14 +79,17 @@ export class BinanceMarket {
     onNotice: (level: "info" | "warning" | "alarm", text: string) => void,
   ): Promise<BinanceMarket> {
     const options = binanceOptions(settings);
-    const client = new BinanceClient({ ...options, onNotice });
+    const { BINANCE_LOCKSTEP_URL: control } = settings;
+    const lockstep = control === "" ? undefined : await Lockstep.open(control);
+    const onText = (text: string) => lockstep?.hear(text);
+    const client = new BinanceClient({ ...options, onNotice, ...(lockstep && { onUserText: onText }) });
     let feed: MarketFeed | undefined;
     try {
       const info = answered("the exchange's contracts", await client.exchangeInfo("routine"));
       const isKeyed = options.keys.reading !== undefined;
       const brackets = isKeyed ? answered("leverage brackets", await client.leverageBrackets("routine")) : [];
       const instruments = instrumentsOf(info, brackets, choice.symbols);
-      const clock = new MarketClock(() => client.clock.now());
+      const clock: MarketTime = lockstep ?? new MarketClock(() => client.clock.now());
       let market: BinanceMarket | undefined;
       const early: [number, Kline][] = [];
       const opened = new MarketFeed({
@@ -89,7 +97,7 @@ export class BinanceMarket {
         symbols: instruments.map(({ symbol }) => symbol),
         streams: { quotes: false, trades: false, marks: true, klines: ["1m"], depth: false },
         source: client,
-        onMessage: ({ eventTime }) => clock.heard(eventTime),
+        onMessage: ({ eventTime }) => clock.heardOf(eventTime),
         onBar: (symbol, _timeframe, kline) => {
           if (market === undefined) early.push([symbol, kline]);
           else market.#bar(symbol, kline);
@@ -97,12 +105,15 @@ export class BinanceMarket {
         onState: (category, up, reason) => {
           if (!up) onNotice("warning", `market data (${category}) is down: ${reason}`);
         },
+        // A market that waits is silent for as long as it waits.
+        ...(lockstep && { onText, timing: { ...FEED_TIMING, stale: NEVER_STALE } }),
         onStale: (streams) => onNotice("warning", `silent streams: ${streams.slice(0, 5).join(", ")}`),
       });
       feed = opened;
       await client.open();
       opened.open();
-      await clock.started(FIRST_MESSAGE);
+      await opened.ready();
+      if (clock instanceof MarketClock) await clock.started(FIRST_MESSAGE);
       const from = clock.now() - (clock.now() % MINUTE);
       opened.startAt(MINUTE, from);
       const source = new LiveBars({
@@ -114,7 +125,7 @@ export class BinanceMarket {
       await readHistory(settings, client, source, from, onNotice);
       source.due(from);
       const account = settings.BINANCE_API_KEY || settings.BINANCE_TRADING_API_KEY;
-      market = new BinanceMarket(client, source, from, opened, clock, {
+      market = new BinanceMarket(client, source, from, opened, clock, lockstep, {
         address: options.addresses.rest,
         account: account === "" ? "" : createHash("sha256").update(account).digest("hex").slice(0, 12),
       });
@@ -142,14 +153,20 @@ export class BinanceMarket {
     this.#onWake = wake;
   }
 
+  /** Stream connections, the account's included. */
+  get connections(): number {
+    return this.#feed.connections + 1;
+  }
+
   close(): void {
+    this.lockstep?.close();
     this.#feed.close();
     this.client.close();
   }
 
   #bar(symbol: number, kline: Kline): void {
     const bar = barOf(this.instruments[symbol]!, kline);
-    this.#clock.heard(kline.openTime + MINUTE);
+    this.#clock.heardOf(kline.openTime + MINUTE);
     this.source.add(symbol, bar);
     const { openTime, open, high, low, close, volume } = bar;
     this.#onBar({ kind: "bar", time: openTime + MINUTE, symbol, open, high, low, close, volume, flat: false });
@@ -207,11 +224,21 @@ export function answered<T>(what: string, outcome: Outcome<T>): T {
   }
 }
 
+/** What knows the market's time. */
+interface MarketTime {
+  /** Something of this time has come in. */
+  heardOf(time: number): void;
+  now(): number;
+}
+
+const NEVER = Number.POSITIVE_INFINITY;
+const NEVER_STALE = { mark: NEVER, quote: NEVER, depth: NEVER, kline: NEVER, trade: NEVER };
+
 /**
  * The market's time: the exchange's clock, or, where the market is a recording that is being played, the time of the last
  * message and what has passed since.
  */
-class MarketClock {
+class MarketClock implements MarketTime {
   readonly #exchange: () => number;
   #heard = 0;
   #offset = 0;
@@ -221,7 +248,7 @@ class MarketClock {
     this.#exchange = exchange;
   }
 
-  heard(time: number): void {
+  heardOf(time: number): void {
     if (time <= this.#heard) return;
     this.#heard = time;
     const apart = time - this.#exchange();

@@ -308,7 +308,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           if (model !== "") deciders.add(model);
         }
         const played = speed === Number.POSITIVE_INFINITY ? speed : tradeFrom + (now - started) * speed;
-        const clock = real?.market.now() ?? played;
+        const clock = real?.due() ?? played;
         const due = clock < marketEnd ? clock : marketEnd;
         const event = trader.take(due);
         if (event !== undefined) {
@@ -319,7 +319,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           if (event.kind === "bar" && !event.flat) bars += 1;
           continue;
         }
-        if (trader.ended || due === marketEnd) break;
+        if (trader.ended || due === marketEnd || real?.ended) break;
         marketTime = due;
         behind = 0;
         if (real === undefined) await Bun.sleep(IDLE);

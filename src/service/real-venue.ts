@@ -1,4 +1,5 @@
 import type { Settings } from "../config/settings.ts";
+import type { BarEvent } from "../core/events.ts";
 import { type Instrument, USDT } from "../core/instrument.ts";
 import type { State } from "../core/state.ts";
 import { moneyOf } from "../exchange/binance/decimals.ts";
@@ -7,10 +8,11 @@ import type { Exchange } from "../exchange/exchange.ts";
 import type { SimulatedExchange } from "../exchange/simulated/exchange.ts";
 import { InputError } from "../input-error.ts";
 import type { DataReference } from "../journal/format.ts";
-import { barEvent } from "../market/bar-source.ts";
+import { ABSENT, barEvent } from "../market/bar-source.ts";
 import { assumptionsOf, type Cost, newExchange, newState } from "./assembly.ts";
 import { answered, type BinanceChoice, BinanceMarket } from "./binance-market.ts";
 import { lastLiveJournal, recoverBook } from "./live-book.ts";
+import type { Lockstep } from "./lockstep.ts";
 
 const MINUTE = 60_000;
 
@@ -25,6 +27,10 @@ export interface RealVenue {
   readonly reference: DataReference;
   readonly bookSettings: Settings;
   readonly epoch: number | undefined;
+  /** Market time up to which events, and timers, may be taken. */
+  due(): number;
+  /** Whether the market has come to its end, which only one that is played in lockstep does. */
+  readonly ended: boolean;
   readonly assumptions: (without: readonly Cost[]) => string[];
   /** Opens trading: orders, account events, the comparison of the books. */
   begin(): Promise<void>;
@@ -70,6 +76,8 @@ function paperVenue(settings: Settings, market: BinanceMarket): RealVenue {
     reference: referenceOf(market, null),
     bookSettings: settings,
     epoch: undefined,
+    due: () => market.now(),
+    ended: false,
     assumptions: (without) => assumptionsOf(source, exchange as SimulatedExchange, without),
     begin: async () => {},
     idle: (timer, most) => {
@@ -111,10 +119,13 @@ async function liveVenue(
     foreign: settings.FOREIGN_POSITIONS,
     wallet: () => state.ledger.balances.wallet,
     notice: onNotice,
+    trustsStops: market.lockstep !== undefined,
     ...(book && { recovered: book.recovered }),
   });
   const wake = new Wake();
   exchange.onWake(() => wake.now());
+  const { lockstep } = market;
+  lockstep?.watch(market.connections, () => wake.now());
   return {
     market,
     exchange,
@@ -123,27 +134,69 @@ async function liveVenue(
     reference: referenceOf(market, book?.journal ?? null),
     bookSettings,
     epoch,
+    due: () => (lockstep === undefined ? market.now() : lockstepDue(lockstep, exchange)),
+    get ended() {
+      return lockstep?.ended === true && !exchange.isBusy;
+    },
     assumptions: () => [...market.source.assumptions],
     begin: async () => {
       // The market has its symbols before it has their bars.
       const time = market.now();
       for (const symbol of instruments.keys()) exchange.market({ kind: "listing", time, symbol, listed: true });
-      showLastStep(market, exchange);
+      const bars = lastBars(market);
+      for (const { symbol, close } of bars) exchange.lastPrice(symbol, close);
       market.listen((event) => exchange.market(event));
+      if (lockstep === undefined) {
+        for (const bar of bars) exchange.market(bar);
+        return exchange.begin();
+      }
       exchange.begin();
+      await untilFree(exchange, wake, () => exchange.wakeAt - client.clock.now());
+      for (const bar of bars) exchange.market(bar);
     },
-    idle: (timer, most) => wake.wait(Math.min(most, timer - market.now(), exchange.wakeAt - client.clock.now())),
+    idle: async (timer, most) => {
+      if (lockstep?.isHeard && !lockstep.ended && !exchange.isBusy) await lockstep.goOn(timer);
+      lockstep?.check();
+      const wait = lockstep === undefined ? timer - market.now() : most;
+      await wake.wait(Math.min(most, wait, exchange.wakeAt - client.clock.now()));
+    },
     close: () => market.close(),
   };
 }
 
 /** The last bars of the history have just closed: they are the first to be decided on. */
-function showLastStep({ source, instruments }: BinanceMarket, exchange: BinanceExchange): void {
+function lastBars({ source, instruments }: BinanceMarket): BarEvent[] {
+  const bars: BarEvent[] = [];
   for (let step = source.step(); step !== undefined; step = source.step()) {
     const time = step.openTime + source.timeframe;
     for (const symbol of instruments.keys()) {
-      if (step.status[symbol] !== 0) exchange.market(barEvent(step, symbol, time));
+      if (step.status[symbol] !== ABSENT) bars.push(barEvent(step, symbol, time));
     }
+  }
+  return bars;
+}
+
+/**
+ * In lockstep a timer is due once the market has said that nothing comes before it; what has come in is due at once.
+ * The market never goes past a timer, so that one whose time has just come is all there can be.
+ */
+function lockstepDue(lockstep: Lockstep, exchange: BinanceExchange): number {
+  const now = lockstep.now();
+  const timersAreDue = lockstep.isHeard && lockstep.isQuiet && !exchange.isBusy;
+  return timersAreDue || exchange.hasNews ? now : now - 1;
+}
+
+/** How long a market in lockstep waits for the books to agree and the stop path to be proven at the start, ms. */
+const LONGEST_START = 30_000;
+
+/** A market that waits can wait until everything may be entered, as it may in a backtest. */
+async function untilFree(exchange: BinanceExchange, wake: Wake, due: () => number): Promise<void> {
+  const begun = performance.now();
+  while (exchange.barred.size > 0 || exchange.reconciler.isRunning) {
+    const reasons = [...exchange.barred.values()].flatMap((bars) => [...bars.values()].map(({ reason }) => reason));
+    if (performance.now() - begun > LONGEST_START) throw new InputError(`entries stay barred: ${reasons.join("; ")}`);
+    exchange.work();
+    await wake.wait(Math.max(1, Math.min(50, exchange.hasNews ? 50 : due())));
   }
 }
 

@@ -33,6 +33,7 @@ export interface SimulatedVenueOptions {
 }
 
 const DAY = 86_400_000;
+const UNLIMITED = { weight: 1_000_000, ordersPer10s: 100_000, ordersPerMinute: 1_000_000 };
 /** History before the first trade, enough for every 1h indicator; of short recordings at most half. */
 const WARM = 4 * DAY;
 
@@ -44,6 +45,8 @@ export function openVenue(settings: Settings, options: SimulatedVenueOptions): V
   return new Venue(source, {
     ...exchange,
     ...(balance === undefined ? {} : { balance: Math.round(balance * USDT) }),
+    // Limits are by the wall clock, which a market in lockstep has nothing to do with.
+    ...(options.lockstep && { rateLimits: UNLIMITED }),
     play: options.lockstep ? "bars" : "ticks",
     from: startOf(source, market),
     credentials: [credentialOf(options.apiKey, options.secret)],

@@ -49,6 +49,8 @@ import { UserStream, type UserStreamTiming } from "./user-stream.ts";
 export interface BinanceClientOptions extends BinanceOptions {
   readonly onNotice: (level: "info" | "warning" | "alarm", text: string) => void;
   readonly timing?: ClientTiming;
+  /** Hears every text of the user stream before it is taken. */
+  readonly onUserText?: (text: string) => void;
 }
 
 /** ms; replaced in tests only. */
@@ -181,6 +183,7 @@ export class BinanceClient implements Gateway, FeedSource {
       newKey: () => this.#read(ENDPOINTS.newListenKey, {}, urgency, report.listenKeyOf),
       keepKey: () => this.#read(ENDPOINTS.keepListenKey, {}, urgency, () => null),
       onEvent: (event) => this.#onEvent(event),
+      ...(this.#options.onUserText && { onText: this.#options.onUserText }),
       now: () => this.clock.now(),
       ...(this.#timing.userStream && { timing: this.#timing.userStream }),
     });

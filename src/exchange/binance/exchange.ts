@@ -28,6 +28,11 @@ export interface BinanceExchangeOptions {
   /** The wallet that the core's ledger has, 1e-8 USDT, after all events that were taken. */
   readonly wallet: () => bigint;
   readonly notice: (level: "info" | "warning" | "alarm", text: string) => void;
+  /**
+   * Takes the stop path for proven from the start. For simulated exchanges only: probes, and the first entries at the
+   * smallest size where probes are refused, would make another run of it than a backtest is.
+   */
+  readonly trustsStops?: boolean;
   /** What earlier processes of the same book have left; undefined for a new book. */
   readonly recovered?: Recovered;
   readonly times?: Partial<DeskTimes & ReconcilerTimes & StopProofTimes>;
@@ -161,7 +166,7 @@ export class BinanceExchange implements Exchange {
       judged: (problem, entries) => this.#bar(-1, "stop path", problem, entries),
       notice,
     });
-    this.#bar(-1, "stop path", "the stop path is not proven yet");
+    if (!options.trustsStops) this.#bar(-1, "stop path", "the stop path is not proven yet");
     this.#bar(-1, "books", "the books have not been compared yet");
     if (recovered !== undefined) this.#restore(recovered);
     gateway.listen((event) => this.#heard(event));
@@ -172,7 +177,7 @@ export class BinanceExchange implements Exchange {
   begin(): void {
     this.desk.askAll();
     this.reconciler.now();
-    this.#proof.begin();
+    if (!this.#options.trustsStops) this.#proof.begin();
   }
 
   /** @param wake called whenever there may be something to take */
@@ -185,6 +190,17 @@ export class BinanceExchange implements Exchange {
     return this.#queue.length > 0 ? Number.NEGATIVE_INFINITY : this.#schedule.next;
   }
 
+  /** Whether anything was asked of the exchange, or came from it, and is not settled: a request, a probe, an event. */
+  get isBusy(): boolean {
+    if (this.#queue.length > 0 || this.reconciler.isRunning || this.#proof.isProbing) return true;
+    return this.instruments.some(({ symbol }) => this.desk.isBusy(symbol));
+  }
+
+  /** Says where the history of a symbol ended, ticks: there is a price before the market shows one. */
+  lastPrice(symbol: number, price: number): void {
+    this.#prices[symbol] = price;
+  }
+
   /** Brings in what the market shows: bars, marks, quotes, listings. */
   market(event: VenueEvent): void {
     if (event.kind === "bar") this.#prices[event.symbol] = event.close;
@@ -194,8 +210,18 @@ export class BinanceExchange implements Exchange {
     this.#onWake();
   }
 
-  next(until: number): VenueEvent | undefined {
+  /** Whether there is something to take. */
+  get hasNews(): boolean {
+    return this.#queue.length > 0;
+  }
+
+  /** Does what is due by the exchange's clock. */
+  work(): void {
     this.#schedule.run(this.#options.clock());
+  }
+
+  next(until: number): VenueEvent | undefined {
+    this.work();
     const [first] = this.#queue;
     if (first === undefined || first.time > until) return undefined;
     this.#queue.shift();

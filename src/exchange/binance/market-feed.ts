@@ -37,6 +37,8 @@ export interface MarketFeedOptions {
   readonly source: FeedSource;
   /** Every message but closed bars, each once. Called on the thread of the socket, for each message. */
   readonly onMessage: (message: MarketMessage) => void;
+  /** Hears every text before it is taken. */
+  readonly onText?: (text: string) => void;
   /** A closed bar: exactly once, and in order for each symbol and timeframe. */
   readonly onBar: (symbol: number, timeframe: number, kline: Kline) => void;
   /** One of the lines of a category came up or went down. */
@@ -156,6 +158,11 @@ export class MarketFeed {
     this.#lines = (["public", "market"] as const).flatMap((category) => this.#linesOf(category));
   }
 
+  /** Stream connections. */
+  get connections(): number {
+    return this.#lines.length;
+  }
+
   /** Says which bar of a timeframe is wanted first, for every symbol; without it, the first one that closes. */
   startAt(timeframe: number, openTime: number): void {
     for (const { sequence } of this.#series.get(timeframe) ?? []) sequence.startAt(openTime);
@@ -166,6 +173,11 @@ export class MarketFeed {
     const now = performance.now();
     for (const { heard } of this.#groups) heard.fill(now);
     this.#watch = setInterval(() => this.#look(), this.#timing.watch);
+  }
+
+  /** Resolves when every line has been up. */
+  async ready(): Promise<void> {
+    await Promise.all(this.#lines.map(({ line }) => line.ready));
   }
 
   close(): void {
@@ -187,7 +199,10 @@ export class MarketFeed {
       const line = new StreamLine({
         address: `${address}/${category}/stream`,
         streams: names.slice(from, from + STREAMS_PER_LINE),
-        onText: (text) => this.decoder.decode(text, this.#take),
+        onText: (text) => {
+          this.#options.onText?.(text);
+          return this.decoder.decode(text, this.#take);
+        },
         onState: (up, reason) => {
           // The streams begin to be due with the connection; while there is none, that they are silent says nothing.
           if (up) this.#forgive(line);

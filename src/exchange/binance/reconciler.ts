@@ -79,7 +79,7 @@ export class Reconciler {
   readonly #options: ReconcilerOptions;
   /** When the books agreed last; trades before are all told. */
   since: number;
-  /** Of the last comparison that ended: how many passes it took, and whether the books agreed. */
+  /** Of the last comparison that ended: how many passes acted until the books agreed, and whether they did. */
   last: { readonly passes: number; readonly agreed: boolean; readonly at: number } | undefined;
   /** When the venue's book was read last, by the clock. */
   #readAt: number;
@@ -105,6 +105,11 @@ export class Reconciler {
   resume(since: number): void {
     this.since = since;
     this.#walletSince = since;
+  }
+
+  /** Whether a comparison is under way. */
+  get isRunning(): boolean {
+    return this.#running;
   }
 
   /** Compares now, and again after the comparison that is under way. */
@@ -166,7 +171,7 @@ export class Reconciler {
       this.#markForeign(picture);
       if (picture.agreed) {
         this.since = begun;
-        this.last = { passes: passes + 1, agreed: true, at: clock() };
+        this.last = { passes, agreed: true, at: clock() };
         bar(undefined, "books", undefined);
         await this.#compareWallets();
         break;

@@ -52,6 +52,11 @@ export class StopProof {
     this.#options = options;
   }
 
+  /** Whether a probe is out. */
+  get isProbing(): boolean {
+    return this.#step.kind !== "idle";
+  }
+
   isUnderWay(clientId: string): boolean {
     return this.#step.kind !== "idle" && this.#step.clientId === clientId;
   }

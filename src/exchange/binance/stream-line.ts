@@ -25,6 +25,7 @@ export class StreamLine {
   /** By socket: requests that are not answered yet, by their ids. */
   readonly #waiting = new WeakMap<LineSocket, Map<number, PromiseWithResolvers<void>>>();
   #nextId = 1;
+  readonly #ready = Promise.withResolvers<void>();
 
   constructor(options: StreamLineOptions) {
     this.#options = options;
@@ -34,9 +35,17 @@ export class StreamLine {
       // A new socket takes over when everything is subscribed on it: nothing is missed between the two.
       prepare: (socket) => this.#request(socket, "SUBSCRIBE", this.streams),
       onText: (text, socket) => this.#take(text, socket),
-      onState: options.onState,
+      onState: (up, reason) => {
+        if (up) this.#ready.resolve();
+        options.onState(up, reason);
+      },
       timing: options.timing ?? LINE_TIMING,
     });
+  }
+
+  /** Resolves when everything has been subscribed for the first time. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
   }
 
   open(): void {

@@ -13,6 +13,8 @@ export interface UserStreamOptions {
   readonly newKey: () => Promise<Outcome<string>>;
   readonly keepKey: () => Promise<Outcome<null>>;
   readonly onEvent: (event: UserEvent) => void;
+  /** Hears every text before it is taken. */
+  readonly onText?: (text: string) => void;
   /** The exchange's time, ms. */
   readonly now: () => number;
   readonly timing?: UserStreamTiming;
@@ -104,6 +106,7 @@ export class UserStream {
   }
 
   #take(text: string): void {
+    this.#options.onText?.(text);
     let event: UserEvent | undefined;
     try {
       event = userEvent(parseBody(text));

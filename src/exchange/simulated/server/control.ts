@@ -63,7 +63,7 @@ export function control(parts: Controlled, method: string, path: string, body: s
       return stateJson(parts);
     case "POST /ack":
       if (lockstep === undefined) throw notLockstep();
-      return { ...lockstep.acknowledge(parameters.whole("step") ?? -1) };
+      return { ...lockstep.acknowledge(parameters.whole("step") ?? -1, parameters.whole("until")) };
     case "POST /step":
       if (lockstep === undefined) throw notLockstep();
       return { ...lockstep.toNextClose() };

@@ -9,6 +9,8 @@ export interface LockstepState {
   /** Market time, ms UTC. */
   readonly time: number;
   readonly ended: boolean;
+  /** Nothing happened up to the time that the last acknowledgement named: the step has nothing in it. */
+  readonly quiet: boolean;
 }
 
 /**
@@ -17,28 +19,34 @@ export interface LockstepState {
  * A step is one happening (fills, answers, a funding, a liquidation), or all bars of one close. After its messages every
  * stream connection gets `{"e":"lockstep","step":n,"E":time}`: whoever has it on all of its connections has heard
  * everything of step n, decides, sends its orders, waits for their answers, and acknowledges n. The market then makes
- * step n + 1. Orders take part in the happening that follows, as in a backtest.
+ * step n + 1. Orders take part in the happening that follows, as in a backtest. A client that has something to do at a
+ * certain time names it when it acknowledges, and the market goes no further than that.
  */
 export class Lockstep {
   readonly #venue: Venue;
   #step = 0;
   #acknowledged = 0;
   #ended = false;
+  #quiet = false;
 
   constructor(venue: Venue) {
     this.#venue = venue;
   }
 
   get state(): LockstepState {
-    return { step: this.#step, acknowledged: this.#acknowledged, time: this.#venue.time, ended: this.#ended };
+    const [step, acknowledged, ended, quiet] = [this.#step, this.#acknowledged, this.#ended, this.#quiet];
+    return { step, acknowledged, time: this.#venue.time, ended, quiet };
   }
 
-  /** @throws WireError for a step that is not the present one: two clients, or a message that came twice */
-  acknowledge(step: number): LockstepState {
+  /**
+   * @param until market time that the next step may not pass; where nothing happens up to it, the step is quiet
+   * @throws WireError for a step that is not the present one: two clients, or a message that came twice
+   */
+  acknowledge(step: number, until = Number.POSITIVE_INFINITY): LockstepState {
     if (step !== this.#step)
       throw new WireError(-1, `step ${step} is acknowledged, but the market is at ${this.#step}`);
     this.#acknowledged = step;
-    this.#advance();
+    this.#advance(until);
     return this.state;
   }
 
@@ -49,13 +57,14 @@ export class Lockstep {
     const close = from - (from % timeframe) + timeframe;
     do {
       this.#acknowledged = this.#step;
-      this.#advance();
+      this.#advance(Number.POSITIVE_INFINITY);
     } while (!this.#ended && this.#venue.time < close);
     return this.state;
   }
 
-  #advance(): void {
-    if (!this.#venue.step()) this.#ended = true;
+  #advance(until: number): void {
+    this.#quiet = !this.#venue.step(until);
+    if (this.#venue.ended) this.#ended = true;
     this.#step++;
     this.#venue.hub.broadcast("lockstep", { e: "lockstep", E: this.#venue.time, step: this.#step, ended: this.#ended });
   }

@@ -117,11 +117,15 @@ export class Venue {
 
   /**
    * Plays the next happening, whenever it is: what one order, position or symbol goes through at once, or all bars of
-   * one close. Orders that its consequences call for take part in the happening after it. False at the end.
+   * one close. Orders that its consequences call for take part in the happening after it. False when nothing happens
+   * up to `until`, to which the market has gone then.
    */
-  step(): boolean {
-    const events = this.exchange.happening(Number.POSITIVE_INFINITY);
-    if (events.length === 0) return false;
+  step(until = Number.POSITIVE_INFINITY): boolean {
+    const events = this.exchange.happening(until);
+    if (events.length === 0) {
+      if (until > this.time && until < Number.POSITIVE_INFINITY && !this.ended) this.time = until;
+      return false;
+    }
     this.#take(events);
     this.#second = (Math.floor(this.time / SECOND) + 1) * SECOND;
     return true;

@@ -1,0 +1,66 @@
+import { afterAll, expect, test } from "bun:test";
+import { rmSync } from "node:fs";
+import { loadSettings } from "../../src/config/load.ts";
+import { Lockstep } from "../../src/exchange/simulated/server/lockstep.ts";
+import { backtest } from "../../src/service/backtest.ts";
+import { openVenue } from "../../src/service/simulated-venue.ts";
+import { temporaryFolder, writeMarket } from "../end-to-end/penstock.ts";
+import { testRecorded } from "../recorded.ts";
+import { runInLockstep } from "./lockstep-run.ts";
+
+const folder = temporaryFolder();
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const MINUTE = 60_000;
+const ENVIRONMENT = { DATA_DIR: folder, STRATEGY_MODE: "ict", MAX_WORKERS: "1" };
+
+/** A backtest and the live path over sockets on the same bars. */
+async function both(dir: string, symbols: readonly string[], from: number, to: number, more: Record<string, string>) {
+  const environment = { ...ENVIRONMENT, ...more };
+  const { settings } = loadSettings(environment, []);
+  const tested = await backtest(settings, { dir, symbols, from, to, without: [] });
+  // The bars that close at `from` are the last ones of the history, and the first to be decided on.
+  const market = { kind: "recorded", dir, symbols, from: from + MINUTE, to } as const;
+  return { tested: tested.report, lived: await runInLockstep(market, symbols, environment) };
+}
+
+testRecorded(
+  "the live path over sockets trades recorded bars as the backtest does, to the last 1e-8 USDT",
+  "market/m1-30d-2025-06",
+  async (dir) => {
+    const from = Date.UTC(2025, 4, 29);
+    const { tested, lived } = await both(dir, ["BTCUSDT", "ETHUSDT"], from, from + 13 * 60 * MINUTE, {
+      MIN_CONFIDENCE: "0.3",
+    });
+    expect(tested.summary.trades).toBeGreaterThan(0);
+    expect(lived.report.tradesHash).toBe(tested.tradesHash);
+    expect(lived.report.summary.endEquity).toBe(tested.summary.endEquity);
+    expect(lived.report.openPositions).toStrictEqual(tested.openPositions);
+    expect(lived.report.refusals).toStrictEqual(tested.refusals);
+    expect(lived.notices.filter((notice) => !notice.startsWith("info"))).toStrictEqual([]);
+  },
+);
+
+test("and a generated market", async () => {
+  writeMarket(folder, 5, 3);
+  const from = Date.UTC(2025, 2, 5);
+  const symbols = ["ALDERUSDT", "BASALTUSDT", "BRIARUSDT"];
+  const { tested, lived } = await both(folder, symbols, from, from + 7 * 60 * MINUTE, { MIN_CONFIDENCE: "0.2" });
+  expect(tested.summary.trades).toBeGreaterThan(0);
+  expect(lived.report.tradesHash).toBe(tested.tradesHash);
+  expect(lived.report.summary.endEquity).toBe(tested.summary.endEquity);
+}, 60_000);
+
+test("the market in lockstep goes no further than its client asks, and says when nothing happened", () => {
+  writeMarket(folder, 1, 1);
+  const { settings } = loadSettings(ENVIRONMENT, []);
+  const market = { kind: "recorded", dir: folder } as const;
+  const venue = openVenue(settings, { market, without: [], lockstep: true, apiKey: "key", secret: "secret" });
+  const lockstep = new Lockstep(venue);
+  const begun = venue.time;
+  expect(lockstep.acknowledge(0, begun + 20_000)).toMatchObject({ step: 1, time: begun + 20_000, quiet: true });
+  expect(lockstep.acknowledge(1, begun + 60_000)).toMatchObject({ step: 2, time: begun + 60_000, quiet: false });
+  expect(lockstep.acknowledge(2, begun + 60_000)).toMatchObject({ step: 3, time: begun + 60_000, quiet: true });
+  expect(lockstep.acknowledge(3)).toMatchObject({ step: 4, time: begun + 120_000, quiet: false });
+});
+});

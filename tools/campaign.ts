@@ -18,7 +18,7 @@ const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
   store,
 };
 
-const HELP = `usage: bun run campaign [NAME] [--seeds N | --kills N] [--from N] [--json]
+const HELP = `usage: bun run campaign [NAME] [--seeds N | --kills N] [--from N] [--sockets] [--json]
 
 Searches for trouble for longer than the tests do. Stops at the first violation with exit code 1.
 
@@ -29,6 +29,7 @@ ${Object.entries(CAMPAIGNS)
   --seeds N    how many seeds (default 1000)
   --kills N    store: goes on until so many services were killed
   --from N     the first seed (default 0)
+  --sockets    over real sockets (exchange only)
   --json       print the totals as one JSON object on standard output, and nothing else there
   --help       show this`;
 

@@ -71,18 +71,21 @@ export class BinanceMarket {
 
   /**
    * Connects, reads the contracts and the history.
+   * @param mayTrade asked before anything leaves that changes something; always true when absent
    * @throws InputError where the exchange cannot be reached or refuses
    */
   static async open(
     settings: Settings,
     choice: BinanceChoice,
     onNotice: (level: "info" | "warning" | "alarm", text: string) => void,
+    mayTrade?: () => boolean,
   ): Promise<BinanceMarket> {
     const options = binanceOptions(settings);
     const { BINANCE_LOCKSTEP_URL: control } = settings;
     const lockstep = control === "" ? undefined : await Lockstep.open(control);
     const onText = (text: string) => lockstep?.hear(text);
-    const client = new BinanceClient({ ...options, onNotice, ...(lockstep && { onUserText: onText }) });
+    const fence = mayTrade === undefined ? {} : { mayTrade };
+    const client = new BinanceClient({ ...options, ...fence, onNotice, ...(lockstep && { onUserText: onText }) });
     let feed: MarketFeed | undefined;
     try {
       const info = answered("the exchange's contracts", await client.exchangeInfo("routine"));

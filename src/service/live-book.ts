@@ -90,6 +90,7 @@ export function recoverBook(
     records++;
   };
   for (const journal of chain) {
+    recovery.nextProcess();
     for (const { record } of journal.records()) {
       if (record.kind === "event") take(record.event, journal.header.epoch);
       else if (record.kind === "bars") for (const bar of record.bars ?? []) take(bar, journal.header.epoch);

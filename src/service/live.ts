@@ -47,6 +47,7 @@ import { type Retraining, startRetraining } from "./retraining.ts";
 import type { RunTelemetry } from "./run-telemetry.ts";
 import { Supervision, type SupervisionOptions } from "./supervision.ts";
 import { Trader } from "./trader.ts";
+import { TradingRight } from "./trading-right.ts";
 
 /** What a live run trades on: recorded bars, a market generated from a seed, or the real one. */
 export type LiveMarket =
@@ -136,7 +137,15 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
     options.onNotice(level, text);
   };
   const begun = performance.now();
-  const real = market.kind === "binance" ? await openRealVenue(settings, market, onNotice) : undefined;
+  // Where real orders are sent it comes before anything else, because the book of whoever had it goes on being written.
+  const right =
+    market.kind === "binance" && settings.TRADING_ENABLED
+      ? await TradingRight.wait(settings, signal, onNotice)
+      : undefined;
+  const real =
+    market.kind === "binance"
+      ? await openUnder(right, () => openRealVenue(settings, market, onNotice, right?.keeper))
+      : undefined;
   const source = real?.market.source ?? openSource(settings, market);
   const from = real?.market.from ?? (market.kind === "recorded" ? market.from : GENERATED_START);
   const analysis = analysisOptions(settings, source);
@@ -187,7 +196,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
     const isReal = exchange.venue !== "simulated" && addressesOf(settings).live;
     const bars = isReal ? { bars: source.timeframe } : {};
     const recording = settings.ENABLE_STORE
-      ? new Recording({ settings, journal, state, onNotice, ...bars })
+      ? new Recording({ settings, journal, state, onNotice, ...bars, keeper: right?.keeper })
       : undefined;
     const holds = new Holds(journal, recording, onNotice);
     try {
@@ -259,7 +268,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
       admin?.operate(trader, learning);
 
       learning?.look(marketTime);
-      await real?.begin();
+      if (!signal.aborted) await real?.begin();
       const started = performance.now();
       let ticked = started;
       while (!signal.aborted) {
@@ -376,8 +385,19 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
     throw error;
   } finally {
     real?.close();
+    await right?.close();
     pool.close();
     await supervision?.stop();
+  }
+}
+
+/** Opens something under a right that is given back when that does not succeed. */
+async function openUnder<T>(right: TradingRight | undefined, open: () => Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    await right?.close();
+    throw error;
   }
 }
 

@@ -9,6 +9,7 @@ import type { SimulatedExchange } from "../exchange/simulated/exchange.ts";
 import { InputError } from "../input-error.ts";
 import type { DataReference } from "../journal/format.ts";
 import { ABSENT, barEvent } from "../market/bar-source.ts";
+import type { LeaseKeeper } from "../store/lease-keeper.ts";
 import { assumptionsOf, type Cost, newExchange, newState } from "./assembly.ts";
 import { answered, type BinanceChoice, BinanceMarket } from "./binance-market.ts";
 import { lastLiveJournal, recoverBook } from "./live-book.ts";
@@ -43,20 +44,22 @@ export interface RealVenue {
  * Connects to the market and puts an exchange on it: the simulated one over live bars (paper), or with
  * TRADING_ENABLED=true the real one, whose book is brought back from the journals of earlier runs on the account.
  *
+ * @param lease the right to trade, where services share one: without it nothing leaves that changes anything
  * @throws InputError where the exchange cannot be reached, or settings and account do not fit
  */
 export async function openRealVenue(
   settings: Settings,
   choice: BinanceChoice,
   onNotice: (level: "info" | "warning" | "alarm", text: string) => void,
+  lease?: LeaseKeeper,
 ): Promise<RealVenue> {
   const isLive = settings.TRADING_ENABLED;
   if (isLive && settings.BINANCE_API_KEY === "" && settings.BINANCE_TRADING_API_KEY === "") {
     throw new InputError("TRADING_ENABLED=true needs BINANCE_API_KEY and BINANCE_API_SECRET", 2);
   }
-  const market = await BinanceMarket.open(settings, choice, onNotice);
+  const market = await BinanceMarket.open(settings, choice, onNotice, lease && (() => lease.mayAct()));
   try {
-    return isLive ? await liveVenue(settings, market, onNotice) : paperVenue(settings, market);
+    return isLive ? await liveVenue(settings, market, onNotice, lease) : paperVenue(settings, market);
   } catch (error) {
     market.close();
     throw error;
@@ -93,6 +96,7 @@ async function liveVenue(
   settings: Settings,
   market: BinanceMarket,
   onNotice: (level: "info" | "warning" | "alarm", text: string) => void,
+  lease: LeaseKeeper | undefined,
 ): Promise<RealVenue> {
   const { client, instruments, address, account } = market;
   const hedge = settings.POSITION_MODE === "hedge";
@@ -114,6 +118,7 @@ async function liveVenue(
     instruments,
     hedge,
     epoch,
+    lease: () => lease?.epoch ?? 0,
     clock: () => client.clock.now(),
     marketTime: () => market.now(),
     foreign: settings.FOREIGN_POSITIONS,

@@ -42,6 +42,8 @@ export interface RecordingOptions {
   readonly onNotice: Notice;
   /** Timeframe of the bars, ms, where they come from a real market. */
   readonly bars?: number;
+  /** Keeps the right to trade, where that was got before; it is not given back at the end. */
+  readonly keeper?: LeaseKeeper | undefined;
 }
 
 /**
@@ -55,6 +57,7 @@ export class Recording implements Destination {
   readonly #retentionDays: number;
   readonly #onNotice: Notice;
   readonly #keeper: LeaseKeeper | undefined;
+  readonly #ownsKeeper: boolean;
   readonly #spoolRoot: string;
   readonly #spool: RunSpool;
   readonly #aborted = new AbortController();
@@ -86,14 +89,8 @@ export class Recording implements Destination {
       timeout: settings.DATABASE_TIMEOUT_SECONDS * 1000,
       onChange,
     });
-    if (settings.DATABASE_URL !== "" && settings.LEASE_SECONDS > 0) {
-      this.#keeper = new LeaseKeeper(this, {
-        name: "trading",
-        holder: `${hostname()}:${process.pid}`,
-        duration: settings.LEASE_SECONDS * 1000,
-        onChange: (text, level) => onNotice(level, text),
-      });
-    }
+    this.#ownsKeeper = options.keeper === undefined;
+    this.#keeper = options.keeper ?? (needsRight(settings) ? newKeeper(settings, this, onNotice) : undefined);
     this.#settled = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -127,7 +124,7 @@ export class Recording implements Destination {
 
   /** Resolves when it is known whether this service may trade, or that nobody answers. At once without a lease. */
   async settled(): Promise<void> {
-    if (this.#keeper !== undefined) await this.#settled;
+    if (this.#keeper !== undefined && this.#ownsKeeper) await this.#settled;
   }
 
   stepped(event: Event, effects: readonly Effect[], state: State): void {
@@ -152,7 +149,7 @@ export class Recording implements Destination {
       await Promise.race([this.#writer.drained(), this.#ended(DRAIN_LIMIT)]);
     }
     this.#aborted.abort();
-    await this.#keeper?.stop();
+    if (this.#ownsKeeper) await this.#keeper?.stop();
     // What is still under way would be waited for.
     if (this.status.rows + this.status.batches > 0) this.#store?.renew();
     await this.#writer.close();
@@ -190,7 +187,7 @@ export class Recording implements Destination {
       this.#unreachable = false;
       if (!first) this.#onNotice("info", "store: the database is there");
       this.#writer.start();
-      await this.#keeper?.start();
+      if (this.#ownsKeeper) await this.#keeper?.start();
       this.#settle();
       return this.#tidy();
     }
@@ -232,4 +229,18 @@ export function storeOptions(settings: Settings): StoreOptions {
     maxConnections: settings.DATABASE_POOL_SIZE,
     connectTimeout: settings.DATABASE_TIMEOUT_SECONDS * 1000,
   };
+}
+
+/** Whether services that share a database take turns. */
+export function needsRight(settings: Settings): boolean {
+  return settings.ENABLE_STORE && settings.DATABASE_URL !== "" && settings.LEASE_SECONDS > 0;
+}
+
+export function newKeeper(settings: Settings, destination: Destination, onNotice: Notice): LeaseKeeper {
+  return new LeaseKeeper(destination, {
+    name: "trading",
+    holder: `${hostname()}:${process.pid}`,
+    duration: settings.LEASE_SECONDS * 1000,
+    onChange: (text, level) => onNotice(level, text),
+  });
 }

@@ -63,4 +63,3 @@ test("the market in lockstep goes no further than its client asks, and says when
   expect(lockstep.acknowledge(2, begun + 60_000)).toMatchObject({ step: 3, time: begun + 60_000, quiet: true });
   expect(lockstep.acknowledge(3)).toMatchObject({ step: 4, time: begun + 120_000, quiet: false });
 });
-});

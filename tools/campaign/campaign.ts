@@ -11,6 +11,8 @@ export interface CampaignOptions {
   readonly kills?: number;
   readonly from: number;
   readonly json: boolean;
+  /** Over real sockets, where a campaign can be had both ways. */
+  readonly sockets: boolean;
 }
 
 export interface CampaignResult {
@@ -22,10 +24,16 @@ export interface CampaignResult {
 
 /** @throws RangeError for anything that is not an option, or a value out of range. */
 export function parseOptions(words: readonly string[]): CampaignOptions {
-  const options: { seeds: number; kills?: number; from: number; json: boolean } = { seeds: 1000, from: 0, json: false };
+  const options: { seeds: number; kills?: number; from: number; json: boolean; sockets: boolean } = {
+    seeds: 1000,
+    from: 0,
+    json: false,
+    sockets: false,
+  };
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;
     if (word === "--json") options.json = true;
+    else if (word === "--sockets") options.sockets = true;
     else if (word === "--seeds") options.seeds = whole(word, words[++i], 1);
     else if (word === "--kills") options.kills = whole(word, words[++i], 1);
     else if (word === "--from") options.from = whole(word, words[++i], 0);

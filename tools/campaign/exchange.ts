@@ -1,12 +1,14 @@
 import { ExchangeRun } from "../../tests/exchange/binance/exchange-run.ts";
+import { type SocketOutcome, socketRun } from "../../tests/exchange/binance/socket-run.ts";
 import { FAULT_NAMES } from "../../tests/exchange/binance/venue-faults.ts";
 import { createWorld } from "../../tests/simulation/world.ts";
-import type { Campaign } from "./campaign.ts";
+import type { Campaign, CampaignResult } from "./campaign.ts";
 
 /** The exchange client over a venue with faults: each alone, then mixtures, with crashes in most of the worlds. */
 export const exchange: Campaign = {
   help: "the exchange client over a venue in which everything goes wrong, one world per seed (tests/exchange/binance)",
-  async run({ seeds, from }, progress) {
+  async run({ seeds, from, sockets }, progress) {
+    if (sockets) return overSockets(seeds, from, progress);
     const totals: Record<string, number> = {
       seeds: 0,
       events: 0,
@@ -40,3 +42,46 @@ export const exchange: Campaign = {
     return { totals, trouble };
   },
 };
+
+/** Worlds that are played side by side: each waits most of its time. */
+const AT_ONCE = 20;
+
+/** The same client over real sockets, on the simulated exchange with its own faults; it takes wall time. */
+async function overSockets(seeds: number, from: number, progress: (text: string) => void): Promise<CampaignResult> {
+  const totals: Record<string, number> = {
+    seeds: 0,
+    events: 0,
+    entries: 0,
+    fills: 0,
+    comparisons: 0,
+    mostPasses: 0,
+    longestUnprotectedMs: 0,
+    slowestConvergenceMs: 0,
+  };
+  const strikes = new Map<string, number>();
+  const trouble: string[] = [];
+  const begun = performance.now();
+  const take = ({ seed, faults, violation, ...outcome }: SocketOutcome) => {
+    const { events, entries, fills, comparisons, mostPasses, longestNaked, converged } = outcome;
+    for (const [name, count] of Object.entries({ seeds: 1, events, entries, fills, comparisons })) {
+      totals[name] = totals[name]! + count;
+    }
+    const most = { mostPasses, longestUnprotectedMs: longestNaked, slowestConvergenceMs: converged };
+    for (const [name, value] of Object.entries(most)) if (value > totals[name]!) totals[name] = value;
+    for (const [kind, count] of outcome.strikes) strikes.set(kind, (strikes.get(kind) ?? 0) + count);
+    if (violation !== undefined) {
+      const again = `again: bun run campaign exchange --sockets --from ${seed} --seeds 1`;
+      trouble.push(`seed ${seed} (${faults}): ${violation}\n${again}`);
+    }
+    progress(`${totals["seeds"]} of ${seeds} seeds, ${totals["events"]} events`);
+  };
+  let next = from;
+  const play = async () => {
+    while (next < from + seeds) take(await socketRun(next++));
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, play));
+  for (const [kind, count] of [...strikes].sort()) totals[`fault ${kind}`] = count;
+  totals["violations"] = trouble.length;
+  totals["seconds"] = Math.round((performance.now() - begun) / 1000);
+  return { totals, trouble: trouble.length === 0 ? undefined : trouble.join("\n") };
+}

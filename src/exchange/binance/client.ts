@@ -37,6 +37,7 @@ import type { BinanceOptions } from "./options.ts";
 import type { BookSnapshot } from "./order-book.ts";
 import { OrderSender } from "./order-sender.ts";
 import { ORDER_LIMITS, RateBudget } from "./rate-budget.ts";
+import type { Reply } from "./reply.ts";
 import * as report from "./reports.ts";
 import { Requests } from "./requests.ts";
 import { RestTransport } from "./rest-transport.ts";
@@ -49,6 +50,8 @@ import { UserStream, type UserStreamTiming } from "./user-stream.ts";
 export interface BinanceClientOptions extends BinanceOptions {
   readonly onNotice: (level: "info" | "warning" | "alarm", text: string) => void;
   readonly timing?: ClientTiming;
+  /** Asked right before anything leaves that changes something at the exchange: whether nobody else may trade. */
+  readonly mayTrade?: () => boolean;
   /** Hears every text of the user stream before it is taken. */
   readonly onUserText?: (text: string) => void;
 }
@@ -69,6 +72,7 @@ const TIMING: ClientTiming = { answer: 5_000, recvWindow: 5_000, clock: 60_000 }
 
 /** Questions for the time at the start and after a refused timestamp: the fastest answer is the truest. */
 const CLOCK_SAMPLES = 3;
+const NO_RIGHT: Reply = { kind: "forbidden", reason: "no right to trade" };
 const ORDER_CONNECTIONS = 4;
 /** Rows of a page of trades or income. */
 const PAGE = 1000;
@@ -368,27 +372,25 @@ export class BinanceClient implements Gateway, FeedSource {
   #order<T>(route: OrderRoute, params: Params, urgency: Urgency, read: (body: unknown) => T): Promise<Outcome<T>> {
     const sender = this.#sender;
     if (sender === undefined) throw new InputError("no API key to send orders with: BINANCE_TRADING_API_KEY", 2);
-    return this.#requests.perform(route.cost, urgency, () => sender.send(route, params), read);
+    return this.#requests.perform(route.cost, urgency, () => this.#fenced(() => sender.send(route, params)), read);
   }
 
-  #read<T>(endpoint: Endpoint, params: Params, urgency: Urgency, read: (body: unknown) => T): Promise<Outcome<T>> {
-    return this.#ask(this.#reading, endpoint, params, urgency, read);
+  /** Makes a request that changes something, unless another service may have the right to. */
+  #fenced(send: () => Promise<Reply>): Promise<Reply> {
+    const { mayTrade } = this.#options;
+    return mayTrade === undefined || mayTrade() ? send() : Promise.resolve(NO_RIGHT);
   }
 
   async #set(endpoint: Endpoint, params: Params, urgency: Urgency): Promise<Outcome<null>> {
-    const outcome = await this.#ask(this.#trading, endpoint, params, urgency, report.success);
+    const cost = { weight: endpoint.weight, orders: 0 };
+    const send = () => this.#fenced(() => this.#trading.call(endpoint, params));
+    const outcome = await this.#requests.perform(cost, urgency, send, report.success);
     return outcome.kind === "refused" && outcome.consequence === "unchanged" ? { kind: "done", value: null } : outcome;
   }
 
-  #ask<T>(
-    transport: RestTransport,
-    endpoint: Endpoint,
-    params: Params,
-    urgency: Urgency,
-    read: (body: unknown) => T,
-  ): Promise<Outcome<T>> {
+  #read<T>(endpoint: Endpoint, params: Params, urgency: Urgency, read: (body: unknown) => T): Promise<Outcome<T>> {
     const cost = { weight: endpoint.weight, orders: 0 };
-    return this.#requests.perform(cost, urgency, () => transport.call(endpoint, params), read);
+    return this.#requests.perform(cost, urgency, () => this.#reading.call(endpoint, params), read);
   }
 
   /** Several requests may be refused for the clock at once; one measurement serves them all. */

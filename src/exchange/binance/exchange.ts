@@ -20,6 +20,8 @@ export interface BinanceExchangeOptions {
   readonly hedge: boolean;
   /** Part of every client order id, and never the same for two processes on one account. */
   readonly epoch: number;
+  /** Epoch of the lease that orders leave under, 0 without one; part of every client order id as well. */
+  readonly lease?: () => number;
   /** The exchange's clock, ms: for waiting times. */
   readonly clock: () => number;
   /** The market's time, ms: what events, trades and funding are stamped with. The clock's, except where a recording is played. */
@@ -99,7 +101,7 @@ export class BinanceExchange implements Exchange {
 
   constructor(options: BinanceExchangeOptions) {
     this.#options = options;
-    const { gateway, instruments, hedge, epoch, clock, notice, recovered } = options;
+    const { gateway, instruments, hedge, epoch, lease = () => 0, clock, notice, recovered } = options;
     this.#marketTime = options.marketTime ?? clock;
     this.instruments = instruments;
     this.#prices = instruments.map(() => 0);
@@ -110,6 +112,7 @@ export class BinanceExchange implements Exchange {
       instruments,
       hedge,
       epoch,
+      lease,
       clock,
       marketTime: this.#marketTime,
       schedule,
@@ -130,6 +133,7 @@ export class BinanceExchange implements Exchange {
       instruments,
       hedge,
       epoch,
+      lease,
       clock,
       marketTime: this.#marketTime,
       schedule,
@@ -160,6 +164,7 @@ export class BinanceExchange implements Exchange {
       clock,
       schedule,
       epoch,
+      lease,
       hedge,
       times: { ...STOP_PROOF_TIMES, ...options.times },
       pick: () => this.#probeSymbol(),

@@ -62,6 +62,8 @@ export interface DeskOptions {
   readonly hedge: boolean;
   /** Part of every client id: no two processes that trade on one account may have the same. */
   readonly epoch: number;
+  /** Epoch of the lease that we trade under; 0 without one. */
+  readonly lease: () => number;
   readonly clock: () => number;
   readonly marketTime: () => number;
   readonly schedule: Schedule;
@@ -163,7 +165,8 @@ export class OrderDesk {
   }
 
   submit(request: OrderRequest): void {
-    const clientId = clientIdText({ epoch: this.#options.epoch, number: request.id, auxiliary: false });
+    const { epoch, lease } = this.#options;
+    const clientId = clientIdText({ epoch, lease: lease(), number: request.id, auxiliary: false });
     const record = newRecord(request, clientId);
     this.#add(record);
     if (request.purpose === "entry") void this.#enter(record);

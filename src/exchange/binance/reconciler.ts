@@ -33,6 +33,8 @@ export interface ReconcilerOptions {
   readonly instruments: readonly Instrument[];
   readonly hedge: boolean;
   readonly epoch: number;
+  /** Epoch of the lease that we trade under; 0 without one. */
+  readonly lease: () => number;
   readonly clock: () => number;
   readonly marketTime: () => number;
   readonly schedule: Schedule;
@@ -177,9 +179,7 @@ export class Reconciler {
         break;
       }
       const acting = picture.actions.some(({ kind }) => kind !== "foreign");
-      if (acting) passes++;
-      else restless++;
-      if (passes > MOST_PASSES || restless > MOST_RESTLESS) {
+      if (acting ? passes === MOST_PASSES : restless === MOST_RESTLESS) {
         this.last = { passes, agreed: false, at: clock() };
         const text = `the books do not agree after ${passes} passes: ${picture.actions.map(describe).join("; ") || picture.restless.join(", ")}`;
         bar(undefined, "books", text);
@@ -187,6 +187,8 @@ export class Reconciler {
         this.#at(clock() + times.again, schedule);
         return;
       }
+      if (acting) passes++;
+      else restless++;
       await Promise.all(picture.actions.map((action) => this.#perform(action, explained)));
       await this.#wait(times.between);
       // Each look weighs 85 of the 1,920 of a minute: while nothing stands still it is looked at ever more rarely.
@@ -269,7 +271,7 @@ export class Reconciler {
   }
 
   async #perform(action: Action, explained: Set<string>): Promise<void> {
-    const { desk, gateway, notice, gone, instruments, epoch } = this.#options;
+    const { desk, gateway, notice, gone, instruments, epoch, lease } = this.#options;
     switch (action.kind) {
       case "ask": {
         const record = desk.record(action.clientId);
@@ -301,7 +303,10 @@ export class Reconciler {
         await gateway.placeOrder(
           {
             symbol,
-            clientId: clientIdText({ epoch, number: ++this.#number, auxiliary: true }).replace("_", "_f"),
+            clientId: clientIdText({ epoch, lease: lease(), number: ++this.#number, auxiliary: true }).replace(
+              "_",
+              "_f",
+            ),
             side: action.lots > 0 ? "SELL" : "BUY",
             type: "MARKET",
             quantity: quantityText(instrument, Math.abs(action.lots)),

@@ -49,6 +49,8 @@ export class Recovery {
   readonly #closings: string[] = [];
   readonly #orders = new Map<number, OrderRecord>();
   readonly #prices: number[];
+  /** Epoch of the lease that orders left under; 0 without one. */
+  #lease = 0;
   #time = 0;
   #since = 0;
   readonly #funding = new Map<string, number>();
@@ -63,7 +65,7 @@ export class Recovery {
   effect(effect: Effect, epoch: number): void {
     if (effect.kind === "submit") {
       const { order } = effect;
-      const record = newRecord(order, clientIdText({ epoch, number: order.id, auxiliary: false }));
+      const record = newRecord(order, clientIdText({ epoch, lease: this.#lease, number: order.id, auxiliary: false }));
       record.sentAt = this.#time;
       record.lastSent = this.#time;
       this.#orders.set(order.id, record);
@@ -74,12 +76,20 @@ export class Recovery {
     }
   }
 
+  /** The journal of another process follows, which traded under no lease until it says so. */
+  nextProcess(): void {
+    this.#lease = 0;
+  }
+
   event(event: Event): void {
     if (event.time > this.#time) this.#time = event.time;
     if (this.#since === 0) this.#since = event.time;
     switch (event.kind) {
       case "bar":
         this.#prices[event.symbol] = event.close;
+        return;
+      case "hold":
+        if (event.hold === "lease") this.#lease = event.on ? 0 : event.epoch;
         return;
       case "agreement":
         this.#since = event.since;

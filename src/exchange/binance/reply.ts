@@ -7,7 +7,9 @@ export type Reply =
   /** It has left, or part of it has, and nothing came back. */
   | { readonly kind: "unknown"; readonly reason: string }
   /** Not a byte has left: it may go another way. */
-  | { readonly kind: "unsent"; readonly reason: string };
+  | { readonly kind: "unsent"; readonly reason: string }
+  /** It was not allowed to leave, which says nothing about the exchange. */
+  | { readonly kind: "forbidden"; readonly reason: string };
 
 export interface Answer {
   readonly kind: "answer";

@@ -71,6 +71,8 @@ export class Requests {
       case "unsent":
         this.#judge(judging, false);
         return { kind: "withheld", reason: reply.reason, retryAt: now() + UNSENT_PAUSE };
+      case "forbidden":
+        return { kind: "withheld", reason: reply.reason, retryAt: now() + UNSENT_PAUSE };
       case "unknown":
         this.#judge(judging, false);
         return reply;

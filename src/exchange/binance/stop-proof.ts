@@ -9,6 +9,8 @@ export interface StopProofOptions {
   readonly clock: () => number;
   readonly schedule: Schedule;
   readonly epoch: number;
+  /** Epoch of the lease that we trade under; 0 without one. */
+  readonly lease: () => number;
   readonly hedge: boolean;
   readonly times: StopProofTimes;
   /** A symbol on which nothing of ours is held or open, and its last price in ticks; undefined while there is none. */
@@ -63,7 +65,7 @@ export class StopProof {
 
   /** Begins a proof and repeats it for ever. */
   begin(): void {
-    const { pick, schedule, clock, times, epoch, hedge, gateway } = this.#options;
+    const { pick, schedule, clock, times, epoch, lease, hedge, gateway } = this.#options;
     const chosen = pick();
     if (chosen === undefined) {
       // Where everything is held, standing stops are the proof.
@@ -74,7 +76,7 @@ export class StopProof {
     }
     const { instrument, price } = chosen;
     const { symbol } = instrument;
-    const clientId = clientIdText({ epoch, number: ++this.#number, auxiliary: true });
+    const clientId = clientIdText({ epoch, lease: lease(), number: ++this.#number, auxiliary: true });
     const attempt = ++this.#attempt;
     this.#step = { kind: "placing", clientId, symbol };
     // Half the price is out of reach, and above the smallest price that filters allow.

@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadSettings } from "../../../src/config/load.ts";
 import { Door } from "../../../src/exchange/simulated/server/door.ts";
-import { listen } from "../../../src/exchange/simulated/server/listen.ts";
+import { listen, type PublicPort } from "../../../src/exchange/simulated/server/listen.ts";
 import { Pace } from "../../../src/exchange/simulated/server/pace.ts";
+import type { Venue } from "../../../src/exchange/simulated/server/venue.ts";
 import { openVenue } from "../../../src/service/simulated-venue.ts";
 
 /** What became of a trader that was killed at one step and started again. */
@@ -30,32 +31,38 @@ const CHILD = join(import.meta.dir, "killed-process.ts");
 const SPEED = 10;
 const PATIENCE = 60_000;
 
-/** Kills a trader at a step of its order's life, starts it again, closes what it holds, and compares the books. */
-export async function killedAt(step: string): Promise<Killed> {
-  const folder = mkdtempSync(join(tmpdir(), "penstock-killed-"));
-  const { settings } = loadSettings({}, []);
-  const market = { kind: "generated", seed: 3, symbols: 2 } as const;
-  const venue = openVenue(settings, {
-    market,
-    without: [],
-    lockstep: false,
-    apiKey: "key",
-    secret: "secret",
-    balance: 10_000,
-  });
-  const port = listen(new Door(venue), 0);
-  const pace = new Pace(venue, SPEED);
-  const { symbol } = venue.exchange.instruments[0]!;
-  const children: Bun.Subprocess[] = [];
-  const start = (kill: string) => {
-    const host = `127.0.0.1:${port.port}`;
+/** A simulated exchange of this process, and traders in others. */
+class Stage {
+  readonly venue: Venue;
+  readonly #folder = mkdtempSync(join(tmpdir(), "penstock-killed-"));
+  readonly #port: PublicPort;
+  readonly #pace: Pace;
+  readonly #children: Bun.Subprocess[] = [];
+
+  constructor() {
+    const market = { kind: "generated", seed: 3, symbols: 2 } as const;
+    this.venue = openVenue(loadSettings({}, []).settings, {
+      market,
+      without: [],
+      lockstep: false,
+      apiKey: "key",
+      secret: "secret",
+      balance: 10_000,
+    });
+    this.#port = listen(new Door(this.venue), 0);
+    this.#pace = new Pace(this.venue, SPEED);
+  }
+
+  /** @param kill the step at which it dies; never when empty */
+  start(kill: string, environment: Readonly<Record<string, string>> = {}): Child {
+    const host = `127.0.0.1:${this.#port.port}`;
     const child = Bun.spawn([process.execPath, CHILD], {
       stdin: "pipe",
       stdout: "pipe",
       stderr: "inherit",
       env: {
         ...process.env,
-        DATA_DIR: folder,
+        DATA_DIR: this.#folder,
         EXCHANGE: "binance",
         TRADING_ENABLED: "true",
         BINANCE_REST_URL: `http://${host}`,
@@ -66,64 +73,142 @@ export async function killedAt(step: string): Promise<Killed> {
         CYCLE_INTERVAL: "60",
         MIN_CONFIDENCE: "0.2",
         PENSTOCK_KILL: kill,
-        PENSTOCK_SYMBOL: symbol,
+        PENSTOCK_SYMBOL: this.venue.exchange.instruments[0]!.symbol,
+        ...environment,
       },
     });
-    children.push(child);
-    return { child, lines: linesOf(child.stdout) };
-  };
-  try {
-    const first = start(step);
-    let seen: Line[] = [];
-    const wait = async (lines: AsyncGenerator<Line>, until: string): Promise<Line | undefined> => {
-      for (;;) {
-        const next = await within(lines.next(), PATIENCE);
-        if (next === undefined || next.done) return undefined;
-        seen.push(next.value);
-        if (next.value.what === until) return next.value;
-      }
-    };
-    // Steps of the way out come after the operator's word.
-    if ((await wait(first.lines, "protected")) !== undefined) {
-      first.child.stdin.write("flatten\n");
-      first.child.stdin.flush();
-      await wait(first.lines, "flat");
-    }
-    await first.child.exited;
-    const died = first.child.signalCode === "SIGKILL";
-    if (!died) return { step, died, passes: 0, converged: 0, wrong: [] };
-    seen = [];
-    const second = start("");
-    const agreed = await wait(second.lines, "agreed");
+    this.#children.push(child);
+    return new Child(child);
+  }
+
+  /** What the last process and the exchange do not agree about. */
+  differences(flat: Line | undefined, seen: readonly Line[]): string[] {
+    const { exchange, trading } = this.venue;
     const wrong: string[] = [];
-    if (agreed === undefined) wrong.push("the books never agreed");
-    second.child.stdin.write("flatten\n");
-    second.child.stdin.flush();
-    const flat = seen.find(({ what }) => what === "flat") ?? (await wait(second.lines, "flat"));
-    await second.child.exited;
-    const { account } = venue.exchange;
     if (flat === undefined) wrong.push(`it never became flat: ${JSON.stringify(seen)}`);
     else {
-      if (BigInt(String(flat["wallet"])) !== venue.exchange.wallet) {
-        wrong.push(`wallet ${flat["wallet"]}, at the exchange ${venue.exchange.wallet}`);
+      if (BigInt(String(flat["wallet"])) !== exchange.wallet) {
+        wrong.push(`wallet ${flat["wallet"]}, at the exchange ${exchange.wallet}`);
       }
       for (const broken of flat["broken"] as string[]) wrong.push(broken);
     }
-    for (const { lots } of account.positions) if (lots !== 0) wrong.push(`${lots} lots are left at the exchange`);
-    const left = [...venue.trading.openOrders].length + [...venue.trading.openAlgos].length;
+    for (const { lots } of exchange.positions) if (lots !== 0) wrong.push(`${lots} lots are left at the exchange`);
+    const left = [...trading.openOrders].length + [...trading.openAlgos].length;
     if (left > 0) wrong.push(`${left} orders are left at the exchange`);
+    return wrong;
+  }
+
+  async close(): Promise<void> {
+    for (const child of this.#children) if (child.exitCode === null) child.kill("SIGKILL");
+    this.#pace.stop();
+    await this.#port.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** A trader's process and what it has said. */
+class Child {
+  readonly process: Bun.Subprocess<"pipe", "pipe", "inherit">;
+  readonly seen: Line[] = [];
+  readonly #lines: AsyncGenerator<Line>;
+
+  constructor(child: Bun.Subprocess<"pipe", "pipe", "inherit">) {
+    this.process = child;
+    this.#lines = linesOf(child.stdout);
+  }
+
+  /** The next line of a kind, or the one that was seen; undefined when none comes. */
+  async says(what: string): Promise<Line | undefined> {
+    const before = this.seen.find((line) => line.what === what);
+    if (before !== undefined) return before;
+    for (;;) {
+      const next = await within(this.#lines.next(), PATIENCE);
+      if (next === undefined || next.done) return undefined;
+      this.seen.push(next.value);
+      if (next.value.what === what) return next.value;
+    }
+  }
+
+  flatten(): void {
+    this.process.stdin.write("flatten\n");
+    this.process.stdin.flush();
+  }
+}
+
+/** Kills a trader at a step of its order's life, starts it again, closes what it holds, and compares the books. */
+export async function killedAt(step: string): Promise<Killed> {
+  const stage = new Stage();
+  try {
+    const first = stage.start(step);
+    // Steps of the way out come after the operator's word.
+    if ((await first.says("protected")) !== undefined) {
+      first.flatten();
+      await first.says("flat");
+    }
+    await first.process.exited;
+    const died = first.process.signalCode === "SIGKILL";
+    if (!died) return { step, died, passes: 0, converged: 0, wrong: [] };
+    const second = stage.start("");
+    const agreed = await second.says("agreed");
+    second.flatten();
+    const flat = await second.says("flat");
+    await second.process.exited;
     return {
       step,
       died,
       passes: Number(agreed?.["passes"] ?? 0),
       converged: agreed?.ms ?? Number.POSITIVE_INFINITY,
-      wrong,
+      wrong: [...(agreed === undefined ? ["the books never agreed"] : []), ...stage.differences(flat, second.seen)],
     };
   } finally {
-    for (const child of children) if (child.exitCode === null) child.kill("SIGKILL");
-    pace.stop();
-    await port.stop();
-    rmSync(folder, { recursive: true, force: true });
+    await stage.close();
+  }
+}
+
+/** What became of a position whose trader was killed while another one stood by. */
+export interface TakenOver {
+  /** From the death of the first until the second has the right to trade, and until its books agree; ms. */
+  readonly right: number;
+  readonly agreed: number;
+  readonly epochs: readonly number[];
+  /** Whether the second had sent, or compared, anything before the first was dead. */
+  readonly meddled: boolean;
+  /** Entries at the exchange, by client id. */
+  readonly entries: readonly string[];
+  readonly wrong: readonly string[];
+}
+
+/** Two traders on one database, one account and one folder: the second takes over what the first has left. */
+export async function takenOver(databaseUrl: string): Promise<TakenOver> {
+  const stage = new Stage();
+  try {
+    const shared = { DATABASE_URL: databaseUrl, LEASE_SECONDS: "4" };
+    const first = stage.start("", shared);
+    await first.says("protected");
+    const second = stage.start("", shared);
+    const orders = stage.venue.trading.orders.size + stage.venue.trading.algos.size;
+    await second.says("stands by");
+    const meddled = second.seen.length > 1 || stage.venue.trading.orders.size + stage.venue.trading.algos.size > orders;
+    first.process.kill("SIGKILL");
+    const dead = performance.now();
+    const right = await second.says("right");
+    const rightAfter = performance.now() - dead;
+    const agreed = await second.says("agreed");
+    const agreedAfter = performance.now() - dead;
+    second.flatten();
+    const flat = await second.says("flat");
+    const started = first.seen.find(({ what }) => what === "right");
+    const entries = [...stage.venue.trading.orders.values()].filter(({ reduceOnly, algo }) => !reduceOnly && !algo);
+    return {
+      right: right === undefined ? Number.POSITIVE_INFINITY : rightAfter,
+      agreed: agreed === undefined ? Number.POSITIVE_INFINITY : agreedAfter,
+      epochs: [Number(started?.["epoch"]), Number(right?.["epoch"])],
+      meddled,
+      entries: entries.map(({ clientOrderId }) => clientOrderId),
+      wrong: stage.differences(flat, second.seen),
+    };
+  } finally {
+    await stage.close();
   }
 }
 

@@ -18,6 +18,7 @@ import type { Exchange, VenueRequest } from "../../../src/exchange/exchange.ts";
 import { openJournal } from "../../../src/service/assembly.ts";
 import { openRealVenue } from "../../../src/service/real-venue.ts";
 import { Trader } from "../../../src/service/trader.ts";
+import { TradingRight } from "../../../src/service/trading-right.ts";
 
 const begun = performance.now();
 const say = (what: string, more: Record<string, unknown> = {}) =>
@@ -31,7 +32,13 @@ const die = () => process.kill(process.pid, "SIGKILL");
 const { settings } = loadSettings(process.env, []);
 const symbol = process.env["PENSTOCK_SYMBOL"]!;
 const notices: string[] = [];
-const real = await openRealVenue(settings, { symbols: [symbol] }, (level, text) => notices.push(`${level} ${text}`));
+const note = (level: string, text: string) => notices.push(`${level} ${text}`);
+const right = await TradingRight.wait(settings, new AbortController().signal, (level, text) => {
+  note(level, text);
+  if (text.includes("until it is free")) say("stands by");
+});
+if (right !== undefined) say("right", { epoch: right.keeper.epoch });
+const real = await openRealVenue(settings, { symbols: [symbol] }, note, right?.keeper);
 const venue = real.exchange;
 if (!(venue instanceof BinanceExchange)) throw new Error("this is about real orders");
 const { state } = real;
@@ -90,6 +97,10 @@ let entered = state.nextOrder > 1;
 process.stdin.on("data", () => {
   flatten = true;
 });
+if (right !== undefined) {
+  const [time, { epoch }] = [Math.max(state.now, real.market.now()), right.keeper];
+  trader.admit({ kind: "hold", time, symbol: -1, hold: "lease", on: false, epoch });
+}
 await real.begin();
 
 function analysis(cycle: number): AnalysisEvent {
@@ -153,4 +164,5 @@ for (;;) {
 }
 journal.close();
 real.close();
+await right?.close();
 process.exit(0);

@@ -208,6 +208,7 @@ describe("recorded lives of orders", () => {
         instruments: [coin],
         hedge: false,
         epoch: 1,
+        lease: () => 0,
         clock: () => 0,
         marketTime: () => 0,
         schedule: new Schedule(),

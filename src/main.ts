@@ -1,6 +1,7 @@
 import { backtestCommand } from "./command-line/backtest.ts";
 import { configCommand } from "./command-line/config.ts";
 import { dataCommand } from "./command-line/data.ts";
+import { doctorCommand } from "./command-line/doctor.ts";
 import { exchangeCommand } from "./command-line/exchange.ts";
 import { healthCommand } from "./command-line/health.ts";
 import { inspectCommand } from "./command-line/inspect.ts";
@@ -33,6 +34,7 @@ async function main(): Promise<void> {
   backtestCommand(program);
   configCommand(program);
   dataCommand(program);
+  doctorCommand(program);
   exchangeCommand(program);
   healthCommand(program);
   inspectCommand(program);

@@ -8,6 +8,8 @@ export interface Addresses {
   readonly streams: string;
   /** The WebSocket API, complete. */
   readonly socketApi: string;
+  /** Where an account is asked about its keys; absent on test networks, which do not say. */
+  readonly account?: string;
   /** Whether real money may be behind it: true for every host that is not known to be a test network or this machine. */
   readonly live: boolean;
 }
@@ -25,6 +27,9 @@ const PRODUCTION = {
   streams: "wss://fstream.binance.com",
   socketApi: "wss://ws-fapi.binance.com/ws-fapi/v1",
 };
+
+/** Permissions of keys are not the futures service's affair. */
+const ACCOUNT = "https://api.binance.com";
 
 const TESTNET = {
   rest: "https://testnet.binancefuture.com",
@@ -68,7 +73,8 @@ export function addressesOf(settings: AddressSettings): Addresses {
   const live = [rest, streams, socketApi].some(
     ({ hostname }) => !isLoopback(hostname) && !TEST_HOSTS.includes(hostname),
   );
-  return { rest: textOf(rest), streams: textOf(streams), socketApi: textOf(socketApi), live };
+  const account = isLoopback(rest.hostname) ? { account: textOf(rest) } : live ? { account: ACCOUNT } : {};
+  return { ...account, rest: textOf(rest), streams: textOf(streams), socketApi: textOf(socketApi), live };
 }
 
 /** True for addresses that cannot leave this machine. */

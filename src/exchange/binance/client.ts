@@ -13,6 +13,7 @@ import type {
   ExchangeInfo,
   Gateway,
   IncomeReport,
+  KeyPermissions,
   MarginType,
   NewAlgoOrder,
   NewOrder,
@@ -327,6 +328,31 @@ export class BinanceClient implements Gateway, FeedSource {
     return outcome;
   }
 
+  /** The exchange's time, ms; a sample for the clock besides. */
+  async serverTime(): Promise<Outcome<number>> {
+    const cost = { weight: ENDPOINTS.time.weight, orders: 0 };
+    const sent = performance.now();
+    const send = () => this.#reading.call(ENDPOINTS.time, {});
+    const outcome = await this.#requests.perform(cost, "protect", send, report.serverTimeOf, "unjudged");
+    if (outcome.kind === "done") this.clock.sample(sent, performance.now(), outcome.value);
+    return outcome;
+  }
+
+  /** What a key may do; undefined where the exchange does not say (the test network). */
+  async keyPermissions(of: "reading" | "trading"): Promise<Outcome<KeyPermissions> | undefined> {
+    const { addresses, keys } = this.#options;
+    if (addresses.account === undefined) return undefined;
+    const transport = this.#transport(keys[of], addresses.account);
+    try {
+      const endpoint = ENDPOINTS.keyPermissions;
+      const send = () => transport.call(endpoint, {});
+      const cost = { weight: endpoint.weight, orders: 0 };
+      return await this.#requests.perform(cost, "routine", send, report.keyPermissionsOf, "unjudged");
+    } finally {
+      transport.close();
+    }
+  }
+
   leverageBrackets(urgency: Urgency): Promise<Outcome<readonly SymbolBrackets[]>> {
     return this.#read(ENDPOINTS.leverageBrackets, {}, urgency, report.symbolBrackets);
   }
@@ -363,9 +389,8 @@ export class BinanceClient implements Gateway, FeedSource {
     return this.#read(ENDPOINTS.depth, { symbol, limit: 1000 }, "routine", report.bookSnapshot);
   }
 
-  #transport(credentials: Credentials | undefined): RestTransport {
+  #transport(credentials: Credentials | undefined, origin = this.#options.addresses.rest): RestTransport {
     const { answer: timeout, recvWindow } = this.#timing;
-    const origin = this.#options.addresses.rest;
     return new RestTransport({ origin, credentials, now: () => this.clock.now(), recvWindow, timeout });
   }
 

@@ -40,6 +40,8 @@ export const ENDPOINTS = {
   setLeverage: { verb: "POST", path: "fapi/v1/leverage", weight: 1, access: "signed" },
   setMarginType: { verb: "POST", path: "fapi/v1/marginType", weight: 1, access: "signed" },
 
+  keyPermissions: reading("sapi/v1/account/apiRestrictions", 1),
+
   newListenKey: { verb: "POST", path: "fapi/v1/listenKey", weight: 1, access: "key" },
   keepListenKey: { verb: "PUT", path: "fapi/v1/listenKey", weight: 1, access: "key" },
 } as const satisfies Readonly<Record<string, Endpoint>>;

@@ -268,6 +268,16 @@ export interface SymbolConfig {
   readonly leverage: number;
 }
 
+/** What an API key may do. */
+export interface KeyPermissions {
+  readonly futures: boolean;
+  readonly withdrawals: boolean;
+  /** Moves money to other wallets of the account, or to other accounts at the exchange. */
+  readonly transfers: boolean;
+  /** Whether only listed addresses may use it. */
+  readonly restrictedToAddresses: boolean;
+}
+
 export interface ExchangeInfo {
   readonly symbols: readonly SymbolInfo[];
   readonly serverTime: number;

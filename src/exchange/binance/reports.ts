@@ -5,6 +5,7 @@ import type {
   BalanceReport,
   ExchangeInfo,
   IncomeReport,
+  KeyPermissions,
   MarginType,
   OrderReport,
   OrderStatus,
@@ -168,6 +169,16 @@ export function symbolConfigs(body: unknown): SymbolConfig[] {
 
 export function positionModeOf(body: unknown): PositionMode {
   return new FieldReader(body, "position mode").flag("dualSidePosition") ? "hedge" : "one-way";
+}
+
+export function keyPermissionsOf(body: unknown): KeyPermissions {
+  const one = new FieldReader(body, "key permissions");
+  return {
+    futures: one.flag("enableFutures"),
+    withdrawals: one.flag("enableWithdrawals"),
+    transfers: one.flag("enableInternalTransfer") || one.flag("permitsUniversalTransfer"),
+    restrictedToAddresses: one.flag("ipRestrict"),
+  };
 }
 
 export function symbolBrackets(body: unknown): SymbolBrackets[] {

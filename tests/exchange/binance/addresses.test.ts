@@ -21,6 +21,7 @@ test("production is live, the test network is not", () => {
     rest: "https://fapi.binance.com",
     streams: "wss://fstream.binance.com",
     socketApi: "wss://ws-fapi.binance.com/ws-fapi/v1",
+    account: "https://api.binance.com",
     live: true,
   });
   expect(addressesOf({ ...NONE, BINANCE_TESTNET: true })).toMatchObject({
@@ -34,6 +35,7 @@ test("this machine may go without encryption and is not live; trailing slashes a
     rest: "http://127.0.0.1:1",
     streams: "ws://localhost:2",
     socketApi: "ws://[::1]:3/ws-fapi/v1",
+    account: "http://127.0.0.1:1",
     live: false,
   });
 });

@@ -40,8 +40,8 @@ export interface SocketOutcome {
 
 /** Market milliseconds per wall millisecond: a bar each two seconds. */
 const SPEED = 30;
-/** How long everything may take to come to rest after the last fault, ms: bans last for up to two minutes. */
-const PATIENCE = 240_000;
+/** How long everything may take to come to rest after the last fault, and after the end of a ban that lasts longer, ms. */
+const PATIENCE = 120_000;
 const SYMBOLS = 3;
 /** What ends every connection to the client for good, or is not one fault. */
 const LEFT_OUT: readonly FaultKind[] = ["restricted", "refusal"];
@@ -220,7 +220,7 @@ class Run {
             continue;
           }
           if (this.#isAtRest(state)) break;
-          if (now - calm > PATIENCE) throw new Violation("the books come together", this.#difference(state));
+          if (now - this.#calmSince(calm, now) > PATIENCE) throw new Violation("the books come together", this.#difference(state));
         }
         await this.#real.idle(trader.nextTimer, 50);
       }
@@ -232,6 +232,16 @@ class Run {
   }
 
   #flattening = false;
+
+  /** Who is banned can do nothing but wait, and after a firewall's 403 that is for minutes. */
+  #calmSince(calm: number, now: number): number {
+    const { budget, clock } = this.#real.market.client;
+    const left = budget.closedUntil - clock.now();
+    if (left > 0) this.#bannedUntil = now + left;
+    return Math.max(calm, this.#bannedUntil);
+  }
+
+  #bannedUntil = 0;
 
   #audit(event: Parameters<Auditor["event"]>[0], effects: readonly Parameters<Auditor["effect"]>[0][]): void {
     this.#events++;
@@ -293,7 +303,8 @@ class Run {
     const { exchange, trading } = this.#venue;
     const { wallet } = state.ledger.balances;
     const left = [...trading.openOrders].map(({ clientOrderId }) => clientOrderId);
-    const algos = [...trading.openAlgos].map(({ clientAlgoId }) => clientAlgoId);
+    // One that hangs while it triggers can be cancelled by nobody, and our book has given it up.
+    const algos = [...trading.openAlgos].filter(({ stuck }) => !stuck).map(({ clientAlgoId }) => clientAlgoId);
     return [
       ...(state.positions.size > 0 ? [`${state.positions.size} positions in our book`] : []),
       ...(state.orders.size > 0 ? [`${state.orders.size} orders in our book`] : []),

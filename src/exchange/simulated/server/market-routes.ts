@@ -410,5 +410,24 @@ export const MARKET_ROUTES: Readonly<Record<string, Route>> = {
   // What clients of the spot account ask on their way.
   "GET /sapi/v1/margin/allPairs": { weight: 1, security: "key", handle: () => [] },
   "GET /sapi/v1/capital/config/getall": { weight: 1, security: "key", handle: () => [] },
+  "GET /sapi/v1/account/apiRestrictions": {
+    weight: 1,
+    security: "signed",
+    handle: ({ venue, now }) => ({
+      ipRestrict: false,
+      createTime: now,
+      enableReading: true,
+      enableWithdrawals: venue.keysMayWithdraw,
+      enableInternalTransfer: venue.keysMayWithdraw,
+      enableMargin: false,
+      enableFutures: true,
+      permitsUniversalTransfer: false,
+      enableVanillaOptions: false,
+      enableFixApiTrade: false,
+      enableFixReadOnly: true,
+      enableSpotAndMarginTrading: false,
+      enablePortfolioMarginTrading: false,
+    }),
+  },
   "GET /sapi/v1/system/status": { weight: 1, security: "none", handle: () => ({ status: 0, msg: "normal" }) },
 };

@@ -51,6 +51,8 @@ export class Venue {
   readonly limits: RateLimits;
   readonly listenKeys: ListenKeys;
   readonly contracts: readonly Contract[];
+  /** Whether its keys may take money out, which who trades with one should refuse. */
+  keysMayWithdraw = false;
   /** Market time, ms UTC. */
   time: number;
   /** Leverage by symbol. */

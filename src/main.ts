@@ -1,6 +1,7 @@
 import { backtestCommand } from "./command-line/backtest.ts";
 import { configCommand } from "./command-line/config.ts";
 import { dataCommand } from "./command-line/data.ts";
+import { divergenceCommand } from "./command-line/divergence.ts";
 import { doctorCommand } from "./command-line/doctor.ts";
 import { exchangeCommand } from "./command-line/exchange.ts";
 import { healthCommand } from "./command-line/health.ts";
@@ -34,6 +35,7 @@ async function main(): Promise<void> {
   backtestCommand(program);
   configCommand(program);
   dataCommand(program);
+  divergenceCommand(program);
   doctorCommand(program);
   exchangeCommand(program);
   healthCommand(program);

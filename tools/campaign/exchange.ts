@@ -44,7 +44,7 @@ export const exchange: Campaign = {
 };
 
 /** Worlds that are played side by side: each waits most of its time. */
-const AT_ONCE = 30;
+const AT_ONCE = 16;
 
 /** The same client over real sockets, on the simulated exchange with its own faults; it takes wall time. */
 async function overSockets(seeds: number, from: number, progress: (text: string) => void): Promise<CampaignResult> {

@@ -14,6 +14,7 @@ import { listen } from "../../../src/exchange/simulated/server/listen.ts";
 import { Pace } from "../../../src/exchange/simulated/server/pace.ts";
 import { relay } from "../../../src/exchange/simulated/server/relay.ts";
 import type { Venue } from "../../../src/exchange/simulated/server/venue.ts";
+import { InputError } from "../../../src/input-error.ts";
 import { Random } from "../../../src/market/random.ts";
 import { openJournal } from "../../../src/service/assembly.ts";
 import { openRealVenue, type RealVenue } from "../../../src/service/real-venue.ts";
@@ -95,7 +96,8 @@ export async function socketRun(seed: number, duration = 25_000): Promise<Socket
   const notices: string[] = [];
   let real: RealVenue | undefined;
   try {
-    real = await openRealVenue(settings, { symbols: undefined }, (level, text) => notices.push(`${level} ${text}`));
+    const note = (level: string, text: string) => notices.push(`${level} ${text}`);
+    real = await started(() => openRealVenue(settings, { symbols: undefined }, note));
     return await new Run(seed, venue, door, real, notices, settings).run(duration);
   } finally {
     real?.close();
@@ -103,6 +105,19 @@ export async function socketRun(seed: number, duration = 25_000): Promise<Socket
     front.stop();
     await port.stop();
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const STARTS = 5;
+
+/** A machine with many worlds on it may be too slow for one of them to start; whoever runs a service starts it again. */
+async function started<T>(start: () => Promise<T>): Promise<T> {
+  for (let left = STARTS; ; left--) {
+    try {
+      return await start();
+    } catch (error) {
+      if (!(error instanceof InputError) || left === 0) throw error;
+    }
   }
 }
 

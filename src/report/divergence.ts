@@ -48,7 +48,9 @@ export function divergence(run: BacktestReport, backtest: BacktestReport): Diver
     trades.filter(({ entryTime, exitTime }) => entryTime >= from && exitTime <= to);
   const [ours, theirs] = [within(run), within(backtest)];
   const pairs = ours
-    .flatMap((one) => theirs.flatMap((other) => (areAlike(one, other) ? [{ one, other, apart: apartOf(one, other) }] : [])))
+    .flatMap((one) =>
+      theirs.flatMap((other) => (areAlike(one, other) ? [{ one, other, apart: apartOf(one, other) }] : [])),
+    )
     .sort((a, b) => a.apart - b.apart);
   const taken = new Set<ReportedTrade>();
   const matched: MatchedTrade[] = [];
@@ -134,7 +136,9 @@ export function divergenceText(found: Divergence): string {
     ...alone(onlyBacktest, "in the backtest alone"),
     ...(matched.length === 0
       ? []
-      : [`means: entry ${bps(meanEntryCost)}, exit ${bps(meanExitCost)}, result ${bps(meanReturns)} of what was entered`]),
+      : [
+          `means: entry ${bps(meanEntryCost)}, exit ${bps(meanExitCost)}, result ${bps(meanReturns)} of what was entered`,
+        ]),
     `result of the run less that of the backtest: ${pnl.toFixed(2)} USDT`,
   ];
   return `${lines.join("\n")}\n`;

@@ -106,7 +106,8 @@ export class BinanceMarket {
           else market.#bar(symbol, kline);
         },
         onState: (category, up, reason) => {
-          if (!up) onNotice("warning", `market data (${category}) is down: ${reason}`);
+          if (up) client.connected(category);
+          else onNotice("warning", `market data (${category}) is down: ${reason}`);
         },
         // A market that waits is silent for as long as it waits.
         ...(lockstep && { onText, timing: { ...FEED_TIMING, stale: NEVER_STALE } }),

@@ -193,7 +193,10 @@ function memory({ PROCESS_MEMORY_LIMIT_MB, MAX_WORKERS }: Settings): Found {
 function kernel({ PENSTOCK_KERNEL }: Settings): Found {
   const { name } = chooseKernel(PENSTOCK_KERNEL);
   if (name !== "portable") return ok(`native code for ${name}`);
-  return warn("portable: no native code was found, or it was not wanted", "bun run build:native, and PENSTOCK_KERNEL=auto");
+  return warn(
+    "portable: no native code was found, or it was not wanted",
+    "bun run build:native, and PENSTOCK_KERNEL=auto",
+  );
 }
 
 async function database(settings: Settings): Promise<Found> {
@@ -207,7 +210,10 @@ async function database(settings: Settings): Promise<Found> {
     return ok(`${edition}, there after ${(performance.now() - begun).toFixed(0)} ms`);
   } catch (error) {
     // Whatever it says: the address may hold a password, the message of the driver does not.
-    return fail((error as Error).message, "start the database or correct DATABASE_URL: without it a lease cannot be had");
+    return fail(
+      (error as Error).message,
+      "start the database or correct DATABASE_URL: without it a lease cannot be had",
+    );
   }
 }
 
@@ -228,7 +234,10 @@ async function permissions(settings: Settings, client: BinanceClient): Promise<F
   for (const of of pairs) {
     const outcome = await client.keyPermissions(of);
     if (outcome === undefined) return skip("the test network does not say what a key may do");
-    const { withdrawals, futures, transfers, restrictedToAddresses } = answered(`permissions of the ${of} key`, outcome);
+    const { withdrawals, futures, transfers, restrictedToAddresses } = answered(
+      `permissions of the ${of} key`,
+      outcome,
+    );
     if (withdrawals) {
       return fail(
         `the ${of} key may WITHDRAW money`,
@@ -327,11 +336,17 @@ async function stopPath(client: BinanceClient, instrument: Instrument): Promise<
     );
   }
   if (placed.kind === "refused") {
-    return fail(`refused: ${placed.code} ${placed.message}`, "may this key trade futures? nothing is entered without stops");
+    return fail(
+      `refused: ${placed.code} ${placed.message}`,
+      "may this key trade futures? nothing is entered without stops",
+    );
   }
   const cancelled = await client.cancelAlgoOrder({ symbol, clientId }, "protect");
   if (placed.kind !== "done" || cancelled.kind !== "done") {
-    return fail(`not known whether ${clientId} of ${symbol} stands`, "look for it at the exchange and cancel it; then again");
+    return fail(
+      `not known whether ${clientId} of ${symbol} stands`,
+      "look for it at the exchange and cancel it; then again",
+    );
   }
   return ok(`a stop on ${symbol} was taken and cancelled within ${(performance.now() - begun).toFixed(0)} ms`);
 }

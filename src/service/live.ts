@@ -266,6 +266,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
         ...(real?.timers && { timers: real.timers }),
       });
       admin?.operate(trader, learning);
+      if (real !== undefined && admin !== undefined) real.market.client.measures = admin.telemetry.client;
 
       learning?.look(marketTime);
       if (!signal.aborted) await real?.begin();
@@ -284,6 +285,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
           if (holds.flushed()) recording?.commit();
           admin?.tick(behind, now, TICK);
           if (recording !== undefined) admin?.telemetry.recording(recording.status);
+          if (real !== undefined) admin?.telemetry.link(real.link());
           supervision?.tick();
         }
         if (recording?.lease?.lost !== undefined) break;

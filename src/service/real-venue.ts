@@ -17,6 +17,16 @@ import type { Lockstep } from "./lockstep.ts";
 
 const MINUTE = 60_000;
 
+/** Of the connection to an exchange; for metrics. */
+export interface ExchangeLink {
+  /** Request weight of the last minute. */
+  readonly weight: number;
+  /** The exchange's clock less ours, s. */
+  readonly clockOffset: number;
+  /** The exchange's wallet less our book when they were compared last, USDT; 0 on paper. */
+  readonly drift: number;
+}
+
 /** What a live run on a real market is made of beside what every run has. */
 export interface RealVenue {
   readonly market: BinanceMarket;
@@ -33,6 +43,8 @@ export interface RealVenue {
   /** Whether the market has come to its end, which only one that is played in lockstep does. */
   readonly ended: boolean;
   readonly assumptions: (without: readonly Cost[]) => string[];
+  /** What the connection to the exchange looks like at this moment. */
+  link(): ExchangeLink;
   /** Opens trading: orders, account events, the comparison of the books. */
   begin(): Promise<void>;
   /** Resolves when something has come in, when the exchange client or a timer is due, or after `most` ms. */
@@ -82,6 +94,7 @@ function paperVenue(settings: Settings, market: BinanceMarket): RealVenue {
     due: () => market.now(),
     ended: false,
     assumptions: (without) => assumptionsOf(source, exchange as SimulatedExchange, without),
+    link: () => linkOf(market, 0n),
     begin: async () => {},
     idle: (timer, most) => {
       // A bar that does not come holds nobody up for longer than a cycle may be.
@@ -144,6 +157,7 @@ async function liveVenue(
       return lockstep?.ended === true && !exchange.isBusy;
     },
     assumptions: () => [...market.source.assumptions],
+    link: () => linkOf(market, exchange.reconciler.drift),
     begin: async () => {
       // The market has its symbols before it has their bars.
       const time = market.now();
@@ -203,6 +217,11 @@ async function untilFree(exchange: BinanceExchange, wake: Wake, due: () => numbe
     exchange.work();
     await wake.wait(Math.max(1, Math.min(50, exchange.hasNews ? 50 : due())));
   }
+}
+
+function linkOf({ client }: BinanceMarket, drift: bigint): ExchangeLink {
+  const weight = client.budget.usedWeight(client.clock.now());
+  return { weight, clockOffset: client.clock.offset / 1000, drift: Number(drift) / USDT };
 }
 
 /** A new book begins with what the account has. */

@@ -5,9 +5,11 @@ import { USDT } from "../core/instrument.ts";
 import { isProtected } from "../core/protection.ts";
 import { drawdownOf } from "../core/risk.ts";
 import { equityOf, type State } from "../core/state.ts";
+import type { ClientMeasures } from "../exchange/binance/client-measures.ts";
 import { COUNTED_EVENTS } from "../telemetry/catalogue.ts";
 import type { Counters } from "../telemetry/counters.ts";
 import type { LearningView } from "./learning-loop.ts";
+import type { ExchangeLink } from "./real-venue.ts";
 import type { RecordingStatus } from "./recording.ts";
 import type { Watcher } from "./trader.ts";
 
@@ -114,6 +116,21 @@ export class RunTelemetry implements Watcher {
       default:
         return;
     }
+  }
+
+  /** Measures of the exchange's client. */
+  readonly client: ClientMeasures = {
+    asked: (outcome) => this.#counters.add("penstock_api_requests_total", { outcome }),
+    sent: (seconds) => this.#counters.observe("penstock_decision_to_sent_seconds", undefined, seconds),
+    answered: (seconds) => this.#counters.observe("penstock_order_to_ack_seconds", undefined, seconds),
+    reconnected: (stream) => this.#counters.add("penstock_reconnects_total", { stream }),
+  };
+
+  /** The connection to a real exchange; to be called as often as `tick`. */
+  link({ weight, clockOffset, drift }: ExchangeLink): void {
+    this.#counters.set("penstock_api_weight", undefined, weight);
+    this.#counters.set("penstock_clock_offset_seconds", undefined, clockOffset);
+    this.#counters.set("penstock_ledger_drift_usdt", undefined, drift);
   }
 
   /** A notice that the shell gives, rather than the core. */

@@ -18,7 +18,13 @@ function report(trades: readonly ReportedTrade[], hash: string, to = 1000): Back
 test("trades match one to one by symbol and side, the nearest first; what is worse for the run is positive", () => {
   const run = report(
     [
-      trade("A", 10, { entryTime: BASE + 10 * MINUTE + 800, entryPrice: 100.1, exitPrice: 98.9, pnl: -12, quantity: 5 }),
+      trade("A", 10, {
+        entryTime: BASE + 10 * MINUTE + 800,
+        entryPrice: 100.1,
+        exitPrice: 98.9,
+        pnl: -12,
+        quantity: 5,
+      }),
       trade("A", 12),
       trade("B", 20),
     ],

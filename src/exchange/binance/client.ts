@@ -3,6 +3,7 @@ import { InputError } from "../../input-error.ts";
 import { timeframeName } from "../../market/timeframe.ts";
 import { ApiBreaker } from "./api-breaker.ts";
 import { Bans } from "./bans.ts";
+import { type ClientMeasures, Reconnections, type Stream, UNMEASURED } from "./client-measures.ts";
 import type { Credentials } from "./credentials.ts";
 import { ENDPOINTS, type Endpoint, ORDER_ROUTES, type OrderRoute } from "./endpoints.ts";
 import { Gate } from "./gate.ts";
@@ -92,6 +93,9 @@ const SHARE_OF_ORDERS = 0.8;
 export class BinanceClient implements Gateway, FeedSource {
   readonly clock = new ServerClock();
   readonly budget: RateBudget;
+  /** Replaced by whoever wants to know. */
+  measures: ClientMeasures = UNMEASURED;
+  readonly #reconnections = new Reconnections();
   readonly #options: BinanceClientOptions;
   readonly #timing: ClientTiming;
   readonly #gate: Gate;
@@ -134,6 +138,7 @@ export class BinanceClient implements Gateway, FeedSource {
       measureClock: () => this.#heal(),
       onBan: (until) => this.#ban(until),
       onForbidden: (message) => this.#forbid(message),
+      onOutcome: (kind) => this.measures.asked(kind),
     });
     this.#reading = this.#transport(keys.reading);
     this.#trading = keys.trading === keys.reading ? this.#reading : this.#transport(keys.trading);
@@ -187,7 +192,10 @@ export class BinanceClient implements Gateway, FeedSource {
       address: this.#options.addresses.streams,
       newKey: () => this.#read(ENDPOINTS.newListenKey, {}, urgency, report.listenKeyOf),
       keepKey: () => this.#read(ENDPOINTS.keepListenKey, {}, urgency, () => null),
-      onEvent: (event) => this.#onEvent(event),
+      onEvent: (event) => {
+        if (event.kind === "stream" && event.up) this.connected("private");
+        this.#onEvent(event);
+      },
       ...(this.#options.onUserText && { onText: this.#options.onUserText }),
       now: () => this.clock.now(),
       ...(this.#timing.userStream && { timing: this.#timing.userStream }),
@@ -394,10 +402,25 @@ export class BinanceClient implements Gateway, FeedSource {
     return new RestTransport({ origin, credentials, now: () => this.clock.now(), recvWindow, timeout });
   }
 
-  #order<T>(route: OrderRoute, params: Params, urgency: Urgency, read: (body: unknown) => T): Promise<Outcome<T>> {
+  async #order<T>(
+    route: OrderRoute,
+    params: Params,
+    urgency: Urgency,
+    read: (body: unknown) => T,
+  ): Promise<Outcome<T>> {
     const sender = this.#sender;
     if (sender === undefined) throw new InputError("no API key to send orders with: BINANCE_TRADING_API_KEY", 2);
-    return this.#requests.perform(route.cost, urgency, () => this.#fenced(() => sender.send(route, params)), read);
+    const begun = performance.now();
+    const since = () => (performance.now() - begun) / 1000;
+    const send = () =>
+      this.#fenced(() => {
+        const reply = sender.send(route, params);
+        this.measures.sent(since());
+        return reply;
+      });
+    const outcome = await this.#requests.perform(route.cost, urgency, send, read);
+    if (outcome.kind === "done" || outcome.kind === "refused") this.measures.answered(since());
+    return outcome;
   }
 
   /** Makes a request that changes something, unless another service may have the right to. */
@@ -463,7 +486,13 @@ export class BinanceClient implements Gateway, FeedSource {
     );
   }
 
+  /** A connection is up, for the first time or again. */
+  connected(stream: Stream): void {
+    if (this.#reconnections.up(stream)) this.measures.reconnected(stream);
+  }
+
   #socketApiState(up: boolean, reason: string): void {
+    if (up) this.connected("orders");
     this.#options.onNotice(
       up ? "info" : "warning",
       up ? "orders go over the WebSocket API" : `orders go over HTTP: ${reason}`,

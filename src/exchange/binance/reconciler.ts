@@ -83,6 +83,8 @@ export class Reconciler {
   since: number;
   /** Of the last comparison that ended: how many passes acted until the books agreed, and whether they did. */
   last: { readonly passes: number; readonly agreed: boolean; readonly at: number } | undefined;
+  /** The exchange's wallet less ours when they were compared last, 1e-8 USDT. */
+  drift = 0n;
   /** When the venue's book was read last, by the clock. */
   #readAt: number;
   #running = false;
@@ -403,6 +405,7 @@ export class Reconciler {
     const usdt = balances.value.find(({ asset }) => asset === "USDT");
     if (usdt === undefined) return;
     const difference = BigInt(moneyOf(usdt.wallet)) - ours;
+    this.drift = difference;
     const before = this.#walletDifference;
     this.#walletDifference = difference;
     if (difference === 0n) {

@@ -18,6 +18,8 @@ export interface RequestsOptions {
   readonly onBan: (until: number) => void;
   /** The exchange does not serve this place. */
   readonly onForbidden: (message: string) => void;
+  /** How a request ended. */
+  readonly onOutcome?: (kind: Outcome<unknown>["kind"]) => void;
 }
 
 export type Judging = "judged" | "unjudged";
@@ -48,10 +50,13 @@ export class Requests {
     read: (body: unknown) => T,
     judging: Judging = "judged",
   ): Promise<Outcome<T>> {
-    const first = await this.#once(cost, urgency, send, read, judging);
-    if (first.kind !== "refused" || first.consequence !== "clock") return first;
-    await this.#options.measureClock();
-    return this.#once(cost, urgency, send, read, judging);
+    let outcome = await this.#once(cost, urgency, send, read, judging);
+    if (outcome.kind === "refused" && outcome.consequence === "clock") {
+      await this.#options.measureClock();
+      outcome = await this.#once(cost, urgency, send, read, judging);
+    }
+    this.#options.onOutcome?.(outcome.kind);
+    return outcome;
   }
 
   async #once<T>(

@@ -53,6 +53,11 @@ export class ServerClock {
     return (this.#best?.roundTrip ?? Number.POSITIVE_INFINITY) / 2;
   }
 
+  /** The exchange's clock less this machine's, ms; what is assumed is that there is none. */
+  get offset(): number {
+    return this.#best === undefined ? 0 : this.#best.offset - this.#assumed;
+  }
+
   get #offset(): number {
     return this.#best?.offset ?? this.#assumed;
   }

@@ -167,6 +167,30 @@ describe.each(KEYS)("a session with a key of %s", (_, key, secret) => {
   }, 20_000);
 });
 
+test("a client counts its requests, how long orders take, and connections that came back", async () => {
+  const { client, door, heard } = await meet();
+  const asked: string[] = [];
+  const [sent, answered]: [number[], number[]] = [[], []];
+  const back = Promise.withResolvers<string>();
+  client.measures = {
+    asked: (outcome) => void asked.push(outcome),
+    sent: (seconds) => void sent.push(seconds),
+    answered: (seconds) => void answered.push(seconds),
+    reconnected: back.resolve,
+  };
+  expect((await client.placeOrder(order("psk1-1", "BUY", "1"), "trade")).kind).toBe("done");
+  expect((await client.queryOrder({ symbol: SYMBOL, clientId: "nobody" }, "routine")).kind).toBe("refused");
+  expect(asked).toEqual(["done", "refused"]);
+  expect([sent.length, answered.length]).toEqual([1, 1]);
+  // What was handed over cannot have been answered before.
+  expect(answered[0]!).toBeGreaterThan(sent[0]!);
+  door.start({ faults: [{ kind: "disconnect", stream: "user" }] });
+  expect(await back.promise).toBe("private");
+  await heard((event) => event.kind === "stream" && event.up);
+  expect(client.budget.usedWeight(client.clock.now())).toBeGreaterThan(0);
+  expect(Math.abs(client.clock.offset)).toBeLessThan(5000);
+});
+
 describe("faults", () => {
   test("an answer that is lost leaves the order unknown, and asking finds it", async () => {
     const { venue, door, client } = await meet(KEY, SECRET, 60);

@@ -235,7 +235,8 @@ class Run {
             continue;
           }
           if (this.#isAtRest(state)) break;
-          if (now - this.#calmSince(calm, now) > PATIENCE) throw new Violation("the books come together", this.#difference(state));
+          if (now - this.#calmSince(calm, now) > PATIENCE)
+            throw new Violation("the books come together", this.#difference(state));
         }
         await this.#real.idle(trader.nextTimer, 50);
       }

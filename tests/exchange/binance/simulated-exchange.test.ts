@@ -22,7 +22,7 @@ afterEach(async () => {
 });
 
 /** The client and the simulated exchange, over real sockets. */
-async function meet(key = KEY, secret = SECRET, answer = 5_000) {
+async function meet(key = KEY, secret = SECRET, answer = 5_000, mayTrade = () => true) {
   const venue = newVenue();
   const door = new Door(venue);
   const { port, stop } = listen(door, 0);
@@ -46,6 +46,7 @@ async function meet(key = KEY, secret = SECRET, answer = 5_000) {
     breaker: { enabled: true, warning: 2, throttled: 4, blocked: 5, delay: 2000 },
     weightPerMinute: 1920,
     bans: join(folder, "bans.json"),
+    mayTrade,
     onNotice: (_, text) => text.includes("over the WebSocket API") && up.resolve(),
     timing: {
       answer,
@@ -165,6 +166,28 @@ describe.each(KEYS)("a session with a key of %s", (_, key, secret) => {
     expect(value(await client.balances("routine")).map(({ asset }) => asset)).toContain("USDT");
     await heard((event) => event.kind === "account" && event.positions.some(({ amount }) => Number(amount) === 0));
   }, 20_000);
+});
+
+test("without the right to trade nothing leaves that changes anything, and what only looks does", async () => {
+  let may = false;
+  const { client, venue } = await meet(KEY, SECRET, 5_000, () => may);
+  const entry = order("psk1.1-1", "BUY", "1");
+  const stop = { ...order("psk1.1-2", "SELL", "1"), type: "STOP_MARKET", triggerPrice: "1" } as const;
+  for (const asked of [
+    client.placeOrder(entry, "trade"),
+    client.placeAlgoOrder({ ...stop, workingType: "MARK_PRICE" }, "protect"),
+    client.cancelOrder({ symbol: SYMBOL, clientId: "psk1.1-1" }, "protect"),
+    client.cancelAlgoOrder({ symbol: SYMBOL, clientId: "psk1.1-2" }, "protect"),
+    client.setLeverage(SYMBOL, 7, "trade"),
+    client.setMarginType(SYMBOL, "ISOLATED", "trade"),
+  ]) {
+    expect(await asked).toMatchObject({ kind: "withheld", reason: "no right to trade" });
+  }
+  expect([venue.trading.orders.size, venue.trading.algos.size]).toEqual([0, 0]);
+  expect(client.breakerLevel).toBe("closed");
+  expect((await client.positions("protect")).kind).toBe("done");
+  may = true;
+  expect((await client.placeOrder(entry, "trade")).kind).toBe("done");
 });
 
 test("a client counts its requests, how long orders take, and connections that came back", async () => {

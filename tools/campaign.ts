@@ -5,11 +5,13 @@ import { klines } from "./campaign/klines.ts";
 import { learning } from "./campaign/learning.ts";
 import { restart } from "./campaign/restart.ts";
 import { simulation } from "./campaign/simulation.ts";
+import { soak } from "./campaign/soak.ts";
 import { store } from "./campaign/store.ts";
 
 /** Long searches for trouble by name; the first one is meant when none is named. Adding one is a file and a line here. */
 const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
   simulation,
+  soak,
   restart,
   exchange,
   kill,
@@ -30,6 +32,8 @@ ${Object.entries(CAMPAIGNS)
   --kills N    store: goes on until so many services were killed
   --from N     the first seed (default 0)
   --sockets    over real sockets (exchange only)
+  --hours H, --speed 60x, --symbols N
+               how long, how fast and how wide a soak is (1, 60x, 24; up to 48 symbols)
   --json       print the totals as one JSON object on standard output, and nothing else there
   --help       show this`;
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Settings } from "../config/settings.ts";
 import { type Instrument, ticksOf } from "../core/instrument.ts";
-import { addressesOf } from "../exchange/binance/addresses.ts";
+import { addressesOf, isLoopback } from "../exchange/binance/addresses.ts";
 import { BinanceClient } from "../exchange/binance/client.ts";
 import type { Outcome } from "../exchange/binance/gateway.ts";
 import { instrumentsOf } from "../exchange/binance/instruments.ts";
@@ -82,6 +82,12 @@ export class BinanceMarket {
   ): Promise<BinanceMarket> {
     const options = binanceOptions(settings);
     const { BINANCE_LOCKSTEP_URL: control } = settings;
+    if (control !== "" && !isLoopback(new URL(options.addresses.rest).hostname)) {
+      throw new InputError(
+        "BINANCE_LOCKSTEP_URL is for a simulated exchange of this machine; orders would go elsewhere",
+        2,
+      );
+    }
     const lockstep = control === "" ? undefined : await Lockstep.open(control);
     const onText = (text: string) => lockstep?.hear(text);
     const fence = mayTrade === undefined ? {} : { mayTrade };

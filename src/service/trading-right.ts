@@ -9,6 +9,8 @@ type Notice = (level: "info" | "warning" | "alarm", text: string) => void;
 /** Pause before a database that could not be opened is tried again, and between two looks at the lease, ms. */
 const OPEN_AGAIN = 1000;
 const LOOK_AGAIN = 50;
+/** A renewal, and a second one where the first hangs. */
+const CONNECTIONS = 2;
 
 /**
  * The right to trade for real money, which a service has before it does anything else. The book is brought back from
@@ -25,14 +27,14 @@ export class TradingRight implements Destination {
 
   /**
    * Waits for the right, however long another has it.
-   * @returns undefined where no right is needed (no server that services could share), or when `signal` comes first
+   * @returns undefined where no right is needed (no server that services could share); when `signal` comes first, one
+   *   that may not act
    */
   static async wait(settings: Settings, signal: AbortSignal, onNotice: Notice): Promise<TradingRight | undefined> {
     if (!needsRight(settings)) return undefined;
     const right = new TradingRight(settings, onNotice);
-    if (await right.#get(settings, signal, onNotice)) return right;
-    await right.close();
-    return undefined;
+    await right.#get(settings, signal, onNotice);
+    return right;
   }
 
   get sql(): Store["sql"] | undefined {
@@ -49,9 +51,10 @@ export class TradingRight implements Destination {
     await this.#store?.close();
   }
 
-  async #get(settings: Settings, signal: AbortSignal, onNotice: Notice): Promise<boolean> {
+  async #get(settings: Settings, signal: AbortSignal, onNotice: Notice): Promise<void> {
     const options: StoreOptions = {
       ...storeOptions(settings),
+      maxConnections: CONNECTIONS,
       statementTimeout: settings.DATABASE_TIMEOUT_SECONDS * 1000,
       signal,
     };
@@ -59,13 +62,12 @@ export class TradingRight implements Destination {
       try {
         this.#store = await openStore(options);
       } catch (error) {
-        if (signal.aborted) return false;
+        if (signal.aborted) return;
         if (first) onNotice("warning", `store: ${(error as Error).message}; nothing is traded until it is there`);
         await Bun.sleep(OPEN_AGAIN);
       }
     }
     await this.keeper.start();
     while (!this.keeper.mayAct() && !signal.aborted) await Bun.sleep(LOOK_AGAIN);
-    return this.keeper.mayAct();
   }
 }

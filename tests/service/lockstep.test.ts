@@ -6,7 +6,7 @@ import { backtest } from "../../src/service/backtest.ts";
 import { openVenue } from "../../src/service/simulated-venue.ts";
 import { temporaryFolder, writeMarket } from "../end-to-end/penstock.ts";
 import { testRecorded } from "../recorded.ts";
-import { runInLockstep } from "./lockstep-run.ts";
+import { live, runInLockstep } from "./lockstep-run.ts";
 
 const folder = temporaryFolder();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -62,4 +62,10 @@ test("the market in lockstep goes no further than its client asks, and says when
   expect(lockstep.acknowledge(1, begun + 60_000)).toMatchObject({ step: 2, time: begun + 60_000, quiet: false });
   expect(lockstep.acknowledge(2, begun + 60_000)).toMatchObject({ step: 3, time: begun + 60_000, quiet: true });
   expect(lockstep.acknowledge(3)).toMatchObject({ step: 4, time: begun + 120_000, quiet: false });
+});
+
+test("lockstep is for exchanges of this machine: stops of real orders must be proven", async () => {
+  const environment = { ...ENVIRONMENT, EXCHANGE: "binance", BINANCE_LOCKSTEP_URL: "http://127.0.0.1:1" };
+  const run = live({ kind: "binance", symbols: ["BTCUSDT"] }, environment);
+  await expect(run).rejects.toThrow("orders would go elsewhere");
 });

@@ -13,6 +13,10 @@ export interface CampaignOptions {
   readonly json: boolean;
   /** Over real sockets, where a campaign can be had both ways. */
   readonly sockets: boolean;
+  /** Of a soak: simulated hours, market ms per wall ms, symbols. */
+  readonly hours: number;
+  readonly speed: number;
+  readonly symbols: number;
 }
 
 export interface CampaignResult {
@@ -24,16 +28,22 @@ export interface CampaignResult {
 
 /** @throws RangeError for anything that is not an option, or a value out of range. */
 export function parseOptions(words: readonly string[]): CampaignOptions {
-  const options: { seeds: number; kills?: number; from: number; json: boolean; sockets: boolean } = {
+  const options: { -readonly [Name in keyof CampaignOptions]: CampaignOptions[Name] } = {
     seeds: 1000,
     from: 0,
     json: false,
     sockets: false,
+    hours: 1,
+    speed: 60,
+    symbols: 24,
   };
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;
     if (word === "--json") options.json = true;
     else if (word === "--sockets") options.sockets = true;
+    else if (word === "--hours") options.hours = whole(word, words[++i], 1);
+    else if (word === "--speed") options.speed = whole(word, words[++i]?.replace(/x$/, ""), 1);
+    else if (word === "--symbols") options.symbols = whole(word, words[++i], 1);
     else if (word === "--seeds") options.seeds = whole(word, words[++i], 1);
     else if (word === "--kills") options.kills = whole(word, words[++i], 1);
     else if (word === "--from") options.from = whole(word, words[++i], 0);

@@ -44,6 +44,8 @@ const SPEED = 30;
 /** How long everything may take to come to rest after the last fault, and after the end of a ban that lasts longer, ms. */
 const PATIENCE = 120_000;
 const SYMBOLS = 3;
+/** Durations that a run without an entry goes on for. */
+const LONGEST = 5;
 /** What ends every connection to the client for good, or is not one fault. */
 const LEFT_OUT: readonly FaultKind[] = ["restricted", "refusal"];
 const ALONE = FAULT_KINDS.filter((kind) => !LEFT_OUT.includes(kind));
@@ -59,7 +61,11 @@ export function faultsOf(seed: number, duration: number) {
  * The trader's real parts over real sockets, on a simulated exchange in which things go wrong; with a script instead of
  * an analysis. After `duration` ms of faults everything is closed, and the books are compared to the last digit.
  */
-export async function socketRun(seed: number, duration = 25_000): Promise<SocketOutcome> {
+export async function socketRun(
+  seed: number,
+  duration = 25_000,
+  faults = faultsOf(seed, duration),
+): Promise<SocketOutcome> {
   const folder = mkdtempSync(join(tmpdir(), "penstock-faults-"));
   const market = { kind: "generated", seed, symbols: SYMBOLS } as const;
   const venue = openVenue(loadSettings({}, []).settings, {
@@ -98,7 +104,7 @@ export async function socketRun(seed: number, duration = 25_000): Promise<Socket
   try {
     const note = (level: string, text: string) => notices.push(`${level} ${text}`);
     real = await started(() => openRealVenue(settings, { symbols: undefined }, note));
-    return await new Run(seed, venue, door, real, notices, settings).run(duration);
+    return await new Run(seed, venue, door, real, notices, settings).run(duration, faults);
   } finally {
     real?.close();
     pace.stop();
@@ -164,8 +170,7 @@ class Run {
     });
   }
 
-  async run(duration: number): Promise<SocketOutcome> {
-    const { name, script } = faultsOf(this.#seed, duration);
+  async run(duration: number, { name, script }: ReturnType<typeof faultsOf>): Promise<SocketOutcome> {
     let violation: string | undefined;
     let converged = 0;
     try {
@@ -218,7 +223,9 @@ class Run {
     let calm = 0;
     for (;;) {
       const now = performance.now();
-      if (calm === 0 && now - begun > duration) {
+      // On a busy machine the first entry may take its time, and without one there is nothing to compare.
+      const enough = this.#entries.size > 0 || now - begun > LONGEST * duration;
+      if (calm === 0 && enough && now - begun > duration) {
         calm = now;
         this.#door.clear();
         this.#trading = false;

@@ -28,7 +28,7 @@ interface Rule {
 const SOURCE = /^(src|tests|tools|bench)\/.*\.ts$/;
 
 /** Small pieces that any part but the core may take. */
-const COMMON = ["src/input-error.ts", "src/nearest-name.ts"];
+const COMMON = ["src/input-error.ts", "src/nearest-name.ts", "src/this-program.ts"];
 
 /** What each part may import besides itself and packages. A part that is absent here may not import any other. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {

@@ -9,6 +9,7 @@ import type { CoreRecord, Effect } from "../core/effects.ts";
 import type { Event, FillEvent } from "../core/events.ts";
 import type { State } from "../core/state.ts";
 import { InputError } from "../input-error.ts";
+import { workerOf } from "../this-program.ts";
 import type {
   AdminRequest,
   AdminStart,
@@ -24,8 +25,7 @@ import type {
 import { takeSnapshot } from "./snapshot.ts";
 import { checkToken, operatorToken } from "./tokens.ts";
 
-/** Inside a compiled program workers are found by their path from the root of the build, from source beside this file. */
-const WORKER = Bun.main.startsWith("/$bunfs/") ? "./src/admin/worker.ts" : new URL("./worker.ts", import.meta.url).href;
+const WORKER = workerOf("src/admin/worker.ts");
 
 /** Wall time between two updates, ms. */
 const UPDATE_MS = 250;

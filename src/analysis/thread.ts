@@ -1,9 +1,7 @@
+import { workerOf } from "../this-program.ts";
 import type { FromWorker, ToWorker } from "./protocol.ts";
 
-/** Inside a compiled program workers are found by their path from the root of the build, from source beside this file. */
-const WORKER = Bun.main.startsWith("/$bunfs/")
-  ? "./src/analysis/worker.ts"
-  : new URL("./worker.ts", import.meta.url).href;
+const WORKER = workerOf("src/analysis/worker.ts");
 
 /** A task that came to nothing because its worker did. */
 export class WorkerLost extends Error {

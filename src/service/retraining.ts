@@ -1,5 +1,5 @@
-import { join } from "node:path";
 import { withMemoryLimit } from "../memory-limit.ts";
+import { selfCommand } from "../this-program.ts";
 
 /** How a training process ended. Whatever it was, the model in charge is still in charge. */
 export type TrainingEnd =
@@ -28,12 +28,6 @@ export interface Retraining {
   readonly ended: Promise<TrainingEnd>;
   /** Ends it at once. */
   cancel(): void;
-}
-
-/** The command that runs this program again: the compiled file itself, or the runtime with the main file. */
-export function selfCommand(): string[] {
-  if (Bun.main.startsWith("/$bunfs/")) return [process.execPath];
-  return [process.execPath, join(import.meta.dir, "..", "main.ts")];
 }
 
 /** Tells a training that it is the child of a run: it ends with its parent and reports its progress in lines. */

@@ -1,12 +1,10 @@
 import type { NotifierStart, Report } from "../notify/report.ts";
 import { NOTIFIER_ARGUMENT } from "../notify/report.ts";
+import { selfCommand, workerOf } from "../this-program.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { FromSupervisor, ToSupervisor } from "./protocol.ts";
 
-/** Inside a compiled program workers are found by their path from the root of the build, from source beside this file. */
-const COMPILED = Bun.main.startsWith("/$bunfs/");
-const WORKER = COMPILED ? "./src/supervision/worker.ts" : new URL("./worker.ts", import.meta.url).href;
-const MAIN = new URL("../main.ts", import.meta.url).pathname;
+const WORKER = workerOf("src/supervision/worker.ts");
 
 /** How long the end of a run waits for the last report, ms. */
 const STOP_MS = 4000;
@@ -48,7 +46,9 @@ export class Supervisor {
       log,
       notifySocket: NOTIFY_SOCKET,
       watchdog: WATCHDOG_PID === String(process.pid) ? Number(WATCHDOG_USEC) / 1000 : 0,
-      ...(notifier === undefined ? {} : { notifier: { command: notifierCommand(), start: notifier } }),
+      ...(notifier === undefined
+        ? {}
+        : { notifier: { command: [...selfCommand(), NOTIFIER_ARGUMENT], start: notifier } }),
     });
   }
 
@@ -78,9 +78,4 @@ export class Supervisor {
   #tell(message: ToSupervisor): void {
     this.#worker.postMessage(message);
   }
-}
-
-/** The command that runs this program again as the process that reports. */
-function notifierCommand(): string[] {
-  return COMPILED ? [process.execPath, NOTIFIER_ARGUMENT] : [process.execPath, MAIN, NOTIFIER_ARGUMENT];
 }

@@ -1,6 +1,6 @@
-import { join } from "node:path";
 import { InputError } from "../../input-error.ts";
 import { withMemoryLimit } from "../../memory-limit.ts";
+import { selfCommand } from "../../this-program.ts";
 import type { ImportedModel } from "../import/import-model.ts";
 import { type FromProcess, MODELS_ARGUMENT, type ToProcess } from "./protocol.ts";
 
@@ -122,9 +122,7 @@ export class ModelProcess {
   }
 
   #start(): void {
-    const main = join(import.meta.dir, "../../main.ts");
-    const self = Bun.main.startsWith("/$bunfs/") ? [process.execPath] : [process.execPath, main];
-    const command = this.#options.command ?? [...self, MODELS_ARGUMENT];
+    const command = this.#options.command ?? [...selfCommand(), MODELS_ARGUMENT];
     // The answers of a new process are counted from its first task.
     let answered = this.#task;
     const child: Bun.Subprocess = Bun.spawn(withMemoryLimit(command, this.#options.memoryLimit), {

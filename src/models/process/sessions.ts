@@ -5,6 +5,7 @@ import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { extract } from "../../extracted.ts";
 import { InputError } from "../../input-error.ts";
 import { preloadLibrary, setEnvironment } from "../../native.ts";
+import { COMPILED } from "../../this-program.ts";
 import { inspectOnnx } from "../onnx/inspect.ts";
 
 type Runtime = typeof import("onnxruntime-node");
@@ -97,7 +98,7 @@ const LIBRARY = "libonnxruntime.so.1";
 async function loadRuntime(): Promise<Runtime> {
   // It would report what it is used for to its makers (onnxruntime/core/platform/posix/telemetry.cc).
   setEnvironment("ORT_DISABLE_TELEMETRY", "1");
-  if (!Bun.main.startsWith("/$bunfs/")) return await import("onnxruntime-node");
+  if (!COMPILED) return await import("onnxruntime-node");
   preloadLibrary(extract(join("/$bunfs/root", process.arch, LIBRARY)), "OrtGetApiBase");
   const folder = mkdtempSync(join(tmpdir(), "penstock-onnx-"));
   try {

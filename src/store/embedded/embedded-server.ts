@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { InputError } from "../../input-error.ts";
+import { selfCommand } from "../../this-program.ts";
 import { EMBEDDED_ARGUMENT, type FromEmbedded, PARENT_VARIABLE, type ToEmbedded } from "./protocol.ts";
 
 /** Another process has the folder. */
@@ -23,12 +24,6 @@ const STOP_TIMEOUT = 10_000;
 
 /** A unix socket's path must fit into 107 bytes (unix(7)). */
 const SOCKET_PATH_MAX = 107;
-
-/** The command that runs this program again: the compiled file itself, or the runtime with the main file. */
-function selfCommand(): string[] {
-  const main = join(import.meta.dir, "../../main.ts");
-  return Bun.main.startsWith("/$bunfs/") ? [process.execPath] : [process.execPath, main];
-}
 
 /**
  * Starts the embedded database of a data folder in a process of its own. The signal ends one that is starting, which

@@ -5,6 +5,7 @@ import initdb from "../../../node_modules/@electric-sql/pglite/dist/initdb.wasm"
 import data from "../../../node_modules/@electric-sql/pglite/dist/pglite.data" with { type: "file" };
 import engine from "../../../node_modules/@electric-sql/pglite/dist/pglite.wasm" with { type: "file" };
 import packageJson from "../../../node_modules/@electric-sql/pglite/package.json" with { type: "json" };
+import { COMPILED } from "../../this-program.ts";
 
 /** PGlite's three files as it wants them, from the package or from within the compiled program. */
 export async function pgliteFiles() {
@@ -13,8 +14,6 @@ export async function pgliteFiles() {
   );
   return { pgliteWasmModule: pgliteWasmModule!, initdbWasmModule: initdbWasmModule!, fsBundle: Bun.file(data) };
 }
-
-const COMPILED = Bun.main.startsWith("/$bunfs/");
 
 /** Where a checkout keeps the prepared cluster; a new release of PGlite makes its own. */
 export const TEMPLATE = join(

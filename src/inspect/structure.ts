@@ -1,16 +1,11 @@
+import type { KlineArrays } from "../market/kline-rules.ts";
 import { lineOf, type StructureEvent, type StructureLine } from "../structure/events.ts";
 import { type StructureOptions, StructureTracker } from "../structure/tracker.ts";
 
 /** Bars as columns of equal length, ascending by open time (ms UTC); prices in USDT. */
-export interface StructureInput {
+export interface StructureInput extends KlineArrays {
   /** Name of the timeframe, for example `5m`. */
   readonly timeframe: string;
-  readonly openTime: Float64Array;
-  readonly open: Float64Array;
-  readonly high: Float64Array;
-  readonly low: Float64Array;
-  readonly close: Float64Array;
-  readonly volume: Float64Array;
 }
 
 export type StructureSettings = Partial<Omit<StructureOptions, "timeframe">>;

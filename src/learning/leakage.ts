@@ -12,38 +12,24 @@ import { correlation, sharpeOf } from "./statistics.ts";
  * tests can plant leaks and see them found.
  */
 
-/** Bars of one symbol as columns, whatever the timeframe. */
-export interface Bars {
-  readonly openTime: Float64Array;
-  readonly open: Float64Array;
-  readonly high: Float64Array;
-  readonly low: Float64Array;
-  readonly close: Float64Array;
-  readonly volume: Float64Array;
-}
+import { type KlineArrays, mapColumns } from "../market/kline-rules.ts";
 
 /**
  * Computes feature rows of bars, at places that depend on the bars' times only. `time` is the open time of the bar at
  * whose close the row is known.
  */
-export type FeatureComputation = (bars: Bars) => readonly { readonly time: number; readonly row: Float32Array }[];
+export type FeatureComputation = (
+  bars: KlineArrays,
+) => readonly { readonly time: number; readonly row: Float32Array }[];
 
-export function barsBetween(bars: Bars, from: number, to: number): Bars {
-  const part = (values: Float64Array) => values.slice(from, to);
-  return {
-    openTime: part(bars.openTime),
-    open: part(bars.open),
-    high: part(bars.high),
-    low: part(bars.low),
-    close: part(bars.close),
-    volume: part(bars.volume),
-  };
+export function barsBetween(bars: KlineArrays, from: number, to: number): KlineArrays {
+  return mapColumns((name) => bars[name].slice(from, to));
 }
 
 /** a. The row at t of the bars up to t is that of all bars, bit for bit. `cuts` are numbers of bars. */
 export function checkPrefix(
   compute: FeatureComputation,
-  bars: Bars,
+  bars: KlineArrays,
   names: readonly string[],
   cuts: readonly number[],
 ): Check {
@@ -53,7 +39,7 @@ export function checkPrefix(
 /** b. What comes after t may be anything: prices of 1e30 there change no row up to t. */
 export function checkPoison(
   compute: FeatureComputation,
-  bars: Bars,
+  bars: KlineArrays,
   names: readonly string[],
   cuts: readonly number[],
 ): Check {
@@ -69,10 +55,10 @@ export function checkPoison(
 function compareCuts(
   name: string,
   compute: FeatureComputation,
-  bars: Bars,
+  bars: KlineArrays,
   names: readonly string[],
   cuts: readonly number[],
-  altered: (cut: number) => Bars,
+  altered: (cut: number) => KlineArrays,
 ): Check {
   const whole = new Map(compute(bars).map(({ time, row }) => [time, row]));
   let compared = 0;
@@ -104,7 +90,7 @@ function firstDifference(a: Float32Array, b: Float32Array): number {
  */
 export function checkWarmUp(
   compute: FeatureComputation,
-  bars: Bars,
+  bars: KlineArrays,
   names: readonly string[],
   warmUp: number,
   remembers: readonly string[] = [],

@@ -1,14 +1,8 @@
 import { FEATURE_NAMES, type FeatureName } from "../features/registry.ts";
 import { type FeatureSettings, featureLines } from "../inspect/features.ts";
 import type { Check } from "../learning/gate.ts";
-import {
-  type Bars,
-  barsBetween,
-  checkPoison,
-  checkPrefix,
-  checkWarmUp,
-  type FeatureComputation,
-} from "../learning/leakage.ts";
+import { barsBetween, checkPoison, checkPrefix, checkWarmUp, type FeatureComputation } from "../learning/leakage.ts";
+import type { KlineArrays } from "../market/kline-rules.ts";
 import { TIMEFRAMES, timeframeName } from "../market/timeframe.ts";
 
 /** Time that is looked at, the newest: more would take long and show the same. */
@@ -38,7 +32,7 @@ export function featuresOf(timeframe: number, settings: FeatureSettings): Featur
 }
 
 /** That no feature of these bars knows their future, and that none depends on where the bars begin. */
-export function checkFeatures(bars: Bars, timeframe: number, settings: FeatureSettings): Check[] {
+export function checkFeatures(bars: KlineArrays, timeframe: number, settings: FeatureSettings): Check[] {
   const n = bars.openTime.length;
   const most = MOST_TIME / timeframe;
   const newest = barsBetween(bars, n > most ? n - most : 0, n);

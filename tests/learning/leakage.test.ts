@@ -3,7 +3,6 @@ import { createDataset, type Dataset, sealed } from "../../src/learning/dataset.
 import { crossPredict, joined } from "../../src/learning/evaluation.ts";
 import { type Fold, walkForward } from "../../src/learning/folds.ts";
 import {
-  type Bars,
   checkAsOf,
   checkFitScope,
   checkFolds,
@@ -17,15 +16,16 @@ import {
 } from "../../src/learning/leakage.ts";
 import type { Learner } from "../../src/learning/learner.ts";
 import { TREE_VARIANTS, treeLearner } from "../../src/learning/trees.ts";
+import type { KlineArrays } from "../../src/market/kline-rules.ts";
 import { Random } from "../../src/market/random.ts";
 import { checkFeatures } from "../../src/service/feature-checks.ts";
 import { plantedDataset, plantedSamples } from "./planted.ts";
 
 const MINUTES_5 = 300_000;
 
-function walk(seed: number, length: number): Bars {
+function walk(seed: number, length: number): KlineArrays {
   const random = new Random(seed);
-  const bars: Bars = {
+  const bars: KlineArrays = {
     openTime: Float64Array.from({ length }, (_, i) => Date.UTC(2025, 0, 1) + i * MINUTES_5),
     open: new Float64Array(length),
     high: new Float64Array(length),

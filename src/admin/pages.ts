@@ -50,8 +50,10 @@ const SCRIPTS: Readonly<Record<string, string>> = {
 };
 
 interface Page {
-  readonly body: Uint8Array<ArrayBuffer>;
+  readonly text: string;
   readonly type: string;
+  /** Compressed when a browser asks for it first: most runs are never looked at. */
+  packed?: Uint8Array<ArrayBuffer>;
 }
 
 const PAGES = new Map<string, Page>();
@@ -64,16 +66,16 @@ add("/assets/style.css", style, "text/css");
 for (const [name, script] of Object.entries(SCRIPTS)) add(`/assets/${name}`, script, "text/javascript");
 
 function add(path: string, text: string, type: string): void {
-  PAGES.set(path, { body: Bun.gzipSync(new TextEncoder().encode(text)), type: `${type}; charset=utf-8` });
+  PAGES.set(path, { text, type: `${type}; charset=utf-8` });
 }
 
 /** A page or a file of the dashboard by its path; undefined when there is none of that name. */
 export function page(path: string, acceptsGzip: boolean): Response | undefined {
   const found = PAGES.get(path);
   if (found === undefined) return undefined;
-  const { body, type } = found;
   // Browsers ask again at each start, because a new version has the same names.
-  const headers = { "content-type": type, "cache-control": "no-cache", vary: "accept-encoding" };
-  if (acceptsGzip) return new Response(body, { headers: { ...headers, "content-encoding": "gzip" } });
-  return new Response(Bun.gunzipSync(body), { headers });
+  const headers = { "content-type": found.type, "cache-control": "no-cache", vary: "accept-encoding" };
+  if (!acceptsGzip) return new Response(found.text, { headers });
+  found.packed ??= Bun.gzipSync(found.text);
+  return new Response(found.packed, { headers: { ...headers, "content-encoding": "gzip" } });
 }

@@ -10,6 +10,7 @@ interface Place {
   readonly first: number;
   readonly size: number;
   readonly series: readonly Readonly<Record<string, string>>[];
+  readonly labels: readonly (readonly [label: string, values: readonly string[]])[];
 }
 
 const PLACES = new Map<MetricName, Place>();
@@ -19,7 +20,7 @@ for (const name of METRIC_NAMES) {
   const series = combinations(labels ?? {});
   // A histogram is one count per bucket, one for what lies above them all, and the sum.
   const size = type === "histogram" ? buckets!.length + 2 : 1;
-  PLACES.set(name, { first: doubles, size, series });
+  PLACES.set(name, { first: doubles, size, series, labels: Object.entries(labels ?? {}) });
   doubles += series.length * size;
 }
 
@@ -82,11 +83,9 @@ export class Counters {
   }
 
   #at(name: MetricName, labels: Readonly<Record<string, unknown>> | undefined): number {
-    const { first, size } = PLACES.get(name)!;
-    const { labels: allowed }: MetricDefinition = METRICS[name];
-    if (allowed === undefined) return first;
+    const { first, size, labels: allowed } = PLACES.get(name)!;
     let index = 0;
-    for (const [label, values] of Object.entries(allowed)) {
+    for (const [label, values] of allowed) {
       const value = values.indexOf(String(labels?.[label]));
       if (value < 0) throw new RangeError(`${name}: ${label}=${String(labels?.[label])} is not in the catalogue`);
       index = index * values.length + value;

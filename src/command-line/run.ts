@@ -8,7 +8,8 @@ import { timeText } from "../market/timeframe.ts";
 import { reportPage } from "../report/html/report-page.ts";
 import { printReport } from "../report/print.ts";
 import { GENERATED_START } from "../service/generated.ts";
-import { type LiveMarket, runLive } from "../service/live.ts";
+import { runLive } from "../service/live.ts";
+import type { LiveMarket } from "../service/live-market.ts";
 import { type Display, LineDisplay, SILENT, TerminalDisplay } from "./live-view.ts";
 import { addMarketOptions, type MarketOptions, recordedChoice } from "./market-options.ts";
 import {

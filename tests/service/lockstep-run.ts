@@ -6,7 +6,8 @@ import { listenControl } from "../../src/exchange/simulated/server/control.ts";
 import { Door } from "../../src/exchange/simulated/server/door.ts";
 import { listen } from "../../src/exchange/simulated/server/listen.ts";
 import { Lockstep } from "../../src/exchange/simulated/server/lockstep.ts";
-import { type LiveMarket, type LiveResult, runLive } from "../../src/service/live.ts";
+import { type LiveResult, runLive } from "../../src/service/live.ts";
+import type { LiveMarket } from "../../src/service/live-market.ts";
 import { openVenue, type VenueMarket } from "../../src/service/simulated-venue.ts";
 
 export interface LockstepRun extends LiveResult {

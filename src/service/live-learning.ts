@@ -1,0 +1,87 @@
+import { SETTING_NAMES, SETTINGS, type Settings } from "../config/settings.ts";
+import type { ModelRegistry } from "../learning/registry.ts";
+import { type Cost, tradingCosts } from "./assembly.ts";
+import { LearningLoop } from "./learning-loop.ts";
+import type { LiveMarket } from "./live-market.ts";
+import { modelRegistry } from "./models.ts";
+import { type Retraining, startRetraining } from "./retraining.ts";
+import type { RunTelemetry } from "./run-telemetry.ts";
+
+const MINUTE = 60_000;
+
+export interface LiveLearningOptions {
+  readonly market: LiveMarket;
+  readonly without: readonly Cost[];
+  readonly onNotice: (level: "info" | "warning" | "alarm", text: string) => void;
+  /** Where models are kept, and how a training begins; for tests. */
+  readonly registry?: ModelRegistry | undefined;
+  readonly startTraining?: ((onProgress: (share: number) => void) => Retraining) | undefined;
+}
+
+/**
+ * What learns beside the trading; undefined in the mode `ict`.
+ * @param now market time, ms
+ * @param telemetry undefined while nobody asks for figures
+ */
+export function liveLearning(
+  settings: Settings,
+  options: LiveLearningOptions,
+  now: () => number,
+  telemetry: () => RunTelemetry | undefined,
+): LearningLoop | undefined {
+  const { STRATEGY_MODE: strategy } = settings;
+  if (strategy === "ict") return undefined;
+  return new LearningLoop({
+    settings,
+    strategy,
+    registry: options.registry ?? modelRegistry(settings),
+    costs: tradingCosts(settings, options.without),
+    onNotice: options.onNotice,
+    onPredicted: (rows, seconds) => telemetry()?.predicted(rows, seconds),
+    onTrained: (outcome) => telemetry()?.trained(outcome),
+    startTraining: options.startTraining ?? ((onProgress) => trainBeside(settings, options.market, now(), onProgress)),
+  });
+}
+
+/** For the report: who decided, where models might have. */
+export function learningAssumption({ STRATEGY_MODE: mode }: Settings, deciders: ReadonlySet<string>): string[] {
+  if (mode === "ict") return [];
+  return deciders.size === 0
+    ? [`No model passed its gate: ${mode} was ict.`]
+    : [`Models that decided: ${[...deciders].join(", ")}.`];
+}
+
+/** A training on the bars of this market up to now: what comes after does not exist yet. */
+function trainBeside(
+  settings: Settings,
+  market: LiveMarket,
+  now: number,
+  onProgress: (share: number) => void,
+): Retraining {
+  const args = ["--to", String(Math.floor(now))];
+  if (market.kind === "generated") {
+    args.push("--generated", String(market.symbols), "--market-seed", String(market.seed));
+  } else if (market.kind === "recorded") {
+    args.push("--data", market.dir);
+    if (market.symbols !== undefined) args.push("--symbols", market.symbols.join(","));
+    if (market.timeframe !== undefined) args.push("--timeframe", market.timeframe);
+    if (market.fundingFile !== undefined) args.push("--funding", market.fundingFile);
+    if (market.rulesFile !== undefined) args.push("--rules", market.rulesFile);
+  }
+  return startRetraining({
+    args: [...args, ...assignmentsOf(settings)],
+    env: process.env,
+    memoryLimitMb: settings.PROCESS_MEMORY_LIMIT_MB,
+    timeout: settings.TRAINING_TIMEOUT_MINUTES * MINUTE,
+    onProgress,
+  });
+}
+
+/** The settings that are not the defaults, for a child; secrets reach it by the environment or not at all. */
+function assignmentsOf(settings: Settings): string[] {
+  return SETTING_NAMES.flatMap((name) => {
+    const { type, default: usual } = SETTINGS[name];
+    const value = settings[name];
+    return type === "secret" || value === usual || name === "MAX_WORKERS" ? [] : ["--set", `${name}=${value}`];
+  });
+}

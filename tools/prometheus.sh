@@ -14,48 +14,17 @@ fail() {
   exit 1
 }
 
-if [ "$(id -u)" -eq 0 ]; then
-  cache=${PENSTOCK_CACHE:-/var/cache/penstock}
-else
-  cache=${PENSTOCK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/penstock}
-fi
-home=$(realpath -m "$cache")/prometheus
+. "$(dirname "$0")/debian-packages.sh"
+
+home=$(cache_folder)/prometheus
 programs=$home/tree/usr/bin
 
-mirrors() {
-  if [ -n "${DEBIAN_MIRROR:-}" ]; then
-    echo "$DEBIAN_MIRROR"
-  else
-    apt-get --print-uris update 2>/dev/null |
-      sed -n "s|^'\(.*\)/dists/[^/-]*/main/binary-[^/]*/Packages.*|\1|p" | sort -u
-  fi
-}
-
-# apt-get with lists, sources and status of its own, so that the machine's are neither read nor touched.
-apt() {
-  apt-get -qq -o Dir::Etc::SourceList="$lists/sources" -o Dir::Etc::SourceParts="$lists/none" \
-    -o Dir::Etc::PreferencesParts="$lists/none" -o Dir::State="$lists" -o Dir::State::Status="$lists/status" \
-    -o Dir::Cache="$lists" -o APT::Sandbox::User=root -o APT::Architecture=amd64 -o Acquire::Languages=none \
-    -o Acquire::Retries=3 -o APT::Update::Error-Mode=any "$@"
-}
-
 download() {
-  keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-  [ -r "$keyring" ] || fail "Debian's archive keyring is not there ($keyring)"
-  lists=$home/apt
   rm -rf "$home"
-  mkdir -p "$lists/lists/partial" "$lists/archives/partial" "$lists/none" "$home/packages"
-  : >"$lists/status"
-  for mirror in $(mirrors); do
-    echo "deb [signed-by=$keyring] $mirror bookworm main" >"$lists/sources"
-    if apt update >&2 && (cd "$home/packages" && apt download prometheus >&2); then
-      dpkg -x "$home"/packages/prometheus_*.deb "$home/unpacked"
-      mv "$home/unpacked" "$home/tree"
-      rm -rf "$lists" "$home/packages"
-      return
-    fi
-  done
-  fail "no archive that apt is configured for serves Debian 12's prometheus; name one with DEBIAN_MIRROR"
+  download_packages bookworm "$home/packages" prometheus
+  dpkg -x "$home"/packages/prometheus_*.deb "$home/unpacked"
+  mv "$home/unpacked" "$home/tree"
+  rm -rf "$home/packages"
 }
 
 [ -x "$programs/promtool" ] || download

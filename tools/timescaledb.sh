@@ -28,16 +28,16 @@ fail() {
 command=$1
 folder=$(realpath -m "$2")
 
+. "$(dirname "$0")/debian-packages.sh"
+
 if [ "$(id -u)" -eq 0 ]; then
-  cache=${PENSTOCK_CACHE:-/var/cache/penstock}
   # PostgreSQL refuses to run as root.
   user=nobody
   if id postgres >/dev/null 2>&1; then user=postgres; fi
 else
-  cache=${PENSTOCK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/penstock}
   user=$(id -un)
 fi
-home=$(realpath -m "$cache")/timescaledb-17
+home=$(cache_folder)/timescaledb-17
 tree=$home/tree
 libs=$tree/usr/lib/x86_64-linux-gnu
 loader=$tree/usr/lib64/ld-linux-x86-64.so.2
@@ -52,41 +52,12 @@ as_user() {
   fi
 }
 
-# The archives that apt is configured for, one a line.
-mirrors() {
-  if [ -n "${DEBIAN_MIRROR:-}" ]; then
-    echo "$DEBIAN_MIRROR"
-  else
-    apt-get --print-uris update 2>/dev/null |
-      sed -n "s|^'\(.*\)/dists/[^/-]*/main/binary-[^/]*/Packages.*|\1|p" | sort -u
-  fi
-}
-
-# apt-get with lists, sources and status of its own, so that the machine's are neither read nor touched.
-apt() {
-  apt-get -qq -o Dir::Etc::SourceList="$lists/sources" -o Dir::Etc::SourceParts="$lists/none" \
-    -o Dir::Etc::PreferencesParts="$lists/none" -o Dir::State="$lists" -o Dir::State::Status="$lists/status" \
-    -o Dir::Cache="$lists" -o APT::Sandbox::User=root -o APT::Architecture=amd64 -o Acquire::Languages=none \
-    -o Acquire::Retries=3 -o APT::Update::Error-Mode=any "$@"
-}
-
 download() {
   [ -e "$home/packages/.complete" ] && return
-  keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-  [ -r "$keyring" ] || fail "Debian's archive keyring is not there ($keyring)"
-  lists=$home/apt
-  rm -rf "$lists" "$home/packages"
-  mkdir -p "$lists/lists/partial" "$lists/archives/partial" "$lists/none" "$home/packages"
-  : >"$lists/status"
-  for mirror in $(mirrors); do
-    echo "deb [signed-by=$keyring] $mirror trixie main" >"$lists/sources"
-    if apt update >&2 && (cd "$home/packages" && apt download $packages $libraries >&2); then
-      touch "$home/packages/.complete"
-      rm -rf "$lists"
-      return
-    fi
-  done
-  fail "no archive that apt is configured for serves Debian 13's packages; name one with DEBIAN_MIRROR"
+  # The names of the packages are words.
+  # shellcheck disable=SC2086
+  download_packages trixie "$home/packages" $packages $libraries
+  touch "$home/packages/.complete"
 }
 
 unpack() {

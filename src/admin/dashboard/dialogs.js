@@ -17,13 +17,26 @@ function open(large, ...content) {
 /** Asks whether a command is meant; those that close positions want their name typed. @param {string} command */
 export function confirmCommand(command) {
   const wanted = CONFIRMATIONS[command];
+  confirm({
+    title: word(command),
+    hint: say(/** @type {any} */ (`${command}Hint`)),
+    wanted,
+    danger: wanted !== undefined,
+    send: () => send("POST", "/api/commands", wanted === undefined ? { command } : { command, confirm: wanted }),
+  });
+}
+
+/**
+ * Asks whether something is meant, with a word to type where it is grave; the server's refusal is shown in the dialog.
+ * @param {{
+ *   title: string, hint: string, wanted?: string | undefined, danger?: boolean,
+ *   send: () => Promise<unknown>, done?: () => unknown,
+ * }} question
+ */
+export function confirm({ title, hint, wanted, danger = false, send, done }) {
   const message = h("p.message.loss", { role: "alert" });
   const input = wanted === undefined ? null : h("input", { type: "text", autocomplete: "off", spellcheck: "false" });
-  const go = h(
-    wanted === undefined ? "button.main" : "button.main.danger",
-    { type: "submit", disabled: wanted !== undefined },
-    word(command),
-  );
+  const go = h(danger ? "button.main.danger" : "button.main", { type: "submit", disabled: input !== null }, title);
   input?.addEventListener("input", () => {
     go.disabled = input.value !== wanted;
   });
@@ -34,8 +47,9 @@ export function confirmCommand(command) {
         event.preventDefault();
         go.disabled = true;
         try {
-          await send("POST", "/api/commands", wanted === undefined ? { command } : { command, confirm: wanted });
+          await send();
           dialog.close();
+          await done?.();
         } catch (error) {
           if (!(error instanceof Refused)) throw error;
           fill(message, error.message);
@@ -43,9 +57,9 @@ export function confirmCommand(command) {
         }
       },
     },
-    h("h2", null, word(command)),
-    h("p", null, say(/** @type {any} */ (`${command}Hint`))),
-    wanted === undefined ? null : h("label", null, h("p", null, say("typeToConfirm", { word: wanted })), input),
+    h("h2", null, title),
+    h("p", null, hint),
+    input && h("label", null, h("p", null, say("typeToConfirm", { word: wanted ?? "" })), input),
     message,
     h(".buttons", null, h("button", { type: "button", onclick: () => dialog.close() }, say("cancel")), go),
   );

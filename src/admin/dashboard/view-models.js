@@ -1,4 +1,5 @@
 import { ask, Refused, send } from "./api.js";
+import { confirm } from "./dialogs.js";
 import { fill, h, table } from "./dom.js";
 import { duration, fullTime, number, percent, time } from "./format.js";
 import { say, word } from "./text.js";
@@ -76,7 +77,7 @@ function inCharge(learning, role, reload) {
           null,
           h(
             "button",
-            { type: "button", onclick: () => confirm("train", "/api/training", "", {}, reload) },
+            { type: "button", onclick: () => confirmThat("train", "/api/training", undefined, {}, reload) },
             say("train"),
           ),
           h(
@@ -84,7 +85,7 @@ function inCharge(learning, role, reload) {
             {
               type: "button",
               disabled: model === "",
-              onclick: () => confirm("rollback", "/api/models/rollback", "ROLLBACK", {}, reload),
+              onclick: () => confirmThat("rollback", "/api/models/rollback", "ROLLBACK", {}, reload),
             },
             say("rollback"),
           ),
@@ -167,7 +168,8 @@ async function modelCard(id, role, reload) {
             "button",
             {
               type: "button",
-              onclick: () => confirm("promote", `/api/models/${model.id}/promote`, "PROMOTE", { id: model.id }, reload),
+              onclick: () =>
+                confirmThat("promote", `/api/models/${model.id}/promote`, "PROMOTE", { id: model.id }, reload),
             },
             say("promote"),
           ),
@@ -204,43 +206,15 @@ function reliabilityPlot(bins) {
 }
 
 /**
- * Asks whether it is meant, with the word typed where who decides changes, and shows what came of it.
- * @param {"train" | "promote" | "rollback"} what @param {string} path @param {string} wanted
+ * @param {"train" | "promote" | "rollback"} what @param {string} path @param {string | undefined} wanted a word to type
  * @param {Record<string, string>} values @param {() => Promise<void>} reload
  */
-function confirm(what, path, wanted, values, reload) {
-  const message = h("p.message.loss", { role: "alert" });
-  const input = wanted === "" ? null : h("input", { type: "text", autocomplete: "off", spellcheck: "false" });
-  const go = h("button.main", { type: "submit", disabled: wanted !== "" }, say(what));
-  input?.addEventListener("input", () => {
-    go.disabled = input.value !== wanted;
+function confirmThat(what, path, wanted, values, reload) {
+  confirm({
+    title: say(what),
+    hint: say(/** @type {any} */ (`${what}Hint`), values),
+    wanted,
+    send: () => send("POST", path, wanted === undefined ? {} : { confirm: wanted }),
+    done: reload,
   });
-  const form = h(
-    "form",
-    {
-      onsubmit: async (/** @type {SubmitEvent} */ event) => {
-        event.preventDefault();
-        go.disabled = true;
-        try {
-          await send("POST", path, wanted === "" ? {} : { confirm: wanted });
-          dialog.close();
-          await reload();
-        } catch (error) {
-          if (!(error instanceof Refused)) throw error;
-          fill(message, error.message);
-          go.disabled = false;
-        }
-      },
-    },
-    h("h2", null, say(what)),
-    h("p", null, say(/** @type {any} */ (`${what}Hint`), values)),
-    input === null ? null : h("label", null, h("p", null, say("typeToConfirm", { word: wanted })), input),
-    message,
-    h(".buttons", null, h("button", { type: "button", onclick: () => dialog.close() }, say("cancel")), go),
-  );
-  const dialog = h("dialog", null, form);
-  dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
-  (input ?? go).focus();
 }

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import type { Settings } from "../config/settings.ts";
+import { Bans, bansFile } from "../exchange/binance/bans.ts";
 import { InputError } from "../input-error.ts";
 import { isTimeframeName, TIMEFRAME_NAMES, type TimeframeName } from "../market/timeframe.ts";
 import { type Imported, storeOf } from "../service/data.ts";
@@ -46,6 +47,7 @@ export function restBars(settings: Settings): RestBars {
   return new RestBars({
     url: baseUrl("BINANCE_REST_URL", settings.BINANCE_REST_URL),
     weightPerMinute: settings.RATE_LIMIT_REQUESTS,
+    bans: new Bans(bansFile(settings.DATA_DIR)),
   });
 }
 

@@ -1,3 +1,5 @@
+import type { Bans } from "../exchange/binance/bans.ts";
+import { type Cost, ORDER_LIMITS, RateBudget } from "../exchange/binance/rate-budget.ts";
 import { InputError } from "../input-error.ts";
 import type { BarFetcher } from "../market/bar-fetcher.ts";
 import type { Kline } from "../market/kline-rules.ts";
@@ -7,30 +9,31 @@ import { type Answer, get, type HttpOptions } from "./public-http.ts";
 export interface RestBarsOptions extends HttpOptions {
   /** Without a path: https://fapi.binance.com */
   readonly url: string;
-  /** Request weight that may be used within a minute. */
+  /** RATE_LIMIT_REQUESTS: request weight that may be used within a minute, of which bars take the routine's share. */
   readonly weightPerMinute: number;
+  /** What is remembered of bans, of this address, by any program here. */
+  readonly bans: Bans;
   /** ms, and a way to let some of them pass. */
   readonly now?: () => number;
   readonly sleep?: (ms: number) => Promise<void>;
 }
 
-const MINUTE = 60_000;
 const MOST_REFUSALS = 5;
 
 /**
  * Bars from Binance's REST interface (`GET /fapi/v1/klines`), which needs no key. Stays below its share of the
- * address's request weight, by what the exchange itself reports as used, and waits as long as it is told to.
+ * address's request weight, by what the exchange itself reports as used, waits as long as it is told to, and asks
+ * nothing while the address is banned.
  */
 export class RestBars implements BarFetcher {
   readonly #options: RestBarsOptions;
-  /** Weight used in the minute that `#minute` counts. */
-  #used = 0;
-  #minute = 0;
+  readonly #budget: RateBudget;
   /** Requests take turns: each waits for the room that the ones before it leave. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: RestBarsOptions) {
     this.#options = options;
+    this.#budget = new RateBudget({ weightPerMinute: options.weightPerMinute, ...ORDER_LIMITS });
   }
 
   klines(symbol: string, timeframe: number, from: number, to: number, limit: number): Promise<readonly Kline[]> {
@@ -42,32 +45,42 @@ export class RestBars implements BarFetcher {
   }
 
   async #ask(url: string, limit: number): Promise<Answer> {
-    const weight = klinesWeight(limit);
+    const cost = { weight: klinesWeight(limit), orders: 0 };
     for (let refusals = 0; ; refusals++) {
-      await this.#admit(weight);
+      await this.#leave(cost);
       const answer = await get(url, this.#options);
-      this.#used = Number(answer.headers.get("x-mbx-used-weight-1m") ?? this.#used + weight);
+      const now = this.#now();
+      const used = answer.headers.get("x-mbx-used-weight-1m");
+      if (used !== null) this.#budget.observe({ weight: Number(used) }, now);
       if (answer.status === 200) return answer;
-      if (answer.status !== 429 || refusals === MOST_REFUSALS) throw refusal(url, answer);
+      if (answer.status !== 429 && answer.status !== 418) throw refusal(url, answer);
       const seconds = Number(answer.headers.get("retry-after"));
-      await this.#sleep(seconds > 0 ? 1000 * seconds : MINUTE);
+      const retryAfter = seconds > 0 ? seconds : undefined;
+      this.#budget.stop({ status: answer.status, code: 0, message: textOf(answer), retryAfter }, now);
+      if (answer.status === 418) this.#options.bans.remember(this.#options.url, this.#budget.closedUntil);
+      else if (refusals === MOST_REFUSALS) throw refusal(url, answer);
     }
   }
 
-  /** Waits for the next minute where this one has no room for the weight. */
-  async #admit(weight: number): Promise<void> {
-    const { now = Date.now, weightPerMinute } = this.#options;
-    const at = now();
-    if (Math.floor(at / MINUTE) !== this.#minute) this.#used = 0;
-    else if (this.#used > 0 && this.#used + weight > weightPerMinute) {
-      await this.#sleep(MINUTE - (at % MINUTE));
-      this.#used = 0;
+  /** Waits until there is room for a request. @throws InputError while the address is banned */
+  async #leave(cost: Cost): Promise<void> {
+    for (;;) {
+      const now = this.#now();
+      const banned = this.#options.bans.until(this.#options.url);
+      if (banned > now) {
+        const until = new Date(banned).toISOString();
+        throw new InputError(
+          `${this.#options.url} takes no requests from this address until ${until} (a ban, HTTP 418)`,
+        );
+      }
+      const free = this.#budget.leave(cost, "routine", now);
+      if (free === 0) return;
+      await (this.#options.sleep ?? Bun.sleep)(free - now);
     }
-    this.#minute = Math.floor(now() / MINUTE);
   }
 
-  #sleep(ms: number): Promise<void> {
-    return (this.#options.sleep ?? Bun.sleep)(ms);
+  #now(): number {
+    return (this.#options.now ?? Date.now)();
   }
 }
 
@@ -102,13 +115,14 @@ function parseRows(body: Uint8Array, symbol: string): Kline[] {
   });
 }
 
-function refusal(url: string, { status, headers, body }: Answer): InputError {
-  const text = new TextDecoder().decode(body).slice(0, 200);
+function refusal(url: string, answer: Answer): InputError {
+  const text = textOf(answer);
   if (text.includes("-1121")) {
     return new InputError(`the exchange knows no symbol ${new URL(url).searchParams.get("symbol")}`);
   }
-  if (status === 418) {
-    return new InputError(`${url}: this address is banned for ${headers.get("retry-after") ?? "some"} s (HTTP 418)`);
-  }
-  return new InputError(`${url}: HTTP ${status} ${text}`);
+  return new InputError(`${url}: HTTP ${answer.status} ${text}`);
+}
+
+function textOf({ body }: Answer): string {
+  return new TextDecoder().decode(body).slice(0, 200);
 }

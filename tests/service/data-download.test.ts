@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { Bans, bansFile } from "../../src/exchange/binance/bans.ts";
 import { klineAt } from "../../src/market/kline-rules.ts";
 import { TIMEFRAMES } from "../../src/market/timeframe.ts";
 import { openBarFolder } from "../../src/service/bar-folder.ts";
@@ -21,7 +22,12 @@ function optionsFor(standIn: BinanceStandIn, changes: Partial<DownloadOptions> =
     to: NOW,
     dir: temporaryFolder(),
     archive: standIn.url,
-    rest: new RestBars({ url: standIn.url, weightPerMinute: 1e6, pause: 0 }),
+    rest: new RestBars({
+      url: standIn.url,
+      weightPerMinute: 1e6,
+      bans: new Bans(bansFile(temporaryFolder())),
+      pause: 0,
+    }),
     now: NOW,
     pause: 0,
     ...changes,

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parquetReadObjects } from "hyparquet";
+import { Bans, bansFile } from "../../src/exchange/binance/bans.ts";
 import { KlineCache } from "../../src/market/kline-cache.ts";
 import { TIMEFRAMES } from "../../src/market/timeframe.ts";
 import { importFolder } from "../../src/service/data.ts";
@@ -45,7 +46,12 @@ describe.each(KINDS)("files and $name", (kind) => {
           passedOver,
         });
 
-        const rest = new RestBars({ url: standIn.url, weightPerMinute: 1e6, pause: 0 });
+        const rest = new RestBars({
+          url: standIn.url,
+          weightPerMinute: 1e6,
+          bans: new Bans(bansFile(folder)),
+          pause: 0,
+        });
         expect(await repairGaps(store, rest)).toMatchObject([
           { symbol: "AUSDT", timeframe: HOUR, missing: 3, repaired: 3 },
           { symbol: "AUSDT", timeframe: HOUR, missing: 1, repaired: 0 },

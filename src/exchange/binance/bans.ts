@@ -1,5 +1,10 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
+
+/** Where the service and the commands remember bans together. @param folder DATA_DIR */
+export function bansFile(folder: string): string {
+  return join(folder, "binance-bans.json");
+}
 
 /**
  * Remembers until when the exchange does not want to hear from this address, so that a restart does not run into a ban

@@ -1,6 +1,6 @@
-import { join } from "node:path";
 import { type Addresses, type AddressSettings, addressesOf } from "./addresses.ts";
 import type { BreakerOptions } from "./api-breaker.ts";
+import { bansFile } from "./bans.ts";
 import { type CredentialSettings, type Keys, keysOf } from "./credentials.ts";
 
 /** The settings that the client reads, under the names of the table of settings. */
@@ -35,7 +35,7 @@ export function binanceOptions(settings: BinanceSettings): BinanceOptions {
     keys: keysOf(settings),
     breaker: breakerOptions(settings),
     weightPerMinute: settings.RATE_LIMIT_REQUESTS,
-    bans: join(settings.DATA_DIR, "binance-bans.json"),
+    bans: bansFile(settings.DATA_DIR),
   };
 }
 

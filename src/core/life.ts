@@ -78,6 +78,3 @@ export function scoringInterval(risk: number): number {
   if (risk > 0.2) return 2000;
   return 5000;
 }
-
-/** The interval of the original system for positions that are closed, ms. */
-export const CLOSED_SCORING_INTERVAL = 3_600_000;

@@ -66,8 +66,6 @@ export const guards = {
   "minimum-notional": (options) => createMinimumNotionalGuard(options.minimumNotional),
 } as const satisfies Record<string, (options: GuardOptions) => Guard>;
 
-export type GuardName = keyof typeof guards;
-
 export function createGuards(options: GuardOptions): Guard[] {
   return Object.values(guards).map((create) => create(options));
 }

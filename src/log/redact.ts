@@ -36,8 +36,8 @@ function within(secret: string): string[] {
 }
 
 function writings(secret: string): string[] {
-  const decoded = secret.includes("%") ? decode(secret) : secret;
-  return [secret, decoded, JSON.stringify(secret).slice(1, -1), encodeURIComponent(decoded)];
+  const texts = secret.includes("%") ? [secret, decode(secret)] : [secret];
+  return texts.flatMap((text) => [text, JSON.stringify(text).slice(1, -1), encodeURIComponent(text)]);
 }
 
 function decode(text: string): string {

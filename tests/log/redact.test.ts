@@ -22,7 +22,8 @@ test("no secret setting gets through, in whatever way a line writes it", () => {
       const line = redact(JSON.stringify({ text: `${before}${value}${after}` }));
       expect(line).not.toContain(JSON.stringify(value).slice(1, -1));
     }),
-    { numRuns: 200 },
+    // A secret that looks like an encoding of another has been found with more of it in the open.
+    { numRuns: 200, examples: [["DATABASE_URL", `%00${"\0".repeat(6)}`, "", ""]] },
   );
 });
 

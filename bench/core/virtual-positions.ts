@@ -45,6 +45,7 @@ function newCore() {
     maxPositions: 0,
     baseLeverage: 3,
     baseMarginFraction: 0.1,
+    entry: { order: "market", limitOffset: 0, limitTime: 60_000, postOnly: false, maxSlippage: 0 },
     protectionTimeout: 5000,
     life: {
       breakEvenAt: 0,

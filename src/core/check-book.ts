@@ -44,6 +44,10 @@ export function checkBook(state: State): string[] {
     if (key !== positionKey(position.symbol, position.leg)) broken.push(`position ${key} is kept under a wrong name`);
     broken.push(...checkPosition(state, key, position, orders.get(position) ?? []));
   }
+  for (const position of state.resting) {
+    const key = positionKey(position.symbol, position.leg);
+    if (state.positions.get(key) !== position) broken.push(`an entry rests of position ${key}, which is over`);
+  }
   broken.push(...state.virtual.check());
   return broken;
 }
@@ -61,6 +65,15 @@ function checkPosition(state: State, key: string, position: Position, orders: re
   if (phase.kind === "open" && holding.lots === 0) say("is open and holds nothing");
   if (phase.kind === "closing" && holding.lots === 0 && !state.orders.has(phase.entry))
     say("is flat and was not finished");
+
+  const entries = orders.filter(({ request }) => request.purpose === "entry");
+  const wanted = entries.reduce((sum, entry) => sum + remainingLots(entry), holding.openedLots);
+  if (entries.length > 1) say(`has ${entries.length} entry orders`);
+  if (wanted > plan.lots && phase.kind !== "closing") say(`may come to ${wanted} of ${plan.lots} lots`);
+  const { entering } = position;
+  if ((entering.kind === "resting") !== state.resting.has(position))
+    say(`its entry is ${entering.kind}, and listed otherwise`);
+  if (entering.kind !== "taking" && entries.length === 0) say(`its entry is ${entering.kind} without an order`);
 
   const standing = orders.filter((order) => order.state.kind !== "cancelling");
   for (const purpose of Object.keys(MOST) as Purpose[]) {

@@ -1,18 +1,14 @@
 import { unreachable } from "./assert.ts";
 import type { Candidate } from "./candidate.ts";
 import type { Effect } from "./effects.ts";
-import type { AnalysisEvent, Hold } from "./events.ts";
+import { beginEntry, forbidden, isBeyond, isSmallest, leastLots, limitPrice } from "./entry.ts";
+import type { AnalysisEvent } from "./events.ts";
 import type { Numbers, Proposal, Verdict } from "./guard.ts";
 import { notionalOf } from "./instrument.ts";
 import { disasterStop } from "./liquidation.ts";
 import { newPosition, type Plan } from "./position.ts";
 import { record } from "./protection.ts";
-import { bookView, instrumentOf, positionKey, type State, submit, symbolOf } from "./state.ts";
-
-const HOLD_REASONS: Readonly<Record<Hold, string>> = {
-  lease: "another service has the right to trade",
-  storage: "nothing can be written to the disk",
-};
+import { bookView, instrumentOf, positionKey, type State, symbolOf } from "./state.ts";
 
 /**
  * Decides on the candidates of one cycle: rank, cut at the best few, ask the guards, size, send. Every candidate that
@@ -55,11 +51,6 @@ function follow(state: State, candidate: Candidate): void {
   if (listed && !flat && !isBeyond(candidate, mark)) state.virtual.signal(candidate, state.now);
 }
 
-/** Whether the price has left the plan: its stop or its target would trigger at once. */
-function isBeyond({ direction, stop, target }: Candidate, mark: number): boolean {
-  return direction * (mark - stop) <= 0 || direction * (target - mark) <= 0;
-}
-
 function refuse(
   state: State,
   candidate: Candidate,
@@ -77,17 +68,11 @@ function consider(state: State, candidate: Candidate, out: Effect[]): void {
   const { listed, flat, mark } = symbolOf(state, symbol);
   const no = (guard: string, reason: string, numbers: Numbers) => refuse(state, candidate, guard, reason, numbers, out);
 
-  if (state.trading === "reduce-only" || state.trading === "halted") {
-    return no("trading-state", `trading is ${state.trading}`, {});
-  }
-  for (const hold of state.holds) return no(hold, HOLD_REASONS[hold], {});
+  const obstacle = forbidden(state, symbol);
+  if (obstacle !== undefined) return no(obstacle.guard, obstacle.reason, obstacle.numbers);
   if ((candidate.prediction?.model ?? "") !== state.model) {
     return no("model", `judged by ${candidate.prediction?.model ?? "no model"}, and not by the one that decides`, {});
   }
-  if (!state.connected) return no("connection", "the connection to the exchange is down", {});
-  const standing = [state.barred.get(-1), state.barred.get(symbol)];
-  const barred = standing.find((one) => one?.entries === "none");
-  if (barred !== undefined) return no("standing", barred.reason, {});
   if (!listed || flat) return no("stale-price", "no fresh price of the symbol", { listed: listed ? 1 : 0 });
   if (state.positions.has(positionKey(symbol, "both"))) {
     return no("open-position", "the symbol already has a position or a pending entry", {});
@@ -129,13 +114,17 @@ function consider(state: State, candidate: Candidate, out: Effect[]): void {
         unreachable(verdict);
     }
   }
-  if (standing.some((one) => one !== undefined)) proposal = smallest(proposal, mark);
+  if (isSmallest(state, symbol)) proposal = smallest(proposal, mark);
   if (proposal.lots <= 0) return no("size", "the size rounds down to nothing", { margin: proposal.margin });
   const { lots, leverage, notional } = proposal;
   const { direction, stop } = candidate;
   const disaster = disasterStop(proposal.instrument, direction, mark, stop, notional, leverage);
   if (disaster === undefined) {
     return no("liquidation", "the position would be liquidated before its stop", { mark, stop, leverage, lots });
+  }
+  if (config.entry.order !== "market") {
+    const limit = limitPrice(config.entry, direction, mark);
+    if (isBeyond(candidate, limit)) return no("plan", "the limit would lie beyond the stop", { mark, limit, stop });
   }
   enter(state, proposal, disaster, out);
 }
@@ -166,10 +155,7 @@ function sized(state: State, candidate: Candidate, marginFraction: number, lever
 /** The least that the exchange takes, or nothing where the proposal is smaller than that. */
 function smallest(proposal: Proposal, mark: number): Proposal {
   const { instrument, leverage } = proposal;
-  const { minLots, minNotional, unitValue } = instrument;
-  // A tenth more, because the price may move before the exchange looks at it.
-  const worth = Math.ceil((1.1 * minNotional) / (mark * unitValue));
-  const least = worth > minLots ? worth : minLots;
+  const least = leastLots(instrument, mark);
   const lots = least < proposal.lots ? least : proposal.lots;
   const notional = notionalOf(instrument, lots, mark);
   return { ...proposal, lots, notional, margin: Math.ceil(notional / leverage) };
@@ -190,9 +176,10 @@ function scaledFraction({ marginFraction, notional, leverage }: Proposal, factor
 }
 
 function enter(state: State, proposal: Proposal, disaster: number, out: Effect[]): void {
-  const { candidate, leverage, lots, margin } = proposal;
+  const { candidate, leverage, lots, margin, mark } = proposal;
   const plan: Plan = {
     candidate,
+    arrival: mark,
     stop: candidate.stop,
     target: candidate.target,
     disasterStop: disaster,
@@ -202,5 +189,5 @@ function enter(state: State, proposal: Proposal, disaster: number, out: Effect[]
   };
   const position = newPosition(candidate.symbol, "both", plan, state.nextOrder);
   state.positions.set(positionKey(candidate.symbol, "both"), position);
-  submit(state, position, { purpose: "entry", type: "market", lots, trigger: 0, closePosition: false }, out);
+  beginEntry(state, position, out);
 }

@@ -60,6 +60,11 @@ export interface OrderRequest {
   readonly callback?: number;
   /** Which price reaches the trigger; the last traded one when absent. */
   readonly workingType?: WorkingType;
+  /**
+   * The price at which the entry was decided that this order goes on with, ticks. Absent where the order is the first
+   * one of a decision: then it is the last price that the core had heard of.
+   */
+  readonly arrival?: number;
 }
 
 export const WORKING_TYPES = ["last", "mark"] as const;

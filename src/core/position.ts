@@ -6,6 +6,8 @@ import type { FillEvent, Leg } from "./events.ts";
 /** What a position was opened for and how it is meant to end. Prices in ticks. */
 export interface Plan {
   readonly candidate: Candidate;
+  /** The price at which it was decided, ticks: what an entry's slippage is measured from. */
+  readonly arrival: number;
   readonly stop: number;
   readonly target: number;
   /** The stop of last resort, wider than `stop` and before the margin is used up; never moved. */
@@ -56,6 +58,15 @@ export type Phase =
   /** The exit is 0 between two attempts, and while a position that is flat waits for the end of its entry order. */
   | { readonly kind: "closing"; readonly entry: number; readonly exit: number; readonly reason: ExitReason };
 
+/** How the entry is being made. Never more than one order of it is open. */
+export type Entering =
+  /** An order takes what is there and ends at once; its end is the entry's. */
+  | { readonly kind: "taking" }
+  /** A limit order rests, until that time at the longest, ms. */
+  | { readonly kind: "resting"; readonly until: number }
+  /** The limit order is being taken back: what it leaves is taken once its end is known, or left. */
+  | { readonly kind: "withdrawing"; readonly rest: "take" | "leave"; readonly reason: string };
+
 export interface Position {
   readonly symbol: number;
   readonly leg: Leg;
@@ -63,6 +74,7 @@ export interface Position {
   readonly plan: Plan;
   readonly holding: Holding;
   phase: Phase;
+  entering: Entering;
   /** Where the working stop is to be, ticks: moved by plan, never away from the price. */
   stop: number;
   /** The best close of a bar since the entry, ticks; 0 before the first. */
@@ -81,6 +93,7 @@ export interface Position {
 
 export const NO_STOP: StopOrder = { kind: "none" };
 export const NO_TARGET: Target = { kind: "none" };
+export const TAKING: Entering = { kind: "taking" };
 
 export function newPosition(symbol: number, leg: Leg, plan: Plan, entry: number): Position {
   return {
@@ -100,6 +113,7 @@ export function newPosition(symbol: number, leg: Leg, plan: Plan, entry: number)
       entryTime: 0,
     },
     phase: { kind: "opening", entry },
+    entering: TAKING,
     stop: plan.stop,
     bestClose: 0,
     workingStop: NO_STOP,

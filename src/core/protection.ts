@@ -1,5 +1,6 @@
 import { assert, unreachable } from "./assert.ts";
 import type { CoreRecord, Effect, ExitReason, Trade } from "./effects.ts";
+import { withdrawEntry } from "./entry.ts";
 import { disasterStop } from "./liquidation.ts";
 import { remainingLots } from "./order.ts";
 import { NO_STOP, NO_TARGET, type Position, type StopOrder } from "./position.ts";
@@ -170,12 +171,12 @@ export function exitAtMarket(state: State, position: Position, reason: ExitReaso
     case "opening":
       // The entry may fill before its cancellation arrives: what it opens then is closed at once.
       position.abandoned ??= reason;
-      cancel(state, phase.entry, out);
+      withdrawEntry(state, position, "leave", reason, out);
       return;
     case "closing":
       return;
     case "open": {
-      if (phase.entry !== 0) cancel(state, phase.entry, out);
+      if (phase.entry !== 0) withdrawEntry(state, position, "leave", reason, out);
       const { lots } = position.holding;
       const terms = { purpose: "exit", type: "market", lots, trigger: 0, closePosition: false } as const;
       position.phase = { kind: "closing", entry: phase.entry, exit: submit(state, position, terms, out), reason };
@@ -216,7 +217,7 @@ export function finish(state: State, position: Position, reason: ExitReason, out
   for (const stop of [position.workingStop, position.disasterStop]) cancelStop(state, stop, out);
   if (state.orders.has(phase.entry)) {
     // The rest of the entry may still fill: until its end is known, whatever it opens is closed again.
-    cancel(state, phase.entry, out);
+    withdrawEntry(state, position, "leave", reason, out);
     position.phase = { kind: "closing", entry: phase.entry, exit: 0, reason };
     position.workingStop = NO_STOP;
     position.disasterStop = NO_STOP;

@@ -1,6 +1,7 @@
 import { assert, invariantBroken } from "./assert.ts";
 import type { Regime } from "./candidate.ts";
 import { type Effect, type OrderRequest, type Side, TRADING_STATES, type TradingState } from "./effects.ts";
+import type { EntryRules } from "./entry.ts";
 import type { Hold, Leg } from "./events.ts";
 import type { BookView, Guard, PositionView } from "./guard.ts";
 import type { Instrument } from "./instrument.ts";
@@ -26,6 +27,7 @@ export interface CoreConfig {
   readonly maxPositions: number;
   readonly baseLeverage: number;
   readonly baseMarginFraction: number;
+  readonly entry: EntryRules;
   /** From a position's first fill to the acknowledgement of its stop. */
   readonly protectionTimeout: number;
   /** How positions are led, real and virtual. */
@@ -87,6 +89,8 @@ export interface State {
   nextOrder: number;
   /** Positions and pending entries by symbol and leg, in order of opening. */
   readonly positions: Map<string, Position>;
+  /** Positions of which the entry rests at the exchange. */
+  readonly resting: Set<Position>;
   readonly virtual: VirtualBook;
   readonly memory: MarketMemory;
   day: number;
@@ -123,6 +127,7 @@ export function createState(config: CoreConfig, configure?: Configure): State {
     ended: new Map(),
     nextOrder: 1,
     positions: new Map(),
+    resting: new Set(),
     virtual: new VirtualBook(config.instruments.length, config.life),
     memory: new MarketMemory(config.instruments),
     day: 0,
@@ -160,7 +165,8 @@ export function refreshTrading(state: State, reason: string, out: Effect[]): voi
 }
 
 /** What of an order is not the same for all orders of its position. */
-export type OrderTerms = Pick<OrderRequest, "purpose" | "type" | "lots" | "trigger" | "closePosition">;
+export type OrderTerms = Pick<OrderRequest, "purpose" | "type" | "lots" | "trigger" | "closePosition"> &
+  Partial<Pick<OrderRequest, "price" | "timeInForce" | "arrival">>;
 
 /** Sends an order for a position: recorded in the book before it leaves, so that no answer can find it unknown. */
 export function submit(state: State, position: Position, terms: OrderTerms, out: Effect[]): number {
@@ -174,12 +180,13 @@ export function submit(state: State, position: Position, terms: OrderTerms, out:
     type: terms.type,
     purpose: terms.purpose,
     lots: terms.lots,
-    price: 0,
+    price: terms.price ?? 0,
     trigger: terms.trigger,
-    timeInForce: terms.type === "market" ? "ioc" : "gtc",
+    timeInForce: terms.timeInForce ?? (terms.type === "market" ? "ioc" : "gtc"),
     reduceOnly: !opens && !terms.closePosition,
     closePosition: terms.closePosition,
     leverage: opens ? position.plan.leverage : 0,
+    ...(terms.arrival === undefined ? {} : { arrival: terms.arrival }),
   };
   state.orders.set(id, newOrder(request, position));
   out.push({ kind: "submit", order: request });
@@ -252,12 +259,14 @@ export function equityOf(state: State): Equity {
   return { wallet, unrealised, equity: wallet + unrealised, margin, exposure };
 }
 
-/** The book as guards see it, for a proposal on `symbol`. */
-export function bookView(state: State, symbol: number): BookView {
+/** The book as guards see it, for a proposal on `symbol`; without `except`, where that is what is proposed. */
+export function bookView(state: State, symbol: number, except?: Position): BookView {
   const { wallet, unrealised, equity, margin } = equityOf(state);
   const { risk, memory } = state;
+  const bound = except === undefined ? margin : margin - marginOf(state, except);
   const positions: PositionView[] = [];
   for (const position of state.positions.values()) {
+    if (position === except) continue;
     const lots = position.holding.lots + pendingLots(state, position);
     positions.push({
       symbol: position.symbol,
@@ -273,7 +282,7 @@ export function bookView(state: State, symbol: number): BookView {
     tradingState: state.trading,
     equity,
     // Isolated margin: open gains pay for nothing yet, open losses may become real.
-    available: wallet + (unrealised < 0 ? unrealised : 0) - margin,
+    available: wallet + (unrealised < 0 ? unrealised : 0) - bound,
     dayStartEquity: state.dayStartEquity,
     drawdown: drawdownOf(risk),
     consecutiveLosses: risk.consecutiveLosses,

@@ -2,6 +2,7 @@ import { assert, unreachable } from "./assert.ts";
 import { barClosed, CYCLE_TIMER, cycleDeadline, markBar, symbolCame, symbolLeft } from "./cycle.ts";
 import { decide } from "./decide.ts";
 import type { Effect, ExitReason } from "./effects.ts";
+import { cancelRefused, entryDue, entryOrderOver, goOn, withdrawForbidden } from "./entry.ts";
 import type {
   AnalysisEvent,
   AnswerEvent,
@@ -66,6 +67,11 @@ const DAY_MS = 86_400_000;
 export function step(state: State, event: Event, out: Effect[]): void {
   state.events += 1;
   if (event.time > state.now) state.now = event.time;
+  take(state, event, out);
+  if (state.resting.size > 0) withdrawForbidden(state, out);
+}
+
+function take(state: State, event: Event, out: Effect[]): void {
   switch (event.kind) {
     case "command":
       return command(state, event, out);
@@ -198,7 +204,10 @@ function bar(state: State, event: BarEvent, out: Effect[]): void {
   state.virtual.bar(symbol, opened, time, open, high, low, close, !flat && volume > 0, out);
   if (state.positions.size > 0) {
     const position = state.positions.get(positionKey(symbol, "both"));
-    if (position !== undefined) lead(state, position, close, out);
+    if (position !== undefined) {
+      entryDue(state, position, out);
+      lead(state, position, close, out);
+    }
   }
   barClosed(state, event, out);
 }
@@ -243,6 +252,7 @@ function answered(state: State, event: AnswerEvent, out: Effect[]): void {
     return ended(state, order, event, out);
   }
   if (finished(state, position)) return;
+  if (event.answer === "cancel-rejected" && request.purpose === "entry") cancelRefused(state, position, out);
   if (event.answer === "accepted" && (request.purpose === "working-stop" || request.purpose === "disaster-stop")) {
     stopAcknowledged(state, position, request.id, out);
   }
@@ -255,23 +265,25 @@ function ended(state: State, order: Order, event: AnswerEvent, out: Effect[]): v
   const { symbol } = instrumentOf(state, request.symbol);
   if (finished(state, position)) return;
   switch (request.purpose) {
-    case "entry":
+    case "entry": {
       position.phase = { ...position.phase, entry: 0 };
       for (const early of position.early.splice(0)) filled(state, early, out);
+      const next = goOn(state, order, event, out);
+      if (next === true) return;
       if (position.holding.openedLots === 0) {
         state.positions.delete(positionKey(position.symbol, position.leg));
-        const numbers = { code: event.code };
-        if (!asked) {
-          record(out, {
-            kind: "refusal",
-            time: state.now,
-            symbol: request.symbol,
-            guard: "exchange",
-            reason: event.reason,
-            numbers,
-          });
+        const own = { guard: "exchange", reason: event.reason, numbers: { code: event.code } };
+        if (next !== undefined || !asked) {
+          record(out, { kind: "refusal", time: state.now, symbol: request.symbol, ...(next ?? own) });
         }
-      } else if (position.holding.lots === 0) {
+        return;
+      }
+      if (next !== undefined) {
+        const { lots } = position.plan;
+        const text = `${symbol}: entered with ${position.holding.openedLots} of ${lots} lots: ${next.reason}`;
+        out.push({ kind: "notice", level: "info", text });
+      }
+      if (position.holding.lots === 0) {
         assert(position.phase.kind === "closing", "a flat position waits for the end of its entry");
         finish(state, position, position.phase.reason, out);
         equity(state, out);
@@ -279,6 +291,7 @@ function ended(state: State, order: Order, event: AnswerEvent, out: Effect[]): v
         protect(state, position, out);
       }
       return;
+    }
     case "working-stop":
     case "disaster-stop": {
       const which = request.purpose === "working-stop" ? "workingStop" : "disasterStop";
@@ -353,6 +366,7 @@ function filled(state: State, event: FillEvent, out: Effect[]): void {
   }
   if (!bookFill(order, event.trade, event.lots, event.done)) return;
   if (event.done) retire(state, order);
+  if (event.done && request.id === position.phase.entry) entryOrderOver(state, position, out);
 
   const fee = BigInt(event.fee);
   post(state.ledger, "wallet", "fees", -fee);
@@ -360,6 +374,12 @@ function filled(state: State, event: FillEvent, out: Effect[]): void {
   if (request.purpose === "entry") {
     opened(state, position, event, out);
     for (const early of position.early.splice(0)) filled(state, early, out);
+    if (position.holding.openedLots > position.plan.lots && !finished(state, position)) {
+      // An order had ended in our book, its rest was taken, and then it filled further.
+      const { symbol } = instrumentOf(state, position.symbol);
+      stopEntries(state, `${symbol}: more was filled than decided; the position is closed`, out);
+      exitAtMarket(state, position, "late-fill", out);
+    }
     return;
   }
 
@@ -414,11 +434,11 @@ function opened(state: State, position: Position, event: FillEvent, out: Effect[
       margin: position.plan.margin,
     });
   }
-  // The end of the order may have been told before its last fill.
-  const entry = state.orders.has(event.order) ? event.order : 0;
+  // The end of the order may have been told before its last fill, and another one may be out since.
+  const entry = state.orders.has(phase.entry) ? phase.entry : 0;
   if (phase.kind !== "closing") {
     position.phase = { kind: "open", entry };
-    if (phase.kind === "opening" && disasterTrigger(state, position) === undefined) {
+    if (position.abandoned === undefined && disasterTrigger(state, position) === undefined) {
       const { symbol } = instrumentOf(state, position.symbol);
       const text = `${symbol}: filled where the liquidation comes before the stop; it is closed`;
       out.push({ kind: "notice", level: "warning", text });
@@ -556,6 +576,8 @@ function timer(state: State, event: TimerEvent, out: Effect[]): void {
         giveUpUnprotected(state, position, `${symbol}: no acknowledged stop within PROTECTION_TIMEOUT_MS`, out);
       }
       return;
+    case "entry":
+      return entryDue(state, position, out);
     case "exit":
       if (position.phase.kind === "closing" && !state.orders.has(position.phase.exit)) closeAgain(state, position, out);
       return;

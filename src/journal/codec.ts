@@ -363,15 +363,18 @@ function encodeOrder(out: ByteWriter, order: OrderRequest): void {
   // Fields that came later are announced in this byte, so that orders without them are written as they always were.
   const callback = order.callback === undefined ? 0 : HAS_CALLBACK;
   const workingType = order.workingType === undefined ? 0 : HAS_WORKING_TYPE;
-  out.u8((order.closePosition ? CLOSE_POSITION : 0) | callback | workingType);
+  const arrival = order.arrival === undefined ? 0 : HAS_ARRIVAL;
+  out.u8((order.closePosition ? CLOSE_POSITION : 0) | callback | workingType | arrival);
   out.f64(order.leverage);
   if (order.callback !== undefined) out.f64(order.callback);
   if (order.workingType !== undefined) out.choice(WORKING_TYPES, order.workingType);
+  if (order.arrival !== undefined) out.f64(order.arrival);
 }
 
 const CLOSE_POSITION = 1;
 const HAS_CALLBACK = 2;
 const HAS_WORKING_TYPE = 4;
+const HAS_ARRIVAL = 8;
 
 function decodeOrder(input: ByteReader): OrderRequest {
   const plain = {
@@ -395,6 +398,7 @@ function decodeOrder(input: ByteReader): OrderRequest {
     leverage,
     ...((present & HAS_CALLBACK) === 0 ? {} : { callback: input.f64() }),
     ...((present & HAS_WORKING_TYPE) === 0 ? {} : { workingType: input.choice(WORKING_TYPES) }),
+    ...((present & HAS_ARRIVAL) === 0 ? {} : { arrival: input.f64() }),
   };
 }
 

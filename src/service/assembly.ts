@@ -55,6 +55,13 @@ export function coreConfig(settings: Settings, instruments: readonly Instrument[
     maxPositions: settings.MAX_POSITIONS,
     baseLeverage: settings.BASE_LEVERAGE,
     baseMarginFraction: settings.BASE_MARGIN_PCT,
+    entry: {
+      order: settings.ENTRY_ORDER,
+      limitOffset: settings.ENTRY_LIMIT_OFFSET_BPS,
+      limitTime: settings.ENTRY_LIMIT_SECONDS * 1000,
+      postOnly: settings.ENTRY_POST_ONLY,
+      maxSlippage: settings.ENTRY_MAX_SLIPPAGE_BPS,
+    },
     protectionTimeout: settings.PROTECTION_TIMEOUT_MS,
     life: {
       breakEvenAt: settings.BREAK_EVEN_AT_R,

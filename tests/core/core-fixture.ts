@@ -1,6 +1,7 @@
 import type { Candidate } from "../../src/core/candidate.ts";
 import { checkBook } from "../../src/core/check-book.ts";
 import type { CoreRecord, Effect, OrderRequest } from "../../src/core/effects.ts";
+import type { EntryRules } from "../../src/core/entry.ts";
 import type { AnalysisEvent, AnswerEvent, BarEvent, Event, FillEvent } from "../../src/core/events.ts";
 import type { Instrument } from "../../src/core/instrument.ts";
 import { USDT } from "../../src/core/instrument.ts";
@@ -42,6 +43,14 @@ export const LEFT_ALONE: VirtualRules = {
   cycle: 10_000,
 };
 
+export const AT_MARKET: EntryRules = {
+  order: "market",
+  limitOffset: 0,
+  limitTime: MINUTE,
+  postOnly: false,
+  maxSlippage: 0,
+};
+
 /** Thresholds that no test reaches by accident. */
 export const NEVER_WORRIED: RiskRules = {
   losses: [1000, 1000, 1000],
@@ -65,6 +74,7 @@ export function config(overrides: Partial<CoreConfig> = {}): CoreConfig {
     maxPositions: 999,
     baseLeverage: 3,
     baseMarginFraction: 0.1,
+    entry: AT_MARKET,
     protectionTimeout: 5000,
     life: LEFT_ALONE,
     risk: NEVER_WORRIED,

@@ -21,7 +21,16 @@ test("a position closed in any parts realises exactly exit minus entry value", (
   const direction = fc.constantFrom(1 as const, -1 as const);
   fc.assert(
     fc.property(direction, fc.array(part, { minLength: 1, maxLength: 8 }), fc.array(part), (side, entries, exits) => {
-      const plan = { candidate: candidate(), stop: 1, target: 2, disasterStop: 1, leverage: 3, lots: 1, margin: 1 };
+      const plan = {
+        candidate: candidate(),
+        arrival: 1,
+        stop: 1,
+        target: 2,
+        disasterStop: 1,
+        leverage: 3,
+        lots: 1,
+        margin: 1,
+      };
       const { holding } = newPosition(0, "both", plan, 1);
       for (const { lots, price } of entries) open(holding, lots, BigInt(lots) * BigInt(price), 0);
       let realised = 0n;

@@ -163,11 +163,12 @@ const plainOrder: fc.Arbitrary<OrderRequest> = fc.record({
 });
 /** The fields that came later may be absent. */
 const order: fc.Arbitrary<OrderRequest> = fc
-  .tuple(plainOrder, fc.option(number), fc.option(fc.constantFrom(...WORKING_TYPES)))
-  .map(([plain, callback, workingType]) => ({
+  .tuple(plainOrder, fc.option(number), fc.option(fc.constantFrom(...WORKING_TYPES)), fc.option(number))
+  .map(([plain, callback, workingType, arrival]) => ({
     ...plain,
     ...(callback === null ? {} : { callback }),
     ...(workingType === null ? {} : { workingType }),
+    ...(arrival === null ? {} : { arrival }),
   }));
 
 const trade: fc.Arbitrary<Trade> = fc.record({

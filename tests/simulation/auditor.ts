@@ -34,7 +34,14 @@ interface AuditedLeg {
   nakedSince: number;
   /** The operator asked for its end. */
   mustEnd: boolean;
+  /** Of the last decision to enter: its side, its lots, those that were opened since, and how its last order ended. */
+  side: number;
+  decided: number;
+  opened: number;
+  entryEnd: "open" | "cancelled" | "post-only" | "other";
 }
+
+const POST_ONLY_REFUSED = -5022;
 
 /** A market exit that came to nothing is tried again after this long. */
 const EXIT_RETRY = 1_000;
@@ -108,7 +115,12 @@ export class Auditor {
         if (order === undefined) throw new Violation("every answer has its order", `answer to order ${event.order}`);
         if (event.answer === "accepted") order.accepted = true;
         if (event.answer === "rejected" || event.answer === "cancelled" || event.answer === "expired") {
+          if (order.ended) return;
           this.#end(order);
+          const { symbol, leg, purpose } = order.request;
+          const postOnly = event.code === POST_ONLY_REFUSED ? "post-only" : "other";
+          const how = event.answer === "cancelled" ? "cancelled" : postOnly;
+          if (purpose === "entry") this.#leg(symbol, leg).entryEnd = how;
         }
         return;
       }
@@ -136,7 +148,17 @@ export class Auditor {
     const key = `${symbol}:${name}`;
     let leg = this.#legs.get(key);
     if (leg === undefined) {
-      leg = { lots: 0, lowest: 0, highest: 0, nakedSince: Number.NaN, mustEnd: false };
+      leg = {
+        lots: 0,
+        lowest: 0,
+        highest: 0,
+        nakedSince: Number.NaN,
+        mustEnd: false,
+        side: 0,
+        decided: 0,
+        opened: 0,
+        entryEnd: "other",
+      };
       this.#legs.set(key, leg);
     }
     return leg;
@@ -159,13 +181,24 @@ export class Auditor {
     if (order.ended) throw new Violation("every order ends exactly once", `order ${event.order} fills after its end`);
     const { request } = order;
     order.filled += event.lots;
+    if (request.type === "limit" && request.side * (event.price - request.price) > 0) {
+      throw new Violation("a limit holds", `order ${request.id} at ${request.price} filled at ${event.price}`);
+    }
     if (!request.closePosition && order.filled > request.lots) {
       throw new Violation("fills stay within the order", `order ${request.id}: ${order.filled} of ${request.lots}`);
     }
     this.#cash -= BigInt(event.fee);
     const leg = this.#leg(request.symbol, request.leg);
+    if (request.purpose === "entry") this.#opening(request, leg, event);
     this.#trade(request.symbol, leg, request.side * event.lots, event.price, request.purpose !== "entry");
     if (event.done) this.#end(order);
+  }
+
+  #opening(request: OrderRequest, leg: AuditedLeg, event: FillEvent): void {
+    leg.opened += event.lots;
+    if (event.done) leg.entryEnd = "other";
+    if (leg.opened <= leg.decided) return;
+    throw new Violation("no more is opened than decided", `entry ${request.id}: ${leg.opened} of ${leg.decided} lots`);
   }
 
   #trade(symbol: number, leg: AuditedLeg, signed: number, price: number, reduces: boolean): void {
@@ -220,7 +253,9 @@ export class Auditor {
     if (this.#operatorStopped || this.#coreStopped)
       throw new Violation("nothing opens while halted or reduce-only", `entry ${request.id}`);
     if (this.#down) throw new Violation("nothing opens without a connection", `entry ${request.id}`);
+    if (request.arrival !== undefined) return this.#goingOn(request, leg);
     if (leg.lots !== 0) throw new Violation("no double order", `entry ${request.id} on top of ${leg.lots} lots`);
+    Object.assign(leg, { side: request.side, decided: lots, opened: 0, entryEnd: "open" });
     for (const other of this.#open.values()) {
       if (other.request.symbol !== symbol || other.request.leg !== request.leg) continue;
       const text = `entry ${request.id} while order ${other.request.id} (${other.request.purpose}) may still act`;
@@ -255,6 +290,20 @@ export class Auditor {
       const text = `${numbers}, ${positions} positions, the day began ${this.#dayStart}; ${JSON.stringify(this.#limits)}`;
       throw new Violation("limits hold", text);
     }
+  }
+
+  /** The rest of a decision: its limit order must have ended, and in a way that tells how much is left. */
+  #goingOn({ id, symbol, leg: name, side, lots }: OrderRequest, leg: AuditedLeg): void {
+    for (const { request } of this.#open.values()) {
+      if (request.purpose !== "entry" || request.symbol !== symbol || request.leg !== name) continue;
+      throw new Violation("no double order", `entry ${id} while entry ${request.id} may still act`);
+    }
+    const known = leg.entryEnd === "cancelled" || leg.entryEnd === "post-only";
+    if (!known || leg.mustEnd || side !== leg.side || leg.opened + lots > leg.decided) {
+      const text = `entry ${id} goes on with ${lots} lots after ${leg.opened} of ${leg.decided}, ${leg.entryEnd}`;
+      throw new Violation("no double order", text);
+    }
+    leg.entryEnd = "open";
   }
 
   #closing(request: OrderRequest, leg: AuditedLeg): void {
@@ -336,7 +385,17 @@ export class Auditor {
     if (state.orders.size !== this.#open.size) {
       throw new Violation("every order ends exactly once", `${state.orders.size} open, audited ${this.#open.size}`);
     }
+    this.#resting();
     this.#protection();
+  }
+
+  /** A limit order that waits for the market could open at any moment: not while nothing may be opened. */
+  #resting(): void {
+    if (!this.#operatorStopped && !this.#coreStopped && !this.#down) return;
+    for (const { request, cancelAsked } of this.#open.values()) {
+      const waits = request.purpose === "entry" && request.type === "limit" && request.timeInForce !== "ioc";
+      if (waits && !cancelAsked) throw new Violation("nothing rests while nothing may open", `entry ${request.id}`);
+    }
   }
 
   /** No position stays longer than the bound without a stop that covers it, unless it is on its way out. */

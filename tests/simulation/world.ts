@@ -74,15 +74,34 @@ const MARKET = 1;
 const OPERATOR = 2;
 const SETTINGS = 3;
 const PROCESS = 4;
+const ENTRIES = 20;
 /** Cycles have a stream each, so that an analysis asked for twice is the same. */
 const FIRST_CYCLE = 1000;
 
 export interface WorldOptions {
   /** Whether the seed's weather, crashes and commands are left out. */
   readonly calm?: boolean;
+  /** Whether the seed also says how positions are entered; otherwise at market. */
+  readonly entries?: "drawn" | "market";
 }
 
-export function createWorld(seed: number, { calm = false }: WorldOptions = {}): World {
+/** Settings of how positions are entered: at market in every third world. */
+function entrySettings(random: Random, timeframe: number): string[] {
+  const order = (["market", "limit-first", "limit-first", "limit-first", "limit-only", "market"] as const)[
+    random.whole(0, 5)
+  ]!;
+  // Less than a bar, some bars, and in between.
+  const seconds = Math.ceil((timeframe / 1000) * random.between(0.05, 4));
+  return [
+    `ENTRY_ORDER=${order}`,
+    `ENTRY_LIMIT_OFFSET_BPS=${random.chance(0.3) ? 0 : random.between(0, 60).toFixed(2)}`,
+    `ENTRY_LIMIT_SECONDS=${seconds}`,
+    `ENTRY_POST_ONLY=${random.chance(0.4)}`,
+    `ENTRY_MAX_SLIPPAGE_BPS=${random.chance(0.5) ? 0 : random.between(1, 100).toFixed(2)}`,
+  ];
+}
+
+export function createWorld(seed: number, { calm = false, entries = "drawn" }: WorldOptions = {}): World {
   const random = new Random(seed, SETTINGS);
   const symbols = random.whole(1, 4);
   const timeframe = random.chance(0.25) ? 5_000 : 60_000;
@@ -106,6 +125,7 @@ export function createWorld(seed: number, { calm = false }: WorldOptions = {}): 
     `MAX_MARGIN_PCT=${limits.maxMarginFraction}`,
     `MAX_EXPOSURE_RATIO=${limits.maxExposure}`,
     `DAILY_LOSS_LIMIT_PCT=${limits.dailyLossLimit}`,
+    ...(entries === "drawn" ? entrySettings(new Random(seed, ENTRIES), timeframe) : []),
   ]);
   const balance = Math.round(settings.DEFAULT_ACCOUNT_BALANCE * USDT);
   const rate = random.between(0.02, 0.4);

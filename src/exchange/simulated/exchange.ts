@@ -231,7 +231,10 @@ class BarExchange implements SimulatedExchange {
 
   send(request: VenueRequest, now: number): void {
     // Nothing that is still to come may be overtaken, or time would go back.
-    this.#desk.take(request, Math.min(now, this.#phaseTime()), this.#opposite);
+    const order = this.#desk.take(request, Math.min(now, this.#phaseTime()), this.#opposite);
+    if (order === undefined || this.#phase !== "inside" || !this.#openedInside || order.slot !== this.#cursor) return;
+    // A limit order has just opened the position, and the price goes on from there: its stops are met on the same way.
+    if (isStop(order.request.type)) order.insideFrom = this.#stepNumber;
   }
 
   #load(): void {

@@ -74,6 +74,10 @@ export class Auditor {
   #day = -1;
   #dayStart = 0;
   fills = 0;
+  /** Limit orders that waited to enter, those of them that filled in part before their end, and orders for their rest. */
+  rested = 0;
+  cut = 0;
+  wentOn = 0;
   /** The longest time that a leg was held, as far as told, without a stop that covers it or an exit on its way, ms. */
   longestNaked = 0;
 
@@ -121,6 +125,7 @@ export class Auditor {
           const postOnly = event.code === POST_ONLY_REFUSED ? "post-only" : "other";
           const how = event.answer === "cancelled" ? "cancelled" : postOnly;
           if (purpose === "entry") this.#leg(symbol, leg).entryEnd = how;
+          if (purpose === "entry" && waits(order.request) && order.filled > 0) this.cut++;
         }
         return;
       }
@@ -253,6 +258,7 @@ export class Auditor {
     if (this.#operatorStopped || this.#coreStopped)
       throw new Violation("nothing opens while halted or reduce-only", `entry ${request.id}`);
     if (this.#down) throw new Violation("nothing opens without a connection", `entry ${request.id}`);
+    if (waits(request)) this.rested++;
     if (request.arrival !== undefined) return this.#goingOn(request, leg);
     if (leg.lots !== 0) throw new Violation("no double order", `entry ${request.id} on top of ${leg.lots} lots`);
     Object.assign(leg, { side: request.side, decided: lots, opened: 0, entryEnd: "open" });
@@ -304,6 +310,7 @@ export class Auditor {
       throw new Violation("no double order", text);
     }
     leg.entryEnd = "open";
+    this.wentOn++;
   }
 
   #closing(request: OrderRequest, leg: AuditedLeg): void {
@@ -393,8 +400,7 @@ export class Auditor {
   #resting(): void {
     if (!this.#operatorStopped && !this.#coreStopped && !this.#down) return;
     for (const { request, cancelAsked } of this.#open.values()) {
-      const waits = request.purpose === "entry" && request.type === "limit" && request.timeInForce !== "ioc";
-      if (waits && !cancelAsked) throw new Violation("nothing rests while nothing may open", `entry ${request.id}`);
+      if (waits(request) && !cancelAsked) throw new Violation("nothing rests while nothing may open", `entry ${request.id}`);
     }
   }
 
@@ -459,6 +465,11 @@ export class Auditor {
       throw new Violation("every order ends exactly once", text);
     }
   }
+}
+
+/** Whether an order waits for the market to come, to open a position. */
+function waits({ purpose, type, timeInForce }: OrderRequest): boolean {
+  return purpose === "entry" && type === "limit" && timeInForce !== "ioc";
 }
 
 /** Checks what the exchange says before any weather has touched it. */

@@ -27,6 +27,10 @@ export interface Outcome {
   readonly seed: number;
   readonly events: number;
   readonly fills: number;
+  /** Limit orders that waited to enter, those cut after a part had filled, and orders for what they had left. */
+  readonly rested: number;
+  readonly cut: number;
+  readonly wentOn: number;
   readonly crashes: number;
   readonly trades: number;
   readonly tradesHash: string;
@@ -127,6 +131,9 @@ class Simulation {
       seed: this.#world.seed,
       events: this.#events.length,
       fills: this.#auditor.fills,
+      rested: this.#auditor.rested,
+      cut: this.#auditor.cut,
+      wentOn: this.#auditor.wentOn,
       crashes: this.#crashed,
       trades: this.#trades.length,
       tradesHash: tradesHash(this.#trades, this.#world.config.instruments),

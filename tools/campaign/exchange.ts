@@ -13,6 +13,9 @@ export const exchange: Campaign = {
       seeds: 0,
       events: 0,
       entries: 0,
+      rested: 0,
+      cut: 0,
+      wentOn: 0,
       fills: 0,
       crashes: 0,
       comparisons: 0,
@@ -25,8 +28,9 @@ export const exchange: Campaign = {
     const begun = performance.now();
     for (let seed = from; seed < from + seeds && trouble === undefined; seed++) {
       const outcome = await new ExchangeRun(createWorld(seed)).run();
-      const { events, entries, fills, crashes, comparisons, mostPasses, longestNaked, happened, violation } = outcome;
-      const counts = { seeds: 1, events, entries, fills, crashes, comparisons };
+      const { events, entries, rested, cut, wentOn, fills, crashes, comparisons } = outcome;
+      const { mostPasses, longestNaked, happened, violation } = outcome;
+      const counts = { seeds: 1, events, entries, rested, cut, wentOn, fills, crashes, comparisons };
       for (const [name, count] of Object.entries(counts)) totals[name] = totals[name]! + count;
       for (const [name, count] of happened) totals[`fault ${name}`] = totals[`fault ${name}`]! + count;
       if (mostPasses > totals["mostPasses"]!) totals["mostPasses"] = mostPasses;

@@ -20,6 +20,10 @@ export interface ExchangeOutcome {
   readonly events: number;
   readonly fills: number;
   readonly entries: number;
+  /** Limit orders that waited to enter, those cut after a part had filled, and orders for what they had left. */
+  readonly rested: number;
+  readonly cut: number;
+  readonly wentOn: number;
   readonly crashes: number;
   readonly comparisons: number;
   /** Of all comparisons of the books: the most passes that one took. */
@@ -111,6 +115,9 @@ export class ExchangeRun {
       events: this.#journal.length,
       fills: this.#auditor.fills,
       entries: this.#entryIds.size,
+      rested: this.#auditor.rested,
+      cut: this.#auditor.cut,
+      wentOn: this.#auditor.wentOn,
       crashes: this.#crashed,
       comparisons: this.#comparisons,
       mostPasses: this.#mostPasses,

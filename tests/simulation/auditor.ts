@@ -34,8 +34,9 @@ interface AuditedLeg {
   nakedSince: number;
   /** The operator asked for its end. */
   mustEnd: boolean;
-  /** Of the last decision to enter: its side, its lots, those that were opened since, and how its last order ended. */
+  /** Of the last decision to enter: its side, the price that was known, its lots, those that were opened since, and how its last order ended. */
   side: number;
+  arrival: number;
   decided: number;
   opened: number;
   entryEnd: "open" | "cancelled" | "post-only" | "other";
@@ -57,6 +58,9 @@ export class Auditor {
   readonly #protectionTimeout: number;
   readonly #balance: bigint;
   readonly #unit: readonly bigint[];
+  /** Basis points that an entry may be worse than the price of its decision; 0: no bound. */
+  readonly #maxSlippage: number;
+  readonly #limitOnly: boolean;
   readonly #orders = new Map<number, AuditedOrder>();
   /** Of them those that have not ended, as far as the trader was told. */
   readonly #open = new Map<number, AuditedOrder>();
@@ -86,6 +90,8 @@ export class Auditor {
     this.#limits = limits;
     this.#balance = BigInt(config.balance);
     this.#protectionTimeout = config.protectionTimeout;
+    this.#maxSlippage = config.entry.maxSlippage;
+    this.#limitOnly = config.entry.order === "limit-only";
     this.#unit = config.instruments.map(({ unitValue }) => BigInt(unitValue));
     this.#marks = config.instruments.map(() => 0);
     this.#lastBars = config.instruments.map(() => 0);
@@ -160,6 +166,7 @@ export class Auditor {
         nakedSince: Number.NaN,
         mustEnd: false,
         side: 0,
+        arrival: 0,
         decided: 0,
         opened: 0,
         entryEnd: "other",
@@ -245,8 +252,10 @@ export class Auditor {
     const { id, symbol, purpose } = request;
     if (this.#orders.has(id) || id <= this.#lastId) throw new Violation("no double order", `id ${id} was used before`);
     const leg = this.#leg(symbol, request.leg);
-    if (purpose === "entry") this.#entering(request, leg);
-    else this.#closing(request, leg);
+    if (purpose === "entry") {
+      this.#entering(request, leg);
+      this.#priced(request, leg);
+    } else this.#closing(request, leg);
     this.#lastId = id;
     const order = { request, accepted: false, cancelAsked: false, ended: false, filled: 0 };
     this.#orders.set(id, order);
@@ -261,7 +270,13 @@ export class Auditor {
     if (waits(request)) this.rested++;
     if (request.arrival !== undefined) return this.#goingOn(request, leg);
     if (leg.lots !== 0) throw new Violation("no double order", `entry ${request.id} on top of ${leg.lots} lots`);
-    Object.assign(leg, { side: request.side, decided: lots, opened: 0, entryEnd: "open" });
+    Object.assign(leg, {
+      side: request.side,
+      arrival: this.#marks[symbol]!,
+      decided: lots,
+      opened: 0,
+      entryEnd: "open",
+    });
     for (const other of this.#open.values()) {
       if (other.request.symbol !== symbol || other.request.leg !== request.leg) continue;
       const text = `entry ${request.id} while order ${other.request.id} (${other.request.purpose}) may still act`;
@@ -299,18 +314,28 @@ export class Auditor {
   }
 
   /** The rest of a decision: its limit order must have ended, and in a way that tells how much is left. */
-  #goingOn({ id, symbol, leg: name, side, lots }: OrderRequest, leg: AuditedLeg): void {
+  #goingOn({ id, symbol, leg: name, side, lots, arrival }: OrderRequest, leg: AuditedLeg): void {
     for (const { request } of this.#open.values()) {
       if (request.purpose !== "entry" || request.symbol !== symbol || request.leg !== name) continue;
       throw new Violation("no double order", `entry ${id} while entry ${request.id} may still act`);
     }
+    if (this.#limitOnly) throw new Violation("no double order", `entry ${id} after a limit that was to be all`);
     const known = leg.entryEnd === "cancelled" || leg.entryEnd === "post-only";
     if (!known || leg.mustEnd || side !== leg.side || leg.opened + lots > leg.decided) {
       const text = `entry ${id} goes on with ${lots} lots after ${leg.opened} of ${leg.decided}, ${leg.entryEnd}`;
       throw new Violation("no double order", text);
     }
+    if (arrival !== leg.arrival) throw new Violation("slippage is bounded", `entry ${id} measures from ${arrival}`);
     leg.entryEnd = "open";
     this.wentOn++;
+  }
+
+  /** Taken is up to the bound of what was known at the decision, and what waits is never worse than that. */
+  #priced({ id, type, side, price, timeInForce }: OrderRequest, { arrival }: AuditedLeg): void {
+    if (type === "market" && this.#maxSlippage === 0) return;
+    const bound = timeInForce === "ioc" ? (arrival * this.#maxSlippage) / 10_000 : 0;
+    if (type === "limit" && side * (price - arrival) <= bound) return;
+    throw new Violation("slippage is bounded", `entry ${id}, ${type} at ${price}, was decided at ${arrival}`);
   }
 
   #closing(request: OrderRequest, leg: AuditedLeg): void {
@@ -400,7 +425,8 @@ export class Auditor {
   #resting(): void {
     if (!this.#operatorStopped && !this.#coreStopped && !this.#down) return;
     for (const { request, cancelAsked } of this.#open.values()) {
-      if (waits(request) && !cancelAsked) throw new Violation("nothing rests while nothing may open", `entry ${request.id}`);
+      if (waits(request) && !cancelAsked)
+        throw new Violation("nothing rests while nothing may open", `entry ${request.id}`);
     }
   }
 

@@ -21,6 +21,7 @@ export interface PlantedBug {
 
 const STEP = "src/core/step.ts";
 const DECIDE = "src/core/decide.ts";
+const ENTRY = "src/core/entry.ts";
 const PROTECTION = "src/core/protection.ts";
 const DESK = "src/exchange/simulated/desk.ts";
 
@@ -61,8 +62,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "entries are sent without a connection",
-    source: { file: DECIDE, from: "if (!state.connected) return", to: "if (false) return" },
-    breaks: ["nothing opens without a connection"],
+    source: { file: ENTRY, from: "if (!state.connected) return", to: "if (false) return" },
+    breaks: ["nothing opens without a connection", "nothing rests while nothing may open"],
   },
   {
     name: "a symbol is entered while orders of its last position stand",
@@ -158,6 +159,63 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: "the exchange charges a fee twice",
     source: { file: DESK, from: "this.account.wallet -= fee;", to: "this.account.wallet -= 2n * fee;" },
     breaks: ["books agree when quiet"],
+  },
+  {
+    name: "the rest of an entry is taken before its limit order has ended",
+    source: {
+      file: ENTRY,
+      from: "withdrawEntry(state, position, rest, ",
+      to: "take(state, position, position.plan.lots - position.holding.openedLots, out, position.plan.arrival);\n    withdrawEntry(state, position, rest, ",
+    },
+    breaks: ["no double order"],
+  },
+  {
+    name: "the rest of an entry is the whole of it",
+    source: { file: ENTRY, from: "entry: take(state, position, rest,", to: "entry: take(state, position, plan.lots," },
+    breaks: ["no double order", "no more is opened than decided"],
+  },
+  {
+    name: "the rest of an entry is taken however its limit order has ended",
+    source: { file: ENTRY, from: 'event.answer === "cancelled" && entering.kind === "withdrawing"', to: "true" },
+    breaks: ["no double order"],
+  },
+  {
+    name: "what a limit order leaves is taken although only the limit was wanted",
+    source: { file: ENTRY, from: 'entering.rest === "leave") {', to: "false) {" },
+    breaks: ["no double order"],
+  },
+  {
+    name: "the time of a resting entry never ends",
+    source: { file: ENTRY, from: "if (state.now < entering.until) return;", to: "return;" },
+    breaks: ["every order ends exactly once"],
+  },
+  {
+    name: "an entry rests on while nothing may be opened",
+    source: { file: STEP, from: "if (state.resting.size > 0) withdrawForbidden(state, out);", to: "" },
+    breaks: ["nothing rests while nothing may open"],
+  },
+  {
+    name: "stops wait until an entry has filled whole",
+    source: {
+      file: PROTECTION,
+      from: "const { holding, plan, phase } = position;",
+      to: 'const { holding, plan, phase } = position; if (phase.kind === "open" && phase.entry !== 0) return;',
+    },
+    breaks: ["no unprotected position beyond the bound"],
+  },
+  {
+    name: "what is left of an entry is taken without a bound",
+    source: { file: ENTRY, from: "if (entry.maxSlippage === 0) return", to: "if (true) return" },
+    breaks: ["slippage is bounded"],
+  },
+  {
+    name: "the exchange fills a limit at the market's price",
+    source: {
+      file: "src/exchange/simulated/exchange.ts",
+      from: "this.#execute(order, levelOf(order), true, time);",
+      to: "this.#execute(order, bar.last.high, true, time);",
+    },
+    breaks: ["a limit holds"],
   },
   {
     name: "a restart overlooks the last event of the journal",

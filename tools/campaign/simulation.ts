@@ -6,7 +6,18 @@ import type { Campaign } from "./campaign.ts";
 export const simulation: Campaign = {
   help: "invented worlds with bad weather and crashes, one per seed (tests/simulation)",
   run({ seeds, from }, progress) {
-    const totals = { seeds: 0, events: 0, fills: 0, rested: 0, cut: 0, wentOn: 0, trades: 0, crashes: 0, violations: 0, seconds: 0 };
+    const totals = {
+      seeds: 0,
+      events: 0,
+      fills: 0,
+      rested: 0,
+      cut: 0,
+      wentOn: 0,
+      trades: 0,
+      crashes: 0,
+      violations: 0,
+      seconds: 0,
+    };
     const begun = performance.now();
     let trouble: string | undefined;
     for (let seed = from; seed < from + seeds && trouble === undefined; seed++) {

@@ -17,6 +17,11 @@ export interface LoadedSettings {
 
 type Value = Settings[SettingName];
 
+/** The settings of a journal. One that came later than the journal has its default, which is what was done before it. */
+export function recordedSettings(recorded: Readonly<Record<string, unknown>>): Settings {
+  return Object.fromEntries(SETTING_NAMES.map((name) => [name, recorded[name] ?? SETTINGS[name].default])) as Settings;
+}
+
 /**
  * Reads all settings. The command line wins over the environment, because it is the more explicit of the two; both win
  * over what was changed at run time before, and that over the defaults. An empty environment variable counts as not set.

@@ -1,14 +1,13 @@
-import { unreachable } from "./assert.ts";
 import type { Candidate } from "./candidate.ts";
 import type { Effect } from "./effects.ts";
-import { beginEntry, forbidden, isBeyond, isSmallest, leastLots, limitPrice } from "./entry.ts";
+import { beginEntry, forbidden, isBeyond, limitPrice } from "./entry.ts";
 import type { AnalysisEvent } from "./events.ts";
-import type { Numbers, Proposal, Verdict } from "./guard.ts";
-import { notionalOf } from "./instrument.ts";
+import type { Numbers, Proposal } from "./guard.ts";
 import { disasterStop } from "./liquidation.ts";
 import { newPosition, type Plan } from "./position.ts";
+import { judged } from "./proposal.ts";
 import { record } from "./protection.ts";
-import { bookView, instrumentOf, positionKey, type State, symbolOf } from "./state.ts";
+import { bookView, positionKey, type State, symbolOf } from "./state.ts";
 
 /**
  * Decides on the candidates of one cycle: rank, cut at the best few, ask the guards, size, send. Every candidate that
@@ -92,29 +91,9 @@ function consider(state: State, candidate: Candidate, out: Effect[]): void {
     });
   }
 
-  const book = bookView(state, symbol);
-  let proposal = sized(state, candidate, config.baseMarginFraction, config.baseLeverage, book.equity);
-  for (const guard of config.guards) {
-    const verdict: Verdict = guard.judge(proposal, book);
-    switch (verdict.kind) {
-      case "allow":
-        break;
-      case "scale":
-        proposal = sized(
-          state,
-          candidate,
-          scaledFraction(proposal, verdict.factor, book.equity),
-          verdict.leverage ?? proposal.leverage,
-          book.equity,
-        );
-        break;
-      case "veto":
-        return no(guard.name, verdict.reason, verdict.numbers);
-      default:
-        unreachable(verdict);
-    }
-  }
-  if (isSmallest(state, symbol)) proposal = smallest(proposal, mark);
+  const verdict = judged(state, candidate, bookView(state, symbol));
+  if (verdict.kind === "obstacle") return no(verdict.guard, verdict.reason, verdict.numbers);
+  const { proposal } = verdict;
   if (proposal.lots <= 0) return no("size", "the size rounds down to nothing", { margin: proposal.margin });
   const { lots, leverage, notional } = proposal;
   const { direction, stop } = candidate;
@@ -129,50 +108,10 @@ function consider(state: State, candidate: Candidate, out: Effect[]): void {
   enter(state, proposal, disaster, out);
 }
 
-/** Works out the size that a margin fraction and a leverage amount to at the present mark, rounded down to lots. */
-function sized(state: State, candidate: Candidate, marginFraction: number, leverage: number, equity: number): Proposal {
-  const instrument = instrumentOf(state, candidate.symbol);
-  const { mark } = symbolOf(state, candidate.symbol);
-  const budget = marginFraction * equity * leverage;
-  const unit = mark * instrument.unitValue;
-  // No size whose value could not be counted exactly; the exchange would not take it anyway.
-  const most = Math.floor(Number.MAX_SAFE_INTEGER / unit);
-  const wanted = Math.floor(budget / unit);
-  const lots = wanted > most ? most : wanted > 0 ? wanted : 0;
-  const notional = notionalOf(instrument, lots, mark);
-  return {
-    candidate,
-    instrument,
-    marginFraction,
-    leverage,
-    lots,
-    notional,
-    margin: Math.ceil(notional / leverage),
-    mark,
-  };
-}
-
-/** The least that the exchange takes, or nothing where the proposal is smaller than that. */
-function smallest(proposal: Proposal, mark: number): Proposal {
-  const { instrument, leverage } = proposal;
-  const least = leastLots(instrument, mark);
-  const lots = least < proposal.lots ? least : proposal.lots;
-  const notional = notionalOf(instrument, lots, mark);
-  return { ...proposal, lots, notional, margin: Math.ceil(notional / leverage) };
-}
-
 function ordersOf(state: State, symbol: number): number {
   let count = 0;
   for (const order of state.orders.values()) if (order.request.symbol === symbol) count += 1;
   return count;
-}
-
-/**
- * A guard that cuts has seen the size rounded down to lots; the margin before that rounding would bring back on top of
- * its cap what the rounding took away.
- */
-function scaledFraction({ marginFraction, notional, leverage }: Proposal, factor: number, equity: number): number {
-  return factor * (factor < 1 ? notional / (leverage * equity) : marginFraction);
 }
 
 function enter(state: State, proposal: Proposal, disaster: number, out: Effect[]): void {

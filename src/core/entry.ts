@@ -3,10 +3,11 @@ import type { Candidate, Direction } from "./candidate.ts";
 import type { Effect } from "./effects.ts";
 import type { AnswerEvent, Hold } from "./events.ts";
 import type { Numbers } from "./guard.ts";
-import { type Instrument, notionalOf } from "./instrument.ts";
+import { notionalOf } from "./instrument.ts";
 import { disasterStop, liquidationShare } from "./liquidation.ts";
 import { type Order, remainingLots } from "./order.ts";
 import { type Position, TAKING } from "./position.ts";
+import { isSmallest, judged, leastLots, type Obstacle } from "./proposal.ts";
 import { bookView, cancel, instrumentOf, positionKey, type State, submit, symbolOf } from "./state.ts";
 
 export const ENTRY_ORDERS = ["market", "limit-first", "limit-only"] as const;
@@ -47,16 +48,9 @@ const HOLD_REASONS: Readonly<Record<Hold, string>> = {
   storage: "nothing can be written to the disk",
 };
 
-/** Why something is not entered: who says so, in which words, with which numbers. */
-export interface Obstacle {
-  readonly guard: string;
-  readonly reason: string;
-  readonly numbers: Numbers;
-}
-
 /** What forbids all entries on a symbol at the moment, whatever was proposed. */
 export function forbidden(state: State, symbol: number): Obstacle | undefined {
-  const no = (guard: string, reason: string): Obstacle => ({ guard, reason, numbers: {} });
+  const no = (guard: string, reason: string): Obstacle => ({ kind: "obstacle", guard, reason, numbers: {} });
   if (state.trading === "reduce-only" || state.trading === "halted") {
     return no("trading-state", `trading is ${state.trading}`);
   }
@@ -67,11 +61,6 @@ export function forbidden(state: State, symbol: number): Obstacle | undefined {
     if (barred?.entries === "none") return no("standing", barred.reason);
   }
   return undefined;
-}
-
-/** Whether only the least size may be entered on a symbol. */
-export function isSmallest(state: State, symbol: number): boolean {
-  return state.barred.has(-1) || state.barred.has(symbol);
 }
 
 /** Whether the price has left the plan: its stop or its target would trigger at once. */
@@ -91,12 +80,6 @@ export function worstPrice({ maxSlippage }: EntryRules, { direction, target }: C
   return direction * (worst - target) < 0 ? worst : target - direction;
 }
 
-/** The least that the exchange takes at a price, lots: a tenth more in value, because the price may move before. */
-export function leastLots({ minLots, minNotional, unitValue }: Instrument, mark: number): number {
-  const worth = Math.ceil((1.1 * minNotional) / (mark * unitValue));
-  return worth > minLots ? worth : minLots;
-}
-
 /** Sends the first order of an entry. */
 export function beginEntry(state: State, position: Position, out: Effect[]): void {
   const { entry } = state.config;
@@ -106,7 +89,7 @@ export function beginEntry(state: State, position: Position, out: Effect[]): voi
     return;
   }
   const until = state.now + entry.limitTime;
-  position.entering = { kind: "resting", until };
+  position.entering = { kind: "resting", until, rest: entry.order === "limit-first" ? "take" : "leave" };
   state.resting.add(position);
   const price = limitPrice(entry, direction, plan.arrival);
   const timeInForce = entry.postOnly ? "post-only" : "gtc";
@@ -139,8 +122,7 @@ export function entryDue(state: State, position: Position, out: Effect[]): void 
   const { entering, phase } = position;
   if (entering.kind === "resting") {
     if (state.now < entering.until) return;
-    const rest = state.config.entry.order === "limit-first" ? "take" : "leave";
-    withdrawEntry(state, position, rest, "the limit was not reached within ENTRY_LIMIT_SECONDS", out);
+    withdrawEntry(state, position, entering.rest, "the limit was not reached within ENTRY_LIMIT_SECONDS", out);
   } else if (entering.kind === "withdrawing") {
     cancel(state, phase.entry, out);
   }
@@ -171,10 +153,10 @@ export function cancelRefused(state: State, position: Position, out: Effect[]): 
 /** No entry rests where none may be made. Called after each event. */
 export function withdrawForbidden(state: State, out: Effect[]): void {
   for (const position of state.resting) {
-    const obstacle = forbidden(state, position.symbol);
+    const no = forbidden(state, position.symbol);
     const { lots, arrival } = position.plan;
     const large = isSmallest(state, position.symbol) && lots > leastLots(instrumentOf(state, position.symbol), arrival);
-    if (obstacle !== undefined) withdrawEntry(state, position, "leave", obstacle.reason, out);
+    if (no !== undefined) withdrawEntry(state, position, "leave", no.reason, out);
     else if (large) withdrawEntry(state, position, "leave", "only the smallest entries are allowed", out);
   }
 }
@@ -195,69 +177,62 @@ export function entryOrderOver(state: State, position: Position, out: Effect[]):
  */
 export function goOn(state: State, order: Order, event: AnswerEvent, out: Effect[]): true | Obstacle | undefined {
   const { position, request } = order;
-  const { entering, plan } = position;
+  const { entering, plan, holding } = position;
   entryOrderOver(state, position, out);
   if (entering.kind === "taking") {
     if (request.type === "market" || event.answer !== "expired") return undefined;
-    const reason = `no more was to be had within ENTRY_MAX_SLIPPAGE_BPS: ${event.reason}`;
-    return { guard: "entry", reason, numbers: { worst: request.price } };
+    return obstacle(`no more was to be had within ENTRY_MAX_SLIPPAGE_BPS: ${event.reason}`, { worst: request.price });
   }
-  const refused = event.code === POST_ONLY_REFUSED && state.config.entry.order === "limit-first";
+  const refused = event.code === POST_ONLY_REFUSED;
   const late = event.answer === "cancelled" && entering.kind === "withdrawing";
   if (!refused && !late) return undefined;
-  if (entering.kind === "withdrawing" && entering.rest === "leave") {
-    return { guard: "entry", reason: entering.reason, numbers: { lots: remainingLots(order) } };
-  }
-  const rest = remainingLots(order);
-  const obstacle = obstacleToTaking(state, position, rest);
-  if (obstacle !== undefined) return obstacle;
-  assert(position.holding.openedLots + rest <= plan.lots, "an entry takes no more than was decided");
-  position.phase = { ...position.phase, entry: take(state, position, rest, out, plan.arrival) };
+  const left = remainingLots(order);
+  if (entering.rest === "leave") return entering.kind === "resting" ? undefined : obstacle(entering.reason, { left });
+  const taken = lotsToTake(state, position, left);
+  if (typeof taken !== "number") return taken;
+  assert(taken <= left && holding.openedLots + taken <= plan.lots, "an entry takes no more than was decided");
+  position.phase = { ...position.phase, entry: take(state, position, taken, out, plan.arrival) };
   return true;
 }
 
-/** Why the rest of an entry must not be taken now. All that was asked at the decision is asked again. */
-function obstacleToTaking(state: State, position: Position, rest: number): Obstacle | undefined {
-  const { plan, holding, direction, phase, abandoned, symbol } = position;
-  const { listed, flat, mark } = symbolOf(state, symbol);
-  const { entry, guards } = state.config;
-  const instrument = instrumentOf(state, symbol);
-  const no = (reason: string, numbers: Numbers = {}): Obstacle => ({ guard: "entry", reason, numbers });
-  if (abandoned !== undefined || phase.kind === "closing" || holding.lots < holding.openedLots) {
-    return no("the position is to be closed");
-  }
-  const obstacle = forbidden(state, symbol);
-  if (obstacle !== undefined) return obstacle;
-  if (!listed || flat) return no("no fresh price of the symbol");
-  const { candidate, arrival, leverage } = plan;
-  if (isBeyond(candidate, mark)) return no("the price is already beyond stop or target", { mark });
-  const bounded = entry.maxSlippage > 0;
-  const worst = bounded ? worstPrice(entry, candidate, arrival) : mark;
-  if (direction * (mark - worst) > 0) {
-    return no("the price has run away further than ENTRY_MAX_SLIPPAGE_BPS", { mark, arrival, worst });
-  }
-  const least = leastLots(instrument, mark);
-  if (rest < least) return no("the rest is smaller than the exchange takes", { rest, least });
-  const lots = holding.lots + rest;
-  if (isSmallest(state, symbol) && lots > least) return no("only the smallest entries are allowed");
+function obstacle(reason: string, numbers: Numbers = {}): Obstacle {
+  return { kind: "obstacle", guard: "entry", reason, numbers };
+}
 
-  const paid = Number(holding.cost) + notionalOf(instrument, rest, worst);
-  const average = paid / (lots * instrument.unitValue);
+/** How much of an entry's rest may be taken now, or why nothing. All that was asked at the decision is asked again. */
+function lotsToTake(state: State, position: Position, left: number): number | Obstacle {
+  const { plan, holding, direction, phase, abandoned, symbol } = position;
+  const { candidate, arrival, leverage } = plan;
+  const { listed, flat, mark } = symbolOf(state, symbol);
+  const { entry } = state.config;
+  const instrument = instrumentOf(state, symbol);
+  if (abandoned !== undefined || phase.kind === "closing" || holding.lots < holding.openedLots) {
+    return obstacle("the position is to be closed");
+  }
+  const no = forbidden(state, symbol);
+  if (no !== undefined) return no;
+  if (!listed || flat) return obstacle("no fresh price of the symbol");
+  if (isBeyond(candidate, mark)) return obstacle("the price is already beyond stop or target", { mark });
+  const worst = entry.maxSlippage > 0 ? worstPrice(entry, candidate, arrival) : mark;
+  if (direction * (mark - worst) > 0) {
+    return obstacle("the price has run away further than ENTRY_MAX_SLIPPAGE_BPS", { mark, arrival, worst });
+  }
+
+  const verdict = judged(state, candidate, bookView(state, symbol, position));
+  if (verdict.kind === "obstacle") return verdict;
+  const room = verdict.proposal.lots - holding.lots;
+  const lots = room < left ? room : left;
+  const least = leastLots(instrument, mark);
+  if (lots < least) return obstacle("the rest is smaller than the exchange takes, or than is allowed", { lots, least });
+
+  const whole = holding.lots + lots;
+  const paid = Number(holding.cost) + notionalOf(instrument, lots, worst);
+  const average = paid / (whole * instrument.unitValue);
   const liquidation = average - direction * average * liquidationShare(instrument, direction, paid, leverage);
   const standing = position.disasterStop.kind === "none" ? undefined : state.orders.get(position.disasterStop.order);
   const trigger = standing?.request.trigger ?? disasterStop(instrument, direction, average, plan.stop, paid, leverage);
   if (trigger === undefined || direction * (trigger - liquidation) <= 0) {
-    return no("the position would be liquidated before its stop", { mark, lots, leverage });
+    return obstacle("the position would be liquidated before its stop", { mark, lots: whole, leverage });
   }
-
-  const book = bookView(state, symbol, position);
-  const notional = notionalOf(instrument, lots, mark);
-  const margin = Math.ceil(notional / leverage);
-  const size = { lots, notional, margin, leverage, marginFraction: margin / book.equity };
-  for (const guard of guards) {
-    const verdict = guard.judge({ candidate, instrument, mark, ...size }, book);
-    // What a guard would make smaller it has made smaller before.
-    if (verdict.kind === "veto") return { guard: guard.name, reason: verdict.reason, numbers: verdict.numbers };
-  }
-  return undefined;
+  return lots;
 }

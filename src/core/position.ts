@@ -62,9 +62,9 @@ export type Phase =
 export type Entering =
   /** An order takes what is there and ends at once; its end is the entry's. */
   | { readonly kind: "taking" }
-  /** A limit order rests, until that time at the longest, ms. */
-  | { readonly kind: "resting"; readonly until: number }
-  /** The limit order is being taken back: what it leaves is taken once its end is known, or left. */
+  /** A limit order rests, until that time at the longest, ms. `rest`: what becomes of the lots that it leaves. */
+  | { readonly kind: "resting"; readonly until: number; readonly rest: "take" | "leave" }
+  /** The limit order is being taken back. */
   | { readonly kind: "withdrawing"; readonly rest: "take" | "leave"; readonly reason: string };
 
 export interface Position {

@@ -274,7 +274,7 @@ function ended(state: State, order: Order, event: AnswerEvent, out: Effect[]): v
         state.positions.delete(positionKey(position.symbol, position.leg));
         const own = { guard: "exchange", reason: event.reason, numbers: { code: event.code } };
         if (next !== undefined || !asked) {
-          record(out, { kind: "refusal", time: state.now, symbol: request.symbol, ...(next ?? own) });
+          record(out, { ...(next ?? own), kind: "refusal", time: state.now, symbol: request.symbol });
         }
         return;
       }

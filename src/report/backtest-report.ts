@@ -6,6 +6,7 @@ import type { BuyAndHold } from "./buy-and-hold.ts";
 import type { Collector, StateChange, VirtualSummary } from "./collector.ts";
 import { type ReportedPoint, reportedPoint, sharpe } from "./equity.ts";
 import type { Excursion } from "./excursions.ts";
+import type { ExecutionSummary } from "./executions.ts";
 import { usdt } from "./money.ts";
 import { type Summary, summarise } from "./summary.ts";
 import { sortedTrades, symbolOf } from "./trades-hash.ts";
@@ -36,6 +37,8 @@ export interface BacktestReport {
   /** The first refusal of each guard in words. */
   readonly refusalExamples: Readonly<Record<string, RefusalExample>>;
   readonly costs: ReportedCosts;
+  /** What the entries came to, and the slippage of each order by what it was for. */
+  readonly execution: ExecutionSummary;
   /** The same money on the same bars without a trader: an equal share in each symbol, held, free of costs. */
   readonly buyAndHold: Benchmark;
   readonly assumptions: readonly string[];
@@ -196,6 +199,7 @@ export function backtestReport(input: ReportInput): BacktestReport {
       // Nothing received is nothing paid, not -0.
       funding: usdt(0 - collector.funding),
     },
+    execution: collector.executions.summary(),
     buyAndHold: benchmark(collector.buyAndHold),
     assumptions: input.assumptions,
     timing: {

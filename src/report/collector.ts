@@ -6,6 +6,7 @@ import { type VirtualStatistics, type VirtualTrade, virtualResult } from "../cor
 import { BuyAndHold } from "./buy-and-hold.ts";
 import { EquityCurve } from "./equity.ts";
 import { Excursions } from "./excursions.ts";
+import { Executions } from "./executions.ts";
 import { tradesHash, virtualTradeLine } from "./trades-hash.ts";
 
 export interface StateChange {
@@ -39,6 +40,8 @@ export class Collector {
   /** In the order in which they were closed. */
   readonly trades: Trade[] = [];
   readonly excursions = new Excursions();
+  /** To be told of each step: a watcher of the trader. */
+  readonly executions = new Executions();
   readonly buyAndHold: BuyAndHold;
   /** What spread and slippage have cost, 1e-8 USDT: an estimate, because no fill tells what the price was without. */
   spreadAndSlippage = 0;

@@ -44,6 +44,7 @@ export function renderReport(report: BacktestReport, page: Page): string[] {
     figures(report, inner, ink),
     bySymbol(report.trades, ink),
     counts("Exits", report.summary.exits, inner, ink),
+    execution(report, inner, ink),
     virtual(report, inner, ink),
     counts("Refusals by guard", report.refusals, inner, ink),
     positions(report, ink),
@@ -165,6 +166,34 @@ function bySymbol(trades: readonly ReportedTrade[], ink: Ink): string[] {
   if (ranked.length <= FEW * 2) return [ink.bold("Symbols"), ...ranked.map(line)];
   const hidden = ink.dim(`… ${ranked.length - FEW * 2} more`);
   return [ink.bold("Symbols"), ...ranked.slice(0, FEW).map(line), hidden, ...ranked.slice(-FEW).map(line)];
+}
+
+/** How entries were filled, and what each kind of order paid against the price at its decision. */
+function execution(
+  { execution: { decisions, whole, partial, missed, makerShare, slippage } }: BacktestReport,
+  width: number,
+  ink: Ink,
+): string[] {
+  if (decisions === 0) return [];
+  const entries = [
+    `${plural(decisions, "entry decision")}: ${grouped(whole, 0)} filled whole`,
+    `${grouped(partial, 0)} in part`,
+    `${grouped(missed, 0)} missed`,
+    `${(makerShare * 100).toFixed(1)} % waited for the market`,
+  ];
+  const orders = Object.entries(slippage).map(
+    ([purpose, { median, p90 }]) => `${purpose} ${bps(median)} / ${bps(p90)}`,
+  );
+  return [
+    ink.bold("Execution"),
+    ...wrapped(entries.join(" · "), width),
+    ...wrapped(`slippage in bp, median / p90, below 0 is better: ${orders.join(" · ")}`, width),
+  ];
+}
+
+function bps(value: number): string {
+  const text = grouped(value, 1);
+  return text === "-0.0" ? "0.0" : text;
 }
 
 /** What all signals would have come to, those that were refused included. */

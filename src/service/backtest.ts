@@ -167,6 +167,7 @@ async function trade(settings: Settings, options: BacktestOptions, pool: Analysi
       state,
       exchange,
       journal,
+      watchers: [collector.executions],
       onRecord: (record) => collector.add(record),
       onNotice,
     });

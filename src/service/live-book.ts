@@ -1,5 +1,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { recordedSettings } from "../config/load.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Effect } from "../core/effects.ts";
 import type { Event } from "../core/events.ts";
@@ -70,7 +71,7 @@ export function recoverBook(
 ): RecoveredBook | undefined {
   const chain = journalChain(path);
   const { header } = chain[0]!;
-  const settings = header.settings as unknown as Settings;
+  const settings = recordedSettings(header.settings);
   const tradeFrom = header.data.kind === "recorded" ? 0 : header.data.start;
   const state = newState(settings, header.instruments, tradeFrom);
   const recovery = new Recovery(header.instruments, hedge);

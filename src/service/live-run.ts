@@ -224,6 +224,7 @@ export class LiveRun {
       },
       onNotice,
       watchers: [
+        this.#collector.executions,
         ...(this.#recording === undefined ? [] : [this.#recording]),
         ...(admin?.watchers ?? []),
         ...(supervision?.watch(this.#state, facts) ?? []),

@@ -1,4 +1,4 @@
-import type { Settings } from "../config/settings.ts";
+import { recordedSettings } from "../config/load.ts";
 import type { Effect } from "../core/effects.ts";
 import type { BarEvent, Event } from "../core/events.ts";
 import type { State } from "../core/state.ts";
@@ -47,7 +47,7 @@ export function replayJournal(
   const journal = readJournal(path);
   const { header } = journal;
   const { data } = header;
-  const settings = header.settings as unknown as Settings;
+  const settings = recordedSettings(header.settings);
   const tradeFrom = data.kind === "recorded" ? (data.from ?? 0) : data.start;
   const state = newState(settings, header.instruments, tradeFrom);
   const collector = new Collector(header.instruments, tradeFrom, state.config.balance);

@@ -6,6 +6,7 @@ import { isProtected } from "../core/protection.ts";
 import { drawdownOf } from "../core/risk.ts";
 import { equityOf, type State } from "../core/state.ts";
 import type { ClientMeasures } from "../exchange/binance/client-measures.ts";
+import { Executions } from "../report/executions.ts";
 import { COUNTED_EVENTS } from "../telemetry/catalogue.ts";
 import type { Counters } from "../telemetry/counters.ts";
 import type { LearningView } from "./learning-loop.ts";
@@ -20,6 +21,9 @@ const COUNTED = new Set<string>(COUNTED_EVENTS);
 export class RunTelemetry implements Watcher {
   readonly #counters: Counters;
   readonly #state: State;
+  readonly #executions = new Executions(({ request: { purpose }, slippage }) =>
+    this.#counters.observe("penstock_slippage_basis_points", { purpose }, slippage),
+  );
   #pnl = 0;
 
   constructor(counters: Counters, state: State) {
@@ -57,6 +61,7 @@ export class RunTelemetry implements Watcher {
 
   stepped(event: Event, effects: readonly Effect[]): void {
     const counters = this.#counters;
+    this.#executions.stepped(event, effects);
     const kind = COUNTED.has(event.kind) ? (event.kind as Counted) : "other";
     counters.add("penstock_events_total", { kind });
     for (const effect of effects) this.#effect(effect);
@@ -65,12 +70,8 @@ export class RunTelemetry implements Watcher {
       counters.add("penstock_fills_total", { liquidity: event.maker ? "maker" : "taker" });
       counters.add("penstock_fees_usdt_total", undefined, event.fee > 0 ? event.fee / USDT : 0);
       if (order === undefined) return;
-      const { purpose, side } = order.request;
+      const { purpose } = order.request;
       if (event.done) counters.add("penstock_orders_total", { purpose, outcome: "filled" });
-      if (purpose === "entry") {
-        const planned = order.position.plan.candidate.entry;
-        counters.observe("penstock_slippage_basis_points", undefined, (side * (event.price - planned) * 1e4) / planned);
-      }
     } else if (event.kind === "answer") {
       const order = this.#state.orders.get(event.order) ?? this.#state.ended.get(event.order);
       const outcome = event.answer;

@@ -102,7 +102,8 @@ const BOOK = {
   penstock_stop_moves_total: { type: "counter", help: "Working stops moved." },
   penstock_slippage_basis_points: {
     type: "histogram",
-    help: "Price of an entry's fill against its plan, basis points; positive is worse.",
+    help: "Average price of an order against the price at its decision (of a stop or target: its trigger), basis points; positive is worse.",
+    labels: { purpose: PURPOSES },
     buckets: BASIS_POINTS,
   },
   penstock_virtual_positions: { type: "gauge", help: "Virtual positions that live." },

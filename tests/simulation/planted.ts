@@ -164,8 +164,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: "the rest of an entry is taken before its limit order has ended",
     source: {
       file: ENTRY,
-      from: "withdrawEntry(state, position, rest, ",
-      to: "take(state, position, position.plan.lots - position.holding.openedLots, out, position.plan.arrival);\n    withdrawEntry(state, position, rest, ",
+      from: "withdrawEntry(state, position, entering.rest, ",
+      to: "take(state, position, position.plan.lots - position.holding.openedLots, out, position.plan.arrival);\n    withdrawEntry(state, position, entering.rest, ",
     },
     breaks: ["no double order"],
   },

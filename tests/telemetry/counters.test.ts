@@ -57,20 +57,20 @@ describe("counters", () => {
 
 describe("the text for Prometheus", () => {
   test("has, per bucket, how many values were at most its bound", async () => {
-    const bounds = METRICS.penstock_slippage_basis_points.buckets;
+    const bounds = METRICS.penstock_inference_seconds.buckets;
     await fc.assert(
       fc.asyncProperty(fc.array(fc.double({ min: -100, max: 100, noNaN: true })), async (values) => {
         const counters = new Counters();
-        for (const value of values) counters.observe("penstock_slippage_basis_points", undefined, value);
-        counters.observe("penstock_slippage_basis_points", undefined, Number.NaN);
-        const text = await createRegistry(counters).getSingleMetricAsString("penstock_slippage_basis_points");
+        for (const value of values) counters.observe("penstock_inference_seconds", undefined, value);
+        counters.observe("penstock_inference_seconds", undefined, Number.NaN);
+        const text = await createRegistry(counters).getSingleMetricAsString("penstock_inference_seconds");
         const lines = Object.fromEntries(
           text
             .split("\n")
             .filter((line) => !line.startsWith("#"))
             .map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ") + 1))]),
         );
-        const name = "penstock_slippage_basis_points";
+        const name = "penstock_inference_seconds";
         for (const bound of bounds) {
           expect(lines[`${name}_bucket{le="${bound}"}`]).toBe(values.filter((value) => value <= bound).length);
         }

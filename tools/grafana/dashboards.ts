@@ -6,9 +6,9 @@ const WINDOW = "2m";
 const one = (expr: string, legend = "penstock"): Query[] => [{ expr, legend }];
 
 /** Median and 99th percentile of a histogram. */
-function quantiles(metric: string): Query[] {
+function quantiles(metric: string, labels = ""): Query[] {
   return [0.5, 0.99].map((quantile) => ({
-    expr: `histogram_quantile(${quantile}, sum by (le) (rate(${metric}_bucket[${WINDOW}])))`,
+    expr: `histogram_quantile(${quantile}, sum by (le) (rate(${metric}_bucket${labels === "" ? "" : `{${labels}}`}[${WINDOW}])))`,
     legend: quantile === 0.5 ? "median" : "99th percentile",
   }));
 }
@@ -122,9 +122,9 @@ const BOOK: Row[] = [
       },
       {
         title: "Slippage of entries",
-        about: "Price of the fill against the plan, basis points.",
+        about: "Average price of the order against the price at its decision, basis points.",
         unit: "short",
-        queries: quantiles("penstock_slippage_basis_points"),
+        queries: quantiles("penstock_slippage_basis_points", 'purpose="entry"'),
       },
       {
         title: "Virtual positions",

@@ -157,7 +157,21 @@ export function costs(report: BacktestReport): Markup {
     return html`<tr class="${total ? "total" : ""}"><th scope="row">${name}<small>${note}</small></th><td>${result(value)}</td><td class="steps"><i style="left:${share(0)}"></i><span class="${value < 0 ? "loss" : "gain"}" style="left:${share(left)};width:${width}%"></span></td></tr>`;
   })}</tbody></table></div>
 <p class="note">USDT, over all fills, open positions included. Costs took ${number(taken)} USDT, ${percent(taken / summary.startEquity)} of the starting equity${summary.trades > 0 ? `, about ${number(taken / (summary.trades + report.openPositions.length))} a trade` : ""}.</p>
+${execution(report)}
 </section>`;
+}
+
+/** How entries were filled, and the slippage of every order. */
+function execution({ execution: { decisions, whole, partial, missed, makerShare, slippage } }: BacktestReport): Markup {
+  if (decisions === 0) return html``;
+  return html`<h3>Orders against the price at their decision</h3>
+<div class="scroll"><table class="slippage"><caption class="unseen">Slippage by what an order was for</caption>
+<thead><tr><th scope="col">Order</th><th scope="col">Filled</th><th scope="col">Median, bp</th><th scope="col">p90, bp</th><th scope="col">Mean, bp</th></tr></thead>
+<tbody>${Object.entries(slippage).map(
+    ([purpose, { orders, median: middle, p90, mean }]) =>
+      html`<tr><th scope="row">${purpose}</th><td>${number(orders, 0)}</td><td>${number(middle, 1)}</td><td>${number(p90, 1)}</td><td>${number(mean, 1)}</td></tr>`,
+  )}</tbody></table></div>
+<p class="note">Average price of each order against the last price at its decision, of stops and targets against their trigger; below 0 is better than that. ${count(decisions, "decision")} to enter: ${number(whole, 0)} filled whole, ${number(partial, 0)} in part, ${number(missed, 0)} missed; ${percent(makerShare)} waited for the market.</p>`;
 }
 
 const EDGES = RESULT_EDGES.map((edge) => number(edge, Number.isInteger(edge) ? 0 : 1));

@@ -195,6 +195,12 @@ export function goOn(state: State, order: Order, event: AnswerEvent, out: Effect
   return true;
 }
 
+/** Whether what was opened and what is still asked for come to more than was decided. */
+export function exceedsPlan(state: State, { holding, phase, plan }: Position): boolean {
+  const entry = state.orders.get(phase.entry);
+  return holding.openedLots + (entry === undefined ? 0 : remainingLots(entry)) > plan.lots;
+}
+
 function obstacle(reason: string, numbers: Numbers = {}): Obstacle {
   return { kind: "obstacle", guard: "entry", reason, numbers };
 }

@@ -2,7 +2,7 @@ import { assert, unreachable } from "./assert.ts";
 import { barClosed, CYCLE_TIMER, cycleDeadline, markBar, symbolCame, symbolLeft } from "./cycle.ts";
 import { decide } from "./decide.ts";
 import type { Effect, ExitReason } from "./effects.ts";
-import { cancelRefused, entryDue, entryOrderOver, goOn, withdrawForbidden } from "./entry.ts";
+import { cancelRefused, entryDue, entryOrderOver, exceedsPlan, goOn, withdrawForbidden } from "./entry.ts";
 import type {
   AnalysisEvent,
   AnswerEvent,
@@ -374,7 +374,7 @@ function filled(state: State, event: FillEvent, out: Effect[]): void {
   if (request.purpose === "entry") {
     opened(state, position, event, out);
     for (const early of position.early.splice(0)) filled(state, early, out);
-    if (position.holding.openedLots > position.plan.lots && !finished(state, position)) {
+    if (exceedsPlan(state, position) && !finished(state, position)) {
       // An order had ended in our book, its rest was taken, and then it filled further.
       const { symbol } = instrumentOf(state, position.symbol);
       stopEntries(state, `${symbol}: more was filled than decided; the position is closed`, out);

@@ -81,6 +81,8 @@ describe("the rest goes to market when the limit order has ended", () => {
     expect(bench.cancelled()).toContain(limit.id);
     bench.fill(limit.id, 40, ARRIVAL, { done: false });
     expect(entries(bench)).toHaveLength(1);
+    // At this price a new decision would be for more lots.
+    bench.give({ kind: "tick", time: bench.now, symbol: 0, first: 9_910, high: 9_910, low: 9_910, last: 9_910 });
     bench.answer(limit.id, "cancelled");
     const rest = entries(bench)[1]!;
     expect(rest).toMatchObject({ type: "market", lots: limit.lots - 140, arrival: ARRIVAL, side: 1 });
@@ -212,6 +214,16 @@ describe("the rest is left", () => {
     expect(notice).toMatchObject({ level: "info", text: expect.stringContaining(`entered with ${half} of`) });
   });
 
+  test("because its stop has begun to fill", () => {
+    const { bench, limit } = entering();
+    const closing = bench.submitted(bench.fill(limit.id, 100, ARRIVAL, { done: false }));
+    for (const { id } of closing) bench.answer(id, "accepted");
+    timeOver(bench);
+    bench.fill(closing.find(({ purpose }) => purpose === "working-stop")!.id, 40, 9_900, { done: false });
+    bench.answer(limit.id, "cancelled");
+    expect(entries(bench)).toHaveLength(1);
+  });
+
   test("the bound itself is still taken", () => {
     const { bench } = heldBack({ maxSlippage: 20 }, (bench) => price(bench, ARRIVAL + 20));
     expect(entries(bench)[1]).toMatchObject({
@@ -275,6 +287,16 @@ describe("an entry that rests goes back at once", () => {
     expect(entries(bench)).toHaveLength(1);
   });
 
+  test("when what it has opened is to be closed", () => {
+    const { bench, limit } = entering();
+    bench.fill(limit.id, 100, ARRIVAL, { done: false });
+    bench.give({ kind: "command", time: bench.now, symbol: -1, command: "flatten" });
+    expect(bench.cancelled()).toContain(limit.id);
+    expect(bench.submitted().at(-1)).toMatchObject({ purpose: "exit", lots: 100 });
+    bench.answer(limit.id, "cancelled");
+    expect(entries(bench)).toHaveLength(1);
+  });
+
   test("when its position was stopped out; the rest is not taken", () => {
     const { bench, limit } = entering();
     const closing = bench.submitted(bench.fill(limit.id, 100, ARRIVAL, { done: false }));
@@ -296,6 +318,19 @@ describe("an entry that rests goes back at once", () => {
     expect(bench.cancelled()).toContain(limit.id);
     expect(bench.submitted().at(-1)).toMatchObject({ purpose: "exit", lots: 100 });
   });
+});
+
+test("what would come to more than was decided is closed, and what is still asked for goes back", () => {
+  const { bench, limit } = entering();
+  timeOver(bench);
+  bench.answer(limit.id, "cancelled");
+  const rest = entries(bench)[1]!;
+  bench.fill(limit.id, 10, ARRIVAL, { done: false });
+  expect(bench.cancelled()).toContain(rest.id);
+  expect(bench.submitted().at(-1)).toMatchObject({ purpose: "exit", lots: 10 });
+  bench.fill(rest.id, 50, ARRIVAL, { done: false });
+  bench.answer(rest.id, "expired");
+  expect(bench.state.positions.get("0:both")!.phase).toMatchObject({ kind: "closing", entry: 0 });
 });
 
 test("more than was decided is closed: a limit order filled after its end, when its rest was taken", () => {

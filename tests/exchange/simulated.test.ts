@@ -420,14 +420,28 @@ const SITUATIONS: readonly Situation[] = [
     lines: ["1 #1 4@1000", "2 #11 4@1005 part", "2 #11 6@1005"],
   },
   {
-    why: "a stop sent inside of a bar acts from the next bar on",
+    why: "the price that has filled a limit goes on to the low: the stop that was placed at once is met on the way",
     first: [buy(10, limit(990))],
-    afterFill: [exit(stop(985))],
+    afterFill: [exit(stop(980))],
+    bars: [[1000, 1001, 970, 995]],
+    lines: ["1+ #1 10@990 maker", "1+ #11 triggered", "1+ #11 10@980"],
+  },
+  {
+    why: "and the same upwards",
+    first: [sell(10, limit(1010))],
+    afterFill: [cover(stop(1020))],
+    bars: [[1000, 1030, 999, 1005]],
+    lines: ["1+ #1 10@1010 maker", "1+ #11 triggered", "1+ #11 10@1020"],
+  },
+  {
+    why: "a stop that the rest of the way does not reach stays for the next bar",
+    first: [buy(10, limit(990))],
+    afterFill: [exit(stop(980))],
     bars: [
-      [1000, 1001, 980, 995],
-      [995, 996, 985, 990],
+      [1000, 1001, 985, 995],
+      [990, 991, 979, 985],
     ],
-    lines: ["1+ #1 10@990 maker", "2+ #11 triggered", "2+ #11 10@985"],
+    lines: ["1+ #1 10@990 maker", "2+ #11 triggered", "2+ #11 10@980"],
   },
   {
     why: "what a limit opened inside of a bar cannot gain in that bar: the high may have come before",

@@ -234,7 +234,8 @@ class BarExchange implements SimulatedExchange {
     const order = this.#desk.take(request, Math.min(now, this.#phaseTime()), this.#opposite);
     if (order === undefined || this.#phase !== "inside" || !this.#openedInside || order.slot !== this.#cursor) return;
     // A limit order has just opened the position, and the price goes on from there: its stops are met on the same way.
-    if (isStop(order.request.type)) order.insideFrom = this.#stepNumber;
+    const { type } = order.request;
+    if (type === "stop-market" || type === "stop-limit") order.insideFrom = this.#stepNumber;
   }
 
   #load(): void {

@@ -47,6 +47,10 @@ const position = of<PositionRow>()(
     leg: words(LEGS),
     direction: long,
     phase: words(["opening", "open", "closing"] as const),
+    entering: words(["taking", "resting", "withdrawing"] as const),
+    slippage: orNull(
+      t.Number({ description: "of the entry so far, basis points; above 0 is worse than at its decision" }),
+    ),
     quantity: t.Number(),
     entry: t.Number(),
     mark: t.Number(),

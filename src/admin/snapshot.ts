@@ -1,7 +1,7 @@
 import type { TradingState } from "../core/effects.ts";
 import type { BreakerLevel, Hold, Leg } from "../core/events.ts";
 import { type Instrument, notionalOf, priceOf, quantityOf, USDT } from "../core/instrument.ts";
-import type { Position } from "../core/position.ts";
+import type { Entering, Position } from "../core/position.ts";
 import { entryPrice, isProtected } from "../core/protection.ts";
 import { drawdownOf, recentWinRate } from "../core/risk.ts";
 import { equityOf, positionValue, type State } from "../core/state.ts";
@@ -13,6 +13,10 @@ export interface PositionRow {
   readonly leg: Leg;
   readonly direction: "long" | "short";
   readonly phase: "opening" | "open" | "closing";
+  /** Of the entry: an order takes what is there, a limit order rests, or that is on its way back. */
+  readonly entering: Entering["kind"];
+  /** Average price of the entry so far against the price at its decision, bp; above 0 is worse; null before a fill. */
+  readonly slippage: number | null;
   readonly quantity: number;
   readonly entry: number;
   readonly mark: number;
@@ -142,6 +146,11 @@ export function takeSnapshot(state: State, behind: number): Snapshot {
   };
 }
 
+function entrySlippage(state: State, position: Position): number {
+  const { arrival } = position.plan;
+  return (position.direction * (entryPrice(state, position) - arrival) * 10_000) / arrival;
+}
+
 function positionRow(state: State, position: Position): PositionRow {
   const { plan, holding } = position;
   const instrument: Instrument = state.config.instruments[position.symbol]!;
@@ -155,6 +164,8 @@ function positionRow(state: State, position: Position): PositionRow {
     leg: position.leg,
     direction: position.direction === 1 ? "long" : "short",
     phase: position.phase.kind,
+    entering: position.entering.kind,
+    slippage: holding.openedLots > 0 ? entrySlippage(state, position) : null,
     quantity: quantityOf(instrument, held ? holding.lots : plan.lots),
     entry: price(holding.openedLots > 0 ? entryPrice(state, position) : plan.candidate.entry),
     mark: price(mark),

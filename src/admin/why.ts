@@ -80,5 +80,8 @@ function summaryOf(
   if (signal === undefined) return `A signal was refused: ${refusal!.guard}: ${refusal!.reason}.`;
   const what = `${signal.setup} ${signal.direction}, confidence ${signal.confidence.toFixed(2)}, rank ${signal.rank}`;
   if (refusal !== undefined) return `${what}: refused by ${refusal.guard}: ${refusal.reason}.`;
-  return signal.outcome === "opened" ? `${what}: a position was opened.` : `${what}: the entry is on its way.`;
+  if (signal.outcome === "opened") return `${what}: a position was opened.`;
+  return position?.entering === "resting"
+    ? `${what}: a limit order waits for the market.`
+    : `${what}: the entry is on its way.`;
 }

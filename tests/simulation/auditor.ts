@@ -295,7 +295,8 @@ export class Auditor {
     for (const { request: other, filled } of this.#open.values()) {
       if (other.purpose !== "entry") continue;
       exposure += this.#value(other.symbol, other.lots - filled);
-      if (filled === 0) positions++;
+      // One for the rest of a position belongs to that.
+      if (filled === 0 && this.#leg(other.symbol, other.leg).lots === 0) positions++;
     }
     const numbers = `entry ${request.id}: value ${value}, leverage ${leverage}, equity ${equity}, exposure ${exposure}`;
     // One unit in a billion for the core's arithmetic in floating point.

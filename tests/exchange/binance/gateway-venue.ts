@@ -735,11 +735,11 @@ export class GatewayVenue implements Gateway {
       status: order.status,
       side: order.side,
       positionSide: "BOTH",
-      type: "MARKET",
+      type: wire?.type === "LIMIT" ? "LIMIT" : "MARKET",
       originalType: wire?.type ?? "MARKET",
       quantity: quantityText(instrument, order.lots),
       executed: quantityText(instrument, order.executed),
-      price: "0",
+      price: wire !== undefined && "price" in wire ? (wire.price ?? "0") : "0",
       reduceOnly: wire?.reduceOnly ?? false,
       closePosition: false,
       updateTime: order.updatedAt,
@@ -792,6 +792,8 @@ export class GatewayVenue implements Gateway {
   }
 }
 
+const TIME_IN_FORCE = { GTC: "gtc", IOC: "ioc", FOK: "fok", GTX: "post-only", GTD: "gtc" } as const;
+
 function requestOf(wire: NewOrder, instrument: Instrument): Omit<OrderRequest, "id" | "symbol" | "leverage"> {
   return {
     leg: "both",
@@ -801,7 +803,7 @@ function requestOf(wire: NewOrder, instrument: Instrument): Omit<OrderRequest, "
     lots: lotsFrom(instrument, wire.quantity),
     price: wire.price === undefined ? 0 : ticksFrom(instrument, wire.price),
     trigger: 0,
-    timeInForce: "ioc",
+    timeInForce: wire.timeInForce === undefined ? "ioc" : TIME_IN_FORCE[wire.timeInForce],
     reduceOnly: wire.reduceOnly ?? false,
     closePosition: false,
   };
@@ -827,6 +829,7 @@ function consequenceOf(code: number): Extract<Outcome<never>, { kind: "refused" 
   if (code === -2021) return "would-trigger";
   if (code === -2022) return "reduce-only";
   if (code === -2019) return "margin";
+  if (code === -5022) return "price";
   if (code === -4130) return "stop-exists";
   if (code === -4116) return "duplicate";
   if (code === -4140) return "symbol-closed";

@@ -64,6 +64,8 @@ function placeTarget(state: State, position: Position, out: Effect[]): void {
   if (target.kind === "none") {
     position.target = { kind: "placed", order: place(state, position, "target", position.plan.target, out) };
   } else if (target.kind === "placed" && openLots(state, target.order) !== holding.lots && !isClosing(position)) {
+    // Parts of a resting entry may come by the dozen: two requests more for each would use up what stops may need.
+    if (position.phase.kind === "open" && position.phase.entry !== 0) return;
     cancel(state, target.order, out);
   }
 }

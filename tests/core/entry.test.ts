@@ -66,6 +66,19 @@ describe("a limit order waits first", () => {
     expect(bench.cancelled()).toContain(before);
   });
 
+  test("the target is resized once, when the entry is complete", () => {
+    const { bench, limit } = entering();
+    const target = bench.submitted(bench.fill(limit.id, 100, ARRIVAL, { done: false })).at(-1)!;
+    expect(target.purpose).toBe("target");
+    bench.answer(target.id, "accepted");
+    bench.fill(limit.id, 50, ARRIVAL, { done: false });
+    expect(bench.cancelled()).not.toContain(target.id);
+    bench.fill(limit.id, limit.lots - 150, ARRIVAL);
+    expect(bench.cancelled()).toContain(target.id);
+    bench.answer(target.id, "cancelled");
+    expect(bench.submitted().at(-1)).toMatchObject({ purpose: "target", lots: limit.lots });
+  });
+
   test("the time is looked at with each bar of the symbol too", () => {
     const { bench, limit } = entering();
     bench.bars();

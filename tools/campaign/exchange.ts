@@ -56,6 +56,8 @@ async function overSockets(seeds: number, from: number, progress: (text: string)
     seeds: 0,
     events: 0,
     entries: 0,
+    rested: 0,
+    wentOn: 0,
     fills: 0,
     comparisons: 0,
     mostPasses: 0,
@@ -66,8 +68,8 @@ async function overSockets(seeds: number, from: number, progress: (text: string)
   const trouble: string[] = [];
   const begun = performance.now();
   const take = ({ seed, faults, violation, ...outcome }: SocketOutcome) => {
-    const { events, entries, fills, comparisons, mostPasses, longestNaked, converged } = outcome;
-    for (const [name, count] of Object.entries({ seeds: 1, events, entries, fills, comparisons })) {
+    const { events, entries, rested, wentOn, fills, comparisons, mostPasses, longestNaked, converged } = outcome;
+    for (const [name, count] of Object.entries({ seeds: 1, events, entries, rested, wentOn, fills, comparisons })) {
       totals[name] = totals[name]! + count;
     }
     const most = { mostPasses, longestUnprotectedMs: longestNaked, slowestConvergenceMs: converged };

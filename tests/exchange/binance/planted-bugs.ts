@@ -54,6 +54,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     breaks: ["every order ends exactly once", "nothing breaks", "an entry opens"],
   },
   {
+    name: "a cancellation that has left counts as done",
+    file: `${CLIENT}/order-desk.ts`,
+    from: "    if (record.over) return;\n    const { clock, schedule, times } = this.#options;\n    const now = clock();",
+    to: '    if (record.over) return;\n    if (record.request.purpose === "entry") return this.#concluded(record, "cancelled", 0, "");\n    const { clock, schedule, times } = this.#options;\n    const now = clock();',
+    breaks: ["every order ends exactly once", "no more is opened than decided", "no double order"],
+  },
+  {
     name: "nobody reads the trades that no event told of",
     file: `${CLIENT}/reconciler.ts`,
     from: "if (isTold(symbol, trade.tradeId) || desk.trade(trade)) continue;",

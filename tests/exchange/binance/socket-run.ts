@@ -27,6 +27,9 @@ export interface SocketOutcome {
   readonly faults: string;
   readonly events: number;
   readonly entries: number;
+  /** Limit orders that waited to enter, and orders for what they had left. */
+  readonly rested: number;
+  readonly wentOn: number;
   readonly fills: number;
   readonly comparisons: number;
   readonly mostPasses: number;
@@ -96,6 +99,12 @@ export async function socketRun(
       MIN_CONFIDENCE: "0.2",
       // The bound is on the market's clock, which runs so much faster than the one that answers come by.
       PROTECTION_TIMEOUT_MS: "60000",
+      ...(seed % 2 === 1 && {
+        ENTRY_ORDER: "limit-first",
+        ENTRY_LIMIT_OFFSET_BPS: "3",
+        ENTRY_POST_ONLY: String(seed % 4 === 3),
+        ENTRY_MAX_SLIPPAGE_BPS: "50",
+      }),
     },
     [],
   );
@@ -185,6 +194,8 @@ class Run {
       events: this.#events,
       entries: this.#entries.size,
       fills: this.#auditor.fills,
+      rested: this.#auditor.rested,
+      wentOn: this.#auditor.wentOn,
       comparisons: this.#comparisons,
       mostPasses: this.#mostPasses,
       longestNaked: Math.round(this.#auditor.longestNaked / SPEED),

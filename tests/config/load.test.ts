@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { loadSettings, parseSetting, settingsHash } from "../../src/config/load.ts";
+import { loadSettings, parseSetting, recordedSettings, settingsHash } from "../../src/config/load.ts";
 import { type Definition, proposersOf, SETTING_NAMES, SETTINGS, type SettingName } from "../../src/config/settings.ts";
 import { InputError } from "../../src/input-error.ts";
 
@@ -16,6 +16,13 @@ function refusal(environment: Record<string, string>, assignments: string[] = []
   }
   throw new Error("these settings are accepted");
 }
+
+test("settings of a journal that is older than some of them have the defaults of those", () => {
+  const { ENTRY_ORDER: _, ...older } = loadSettings({ MAX_SIGNALS: "3", MIN_CONFIDENCE: "0.5" }).settings;
+  const settings = recordedSettings(older);
+  expect(settings).toEqual({ ...loadSettings({ MAX_SIGNALS: "3", MIN_CONFIDENCE: "0.5" }).settings });
+  expect(settings.ENTRY_ORDER).toBe("market");
+});
 
 describe("the table", () => {
   test("has the names and defaults of the original system", () => {

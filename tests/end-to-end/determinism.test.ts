@@ -16,6 +16,7 @@ interface Report {
   readonly dataHash: string;
   readonly settingsHash: string;
   readonly summary: { readonly trades: number };
+  readonly execution: { readonly makerShare: number };
 }
 
 async function backtest(
@@ -79,6 +80,27 @@ describe("the same bars give the same trades", () => {
     expect(report.summary.trades).toBeGreaterThan(0);
     expect(report.virtualTradesHash).not.toBe(NO_TRADES);
   }, 60_000);
+
+  test("through the live loop and after replay, with entries that wait for the market", async () => {
+    const folder = temporaryFolder();
+    writeMarket(folder, 5);
+    const waiting = {
+      ENTRY_ORDER: "limit-first",
+      ENTRY_LIMIT_OFFSET_BPS: "3",
+      ENTRY_LIMIT_SECONDS: "90",
+      ENTRY_MAX_SLIPPAGE_BPS: "30",
+    };
+    const args = ["--data", folder, "--from", "2025-03-03"];
+    const first = await backtest(folder, args, waiting);
+    expect(first.execution.makerShare).toBeGreaterThan(0);
+    expect(first.execution.makerShare).toBeLessThan(1);
+    const live = await penstock(folder, ["run", ...args, "--speed", "max", "--json"], waiting);
+    expect(live.code, live.err).toBe(0);
+    const { tradesHash } = first;
+    expect(JSON.parse(live.out)).toMatchObject({ tradesHash });
+    const replayed = await penstock(folder, ["replay", newest(folder, "run"), "--json"]);
+    expect(JSON.parse(replayed.out)).toMatchObject({ identical: true, tradesHash });
+  }, 180_000);
 
   testRecorded("on recorded bars of the crash of October 2025", "market/m5-wide-2025-10", async (data) => {
     const symbols = ["--symbols", "BTCUSDT,ETHUSDT,SOLUSDT,WIFUSDT,XPLUSDT"];

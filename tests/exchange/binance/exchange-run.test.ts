@@ -19,7 +19,7 @@ describe("the exchange client over a venue with faults", () => {
         violation: undefined,
       });
     }
-  }, 60_000);
+  }, 300_000);
 
   // Seeds that have found something once: a late fill after a wrong end, an entry that was carried out though it was
   // refused, a liquidation before its entry's fill, funding told twice, a stop that was slow and not stuck.
@@ -30,7 +30,7 @@ describe("the exchange client over a venue with faults", () => {
       expect(violation?.text).toBeUndefined();
       expect(mostPasses).toBeLessThanOrEqual(3);
     },
-    30_000,
+    300_000,
   );
 });
 
@@ -39,6 +39,6 @@ describe("a bug that is planted in the exchange client is caught", () => {
     test(bug.name, async () => {
       const caught = await hunt(bug, SEEDS);
       expect(bug.breaks).toContain(caught?.invariant ?? "nothing");
-    }, 60_000);
+    }, 300_000);
   }
 });

@@ -505,11 +505,21 @@ const LIMITS: readonly Line[] = [
     happens: ["2+ #1 10@990 maker"],
   },
   {
-    why: "the fill of a limit carries the bar's last millisecond: a stop sent then cannot act before the next bar",
+    why: "the price that fills a limit goes on to the bar's low: a stop sent at the fill is met on that way",
     first: [buy(10, limit(990))],
     filled: [sell(10, stop(985))],
     bars: [
       [1000, 1001, 980, 995],
+      [995, 996, 986, 990],
+    ],
+    happens: ["1+ #1 10@990 maker", "1+ #11 triggered", "1+ #11 10@985"],
+  },
+  {
+    why: "one that the rest of that way does not reach stays for the bars after",
+    first: [buy(10, limit(990))],
+    filled: [sell(10, stop(985))],
+    bars: [
+      [1000, 1001, 986, 995],
       [995, 996, 986, 990],
       [990, 991, 985, 990],
     ],

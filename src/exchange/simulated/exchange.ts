@@ -65,7 +65,8 @@ export interface SimulatedExchange extends Exchange {
  *    the bars must be able to reach the next open.
  *
  * Each happening is worked out when it is taken. A request takes part in the next phase that has not begun: orders
- * that arrive while the open is worked out wait inside of the same bar, market orders wait for the next open.
+ * that arrive while the open is worked out wait inside of the same bar, market orders wait for the next open. Inside of
+ * a bar that is so too, but for the stops of a position that a limit has just opened: the price goes on from there.
  * Nothing fills in a bar without volume.
  *
  * Liquidations and orders with `workingType: "mark"` follow the source's mark prices where it has them, traded prices

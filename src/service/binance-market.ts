@@ -8,6 +8,7 @@ import { instrumentsOf } from "../exchange/binance/instruments.ts";
 import { FEED_TIMING, MarketFeed } from "../exchange/binance/market-feed.ts";
 import type { Kline } from "../exchange/binance/market-message.ts";
 import { binanceOptions } from "../exchange/binance/options.ts";
+import { patiently } from "../exchange/binance/patiently.ts";
 import type { VenueEvent } from "../exchange/exchange.ts";
 import { InputError } from "../input-error.ts";
 import type { Kline as ClosedBar } from "../market/kline-rules.ts";
@@ -204,6 +205,17 @@ async function readHistory(
   const places = new Map(instruments.map(({ symbol }, place) => [symbol, place]));
   const to = from - timeframe;
   const isReal = addressesOf(settings).live;
+  // Four days of two hundred symbols are more requests than two minutes' limits.
+  let saidUntil = 0;
+  const patience = {
+    now: () => client.clock.now(),
+    wait: (ms: number) => Bun.sleep(ms),
+    onWait: (ms: number, reason: string) => {
+      const now = client.clock.now();
+      if (now >= saidUntil) onNotice("info", `history: waits for ${Math.ceil(ms / 1000)} s, because ${reason}`);
+      saidUntil = Math.max(saidUntil, now + ms);
+    },
+  };
   const { read, fetched, requests } = await warmUpHistory(
     { ...settings, ENABLE_STORE: settings.ENABLE_STORE && isReal },
     {
@@ -211,7 +223,7 @@ async function readHistory(
       finished: client.clock.now() - from >= FINISHED ? to : to - timeframe,
       fetcher: {
         klines: async (symbol, timeframe, ...range) =>
-          answered("bars", await client.klinePage(symbol, timeframe, ...range)),
+          answered("bars", await patiently(() => client.klinePage(symbol, timeframe, ...range), patience)),
       },
       onBars: (symbol, bars) => {
         const place = places.get(symbol)!;

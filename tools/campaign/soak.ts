@@ -1,7 +1,12 @@
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { FAULT_KINDS, type FaultKind } from "../../src/exchange/simulated/server/faults.ts";
+import {
+  FAULT_KINDS,
+  type FaultKind,
+  type FaultScript,
+  randomFaults,
+} from "../../src/exchange/simulated/server/faults.ts";
 import type { Campaign, CampaignResult } from "./campaign.ts";
 import { type Account, accountOf, differences, type VenueState } from "./soak-books.ts";
 import { figuresOf, type Range, type Sample, type SoakFigures } from "./soak-figures.ts";
@@ -11,10 +16,14 @@ import type { ProbeReading } from "./soak-probe.ts";
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-/** Faults for each minute of wall time, over the whole of it. */
-const FAULTS_PER_MINUTE = 6;
+/** Faults of connections and requests for each minute of wall time, over the whole of it. */
+const FAULTS_PER_MINUTE = 4;
+/** Faults of candles for each hour of the market, and how much longer than usual they last: two candles in the mean. */
+const LATE_PER_HOUR = 2;
+const CANDLES: readonly FaultKind[] = ["kline-late", "kline-gap"];
+const CANDLE_TIME = 8;
 /** What ends the client for good, or is no single fault. */
-const LEFT_OUT: readonly FaultKind[] = ["restricted", "refusal"];
+const LEFT_OUT: readonly FaultKind[] = ["restricted", "refusal", ...CANDLES];
 const KINDS = FAULT_KINDS.filter((kind) => !LEFT_OUT.includes(kind));
 
 /** How long the service may take to start, and both books to agree after the last fault, wall ms. */
@@ -142,9 +151,7 @@ class Soak {
     // Reading the history takes minutes of requests, which the market spends at its natural speed.
     await pair.control("POST", "/speed", { speed });
     const from = (await pair.state()).time;
-    const duration = Math.round((hours * HOUR) / speed);
-    const count = Math.max(1, Math.round((duration / MINUTE) * FAULTS_PER_MINUTE));
-    await pair.control("POST", "/faults", { seed, duration, count, kinds: KINDS });
+    for (const script of scriptsOf(seed, hours, speed)) await pair.control("POST", "/faults", script);
     const begun = performance.now();
     let market = from;
     for (let next = 0; market < from + hours * HOUR && !signal.aborted && pair.runs; next += MINUTE / speed) {
@@ -254,6 +261,28 @@ class Soak {
     const name = readdirSync(folder).filter((file) => file.endsWith("-run.journal"));
     return join(folder, name.sort().at(-1)!);
   }
+}
+
+/**
+ * Faults out of a seed for the whole soak. Those of connections are on the wall clock, as are the client's own limits of
+ * time; those of candles are on the market's, or half an hour of candles would be gone at once.
+ */
+export function scriptsOf(seed: number, hours: number, speed: number): FaultScript[] {
+  const [market, wall] = [hours * HOUR, (hours * HOUR) / speed];
+  const count = Math.ceil((wall / MINUTE) * FAULTS_PER_MINUTE);
+  const candles = randomFaults(seed, {
+    ...{ duration: market, count: Math.ceil(hours * LATE_PER_HOUR) },
+    ...{ kinds: CANDLES, clock: "market" },
+  });
+  return [
+    randomFaults(seed, { duration: wall, count, kinds: KINDS }),
+    {
+      ...candles,
+      faults: candles.faults.map(({ for: lasts = 0, ms = 0, ...fault }) => {
+        return { ...fault, for: lasts * CANDLE_TIME, ms: Math.ceil(ms / speed) };
+      }),
+    },
+  ];
 }
 
 /** Market ms by which the newest bar of the service is late; what an operator sees is a quarter of a second old. */

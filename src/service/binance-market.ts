@@ -14,6 +14,7 @@ import { InputError } from "../input-error.ts";
 import type { Kline as ClosedBar } from "../market/kline-rules.ts";
 import { LiveBars } from "../market/live-bars.ts";
 import { warmUpHistory } from "./history-warm-up.ts";
+import { LiveFunding } from "./live-funding.ts";
 import { Lockstep } from "./lockstep.ts";
 
 /** Which part of the real market a run trades. */
@@ -47,7 +48,8 @@ export class BinanceMarket {
   readonly lockstep: Lockstep | undefined;
   readonly #feed: MarketFeed;
   readonly #clock: MarketTime;
-  #onBar: (event: VenueEvent) => void = () => {};
+  readonly #funding: LiveFunding;
+  #onBar: ((event: VenueEvent) => void) | undefined;
   #onWake: () => void = () => {};
 
   private constructor(
@@ -56,6 +58,7 @@ export class BinanceMarket {
     from: number,
     feed: MarketFeed,
     clock: MarketTime,
+    funding: LiveFunding,
     lockstep: Lockstep | undefined,
     names: { readonly address: string; readonly account: string },
   ) {
@@ -68,6 +71,7 @@ export class BinanceMarket {
     this.account = names.account;
     this.#feed = feed;
     this.#clock = clock;
+    this.#funding = funding;
   }
 
   /**
@@ -100,6 +104,7 @@ export class BinanceMarket {
       const brackets = isKeyed ? answered("leverage brackets", await client.leverageBrackets("routine")) : [];
       const instruments = instrumentsOf(info, brackets, choice.symbols);
       const clock: MarketTime = lockstep ?? new MarketClock(() => client.clock.now());
+      const funding = new LiveFunding({ instruments, ask: (...range) => client.fundings(...range), wait: Bun.sleep });
       let market: BinanceMarket | undefined;
       const early: [number, Kline][] = [];
       const opened = new MarketFeed({
@@ -107,7 +112,10 @@ export class BinanceMarket {
         symbols: instruments.map(({ symbol }) => symbol),
         streams: { quotes: false, trades: false, marks: true, klines: ["1m"], depth: false },
         source: client,
-        onMessage: ({ eventTime }) => clock.heardOf(eventTime),
+        onMessage: (message) => {
+          clock.heardOf(message.eventTime);
+          if (message.kind === "mark") funding.mark(message);
+        },
         onBar: (symbol, _timeframe, kline) => {
           if (market === undefined) early.push([symbol, kline]);
           else market.#bar(symbol, kline);
@@ -136,7 +144,7 @@ export class BinanceMarket {
       await readHistory(settings, client, source, from, onNotice);
       source.due(from);
       const account = settings.BINANCE_API_KEY || settings.BINANCE_TRADING_API_KEY;
-      market = new BinanceMarket(client, source, from, opened, clock, lockstep, {
+      market = new BinanceMarket(client, source, from, opened, clock, funding, lockstep, {
         address: options.addresses.rest,
         account: account === "" ? "" : createHash("sha256").update(account).digest("hex").slice(0, 12),
       });
@@ -154,7 +162,12 @@ export class BinanceMarket {
     return this.#clock.now();
   }
 
-  /** Where closed bars go from now on, beside the source. */
+  /** Fundings become part of the source's steps from now on. */
+  fund(): void {
+    this.#funding.begin(this.source);
+  }
+
+  /** Where closed bars go from now on, instead of into the source, which would keep what nobody takes. */
   listen(onBar: (event: VenueEvent) => void): void {
     this.#onBar = onBar;
   }
@@ -171,6 +184,7 @@ export class BinanceMarket {
 
   close(): void {
     this.lockstep?.close();
+    this.#funding.close();
     this.#feed.close();
     this.client.close();
   }
@@ -178,9 +192,13 @@ export class BinanceMarket {
   #bar(symbol: number, kline: Kline): void {
     const bar = barOf(this.instruments[symbol]!, kline);
     this.#clock.heardOf(kline.openTime + MINUTE);
-    this.source.add(symbol, bar);
-    const { openTime, open, high, low, close, volume } = bar;
-    this.#onBar({ kind: "bar", time: openTime + MINUTE, symbol, open, high, low, close, volume, flat: false });
+    if (this.#onBar === undefined) {
+      this.#funding.bar(symbol, bar.openTime);
+      this.source.add(symbol, bar);
+    } else {
+      const { openTime, open, high, low, close, volume } = bar;
+      this.#onBar({ kind: "bar", time: openTime + MINUTE, symbol, open, high, low, close, volume, flat: false });
+    }
     this.#onWake();
   }
 }

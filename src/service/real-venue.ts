@@ -83,6 +83,7 @@ function paperVenue(settings: Settings, market: BinanceMarket): RealVenue {
   const exchange = newExchange(settings, source, []);
   const wake = new Wake();
   market.onWake(() => wake.now());
+  market.fund();
   return {
     market,
     exchange,

@@ -32,18 +32,23 @@ const PATIENCE = 10 * MINUTE;
 /** How long everything that is on its way gets after the market was halted, ms. */
 const SETTLED = 2000;
 
+/** Samples below which nothing can be said, however short a soak is. */
+const LEAST_SAMPLES = 6;
 /** Growth over a simulated day from which on it is called a leak. */
 const MOST_GROWTH = { residentMb: 64, handles: 8, timers: 8 };
 
 /**
- * Trading that never ends: what a day of faults loses must stop nobody, and a position that was opened makes room for the
- * next one within some hours.
+ * Trading that never ends, some six entries an hour on 200 generated symbols: order blocks of any volume and age count,
+ * what a day of faults loses must stop nobody, and a position makes room for the next one within two hours.
  */
 const SETTINGS = {
   EXCHANGE: "binance",
   TRADING_ENABLED: "true",
   STRATEGY_MODE: "ict",
   MIN_CONFIDENCE: "0.01",
+  OB_MIN_VOLUME_RATIO: "0",
+  OB_MAX_TEST_COUNT: "100",
+  ADX_TREND_THRESHOLD: "15",
   MAX_HOLDING_HOURS: "2",
   DAILY_LOSS_LIMIT_PCT: "0.5",
   CAUTIOUS_LOSSES: "1000",
@@ -120,7 +125,11 @@ function stopOnSignals(): AbortSignal {
 export async function runSoak(options: SoakOptions, progress: (text: string) => void): Promise<SoakOutcome> {
   const folder = mkdtempSync(join(tmpdir(), "penstock-soak-"));
   const { seed, symbols } = options;
-  const pair = await Pair.start(folder, { seed, symbols, settings: SETTINGS });
+  const begun = performance.now();
+  const waiting = setInterval(() => {
+    progress(`the service reads its history, ${Math.round((performance.now() - begun) / 1000)} s`);
+  }, 1000);
+  const pair = await Pair.start(folder, { seed, symbols, settings: SETTINGS }).finally(() => clearInterval(waiting));
   try {
     return await new Soak(pair, options, progress).run();
   } finally {
@@ -154,7 +163,8 @@ class Soak {
     for (const script of scriptsOf(seed, hours, speed)) await pair.control("POST", "/faults", script);
     const begun = performance.now();
     let market = from;
-    for (let next = 0; market < from + hours * HOUR && !signal.aborted && pair.runs; next += MINUTE / speed) {
+    const isOver = () => market >= from + hours * HOUR && this.#samples.length >= LEAST_SAMPLES;
+    for (let next = 0; !isOver() && !signal.aborted && pair.runs; next += MINUTE / speed) {
       await Promise.race([Bun.sleep(Math.max(1, begun + next - performance.now())), stopped(signal)]);
       market = await this.#sample(begun);
     }
@@ -190,7 +200,6 @@ class Soak {
     const begun = performance.now();
     while (((await this.#pair.snapshot())?.events ?? 0) === 0) {
       this.#check(begun, STARTED_WITHIN, "the service decided nothing");
-      this.#progress(`the service reads its history, ${Math.round((performance.now() - begun) / 1000)} s`);
       await Bun.sleep(200);
     }
   }
@@ -236,7 +245,8 @@ class Soak {
     const played = (venue.time - this.#samples[0]!.market) / HOUR;
     this.#progress(
       `${played.toFixed(1)} of ${this.#options.hours} h, ${residentMb.toFixed(0)} MB, ${handles} handles, ` +
-        `${timeouts + intervals} timers, ${positions.length} positions, ${orders.length} orders`,
+        `${timeouts + intervals} timers, ${positions.length} positions, ${orders.length} orders, ` +
+        `bars ${Math.round(sample.behind / MINUTE)} min late`,
     );
     if (snapshot.floor !== "normal") {
       await pair.command("resume");

@@ -1,10 +1,10 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Snapshot } from "../../src/admin/snapshot.ts";
 import { selfCommand } from "../../src/this-program.ts";
 import type { VenueState } from "./soak-books.ts";
 import type { Sample } from "./soak-figures.ts";
-import { PROBE_FILE, type ProbeReading } from "./soak-probe.ts";
+import { countFile, PROBE_FILE, type ProbeReading } from "./soak-probe.ts";
 
 const PROBE = join(import.meta.dir, "soak-probe.ts");
 /** Characters of the service's standard error that are kept. */
@@ -144,6 +144,11 @@ export class Pair {
       if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
       throw error;
     }
+  }
+
+  /** Asks the probe to collect garbage and count what is left; a later reading has it. */
+  countObjects(): void {
+    writeFileSync(countFile(join(this.folder, "probe.json")), "");
   }
 
   /** What both hold and have used. @throws Error where a process is gone */

@@ -89,7 +89,7 @@ export interface SoakOutcome {
   readonly exitCode: number;
   /** Where the books differ at the end; empty when they agree. */
   readonly differences: readonly string[];
-  /** Types of objects that became more over the second half, the most first. */
+  /** Types of objects that are left after a collection of which there are more than at half-time, the most first. */
   readonly grown: readonly string[];
 }
 
@@ -143,7 +143,7 @@ class Soak {
   readonly #options: SoakOptions;
   readonly #progress: (text: string) => void;
   readonly #samples: Sample[] = [];
-  /** By the reading that counted the heap. */
+  /** Each count of the heap. */
   readonly #objects = new Map<number, Readonly<Record<string, number>>>();
   #resumes = 0;
 
@@ -163,11 +163,17 @@ class Soak {
     for (const script of scriptsOf(seed, hours, speed)) await pair.control("POST", "/faults", script);
     const begun = performance.now();
     let market = from;
+    let isSecondHalf = false;
     const isOver = () => market >= from + hours * HOUR && this.#samples.length >= LEAST_SAMPLES;
     for (let next = 0; !isOver() && !signal.aborted && pair.runs; next += MINUTE / speed) {
       await Promise.race([Bun.sleep(Math.max(1, begun + next - performance.now())), stopped(signal)]);
       market = await this.#sample(begun);
+      if (!isSecondHalf && market > from + (hours * HOUR) / 2) {
+        isSecondHalf = true;
+        pair.countObjects();
+      }
     }
+    pair.countObjects();
     const wall = performance.now() - begun;
     const { strikes } = (await pair.control("GET", "/faults")) as { strikes: Record<string, number> };
     await pair.control("DELETE", "/faults");
@@ -179,6 +185,7 @@ class Soak {
     await pair.control("POST", "/speed", { speed: 0 });
     await Bun.sleep(SETTLED);
     const venue = await pair.state();
+    this.#reading();
     const exitCode = await pair.stopService();
     const account = accountOf(this.#journal());
     return {
@@ -257,7 +264,7 @@ class Soak {
 
   #reading(): ProbeReading | undefined {
     const reading = this.#pair.reading();
-    if (reading !== undefined) this.#objects.set(reading.counted, reading.objects);
+    if (reading !== undefined && reading.counted > 0) this.#objects.set(reading.counted, reading.objects);
     return reading;
   }
 
@@ -312,10 +319,10 @@ function stopped(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
-/** Types of objects of which there are clearly more at the end of the second half than at its beginning. */
+/** Types of objects of which there are clearly more at the second count than at the first. */
 function grown(counts: readonly Readonly<Record<string, number>>[]): string[] {
-  const [before, after] = [counts[counts.length >> 1], counts.at(-1)];
-  if (before === undefined || after === undefined || before === after) return [];
+  const [before, after] = counts;
+  if (before === undefined || after === undefined) return [];
   return Object.entries(after)
     .map(([type, count]) => ({ type, count, more: count - (before[type] ?? 0) }))
     .filter(({ count, more }) => more > MANY && more > count * CLEARLY)

@@ -14,7 +14,7 @@ import { InputError } from "../input-error.ts";
 import type { Kline as ClosedBar } from "../market/kline-rules.ts";
 import { LiveBars } from "../market/live-bars.ts";
 import { warmUpHistory } from "./history-warm-up.ts";
-import { LiveFunding } from "./live-funding.ts";
+import { type Funding, LiveFunding } from "./live-funding.ts";
 import { Lockstep } from "./lockstep.ts";
 
 /** Which part of the real market a run trades. */
@@ -142,6 +142,7 @@ export class BinanceMarket {
         assumptions: isKeyed ? [] : ["Leverage brackets are not known without a key; 20x is assumed."],
       });
       await readHistory(settings, client, source, from, onNotice);
+      await funding.recall(source, from);
       source.due(from);
       const account = settings.BINANCE_API_KEY || settings.BINANCE_TRADING_API_KEY;
       market = new BinanceMarket(client, source, from, opened, clock, funding, lockstep, {
@@ -162,9 +163,17 @@ export class BinanceMarket {
     return this.#clock.now();
   }
 
-  /** Fundings become part of the source's steps from now on. */
-  fund(): void {
-    this.#funding.begin(this.source);
+  /**
+   * Follows fundings from now on.
+   * @param booked "by-us" makes them part of the source's steps, as a simulated exchange takes them
+   */
+  fund(booked: "by-us" | "by-the-exchange"): void {
+    this.#funding.begin(booked === "by-us" ? this.source : undefined);
+  }
+
+  /** Told of every funding that was settled, of any symbol. */
+  onFunding(listener: (funding: Funding) => void): void {
+    this.#funding.onSettled(listener);
   }
 
   /** Where closed bars go from now on, instead of into the source, which would keep what nobody takes. */
@@ -192,8 +201,8 @@ export class BinanceMarket {
   #bar(symbol: number, kline: Kline): void {
     const bar = barOf(this.instruments[symbol]!, kline);
     this.#clock.heardOf(kline.openTime + MINUTE);
+    this.#funding.bar(symbol, bar.openTime);
     if (this.#onBar === undefined) {
-      this.#funding.bar(symbol, bar.openTime);
       this.source.add(symbol, bar);
     } else {
       const { openTime, open, high, low, close, volume } = bar;

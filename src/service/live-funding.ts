@@ -3,7 +3,11 @@ import { scaled } from "../exchange/binance/decimals.ts";
 import type { Outcome } from "../exchange/binance/gateway.ts";
 import type { MarkMessage } from "../exchange/binance/market-message.ts";
 import type { SettledFunding } from "../exchange/binance/reports.ts";
+import type { BarStep } from "../market/bar-source.ts";
 import type { LiveBars } from "../market/live-bars.ts";
+
+/** As steps of bars have it: rate in 1e-8, mark in ticks. */
+export type Funding = BarStep["funding"][number];
 
 export interface LiveFundingParts {
   readonly instruments: readonly Instrument[];
@@ -15,10 +19,14 @@ export interface LiveFundingParts {
 
 /** Between two questions for the same fundings: the exchange lists them some seconds after their time. */
 const ASK_AGAIN = 2_000;
+/** And how often at most. */
+const MOST_QUESTIONS = 30;
 /** Rates of a step are in 1e-8. */
 const RATE_PLACES = 8;
 const RATE_UNITS = 1e8;
 const MINUTE = 60_000;
+/** The longest interval between two fundings of a symbol. */
+const RECALLED = 8 * 60 * MINUTE;
 
 /**
  * When which symbol exchanges funding, and at which rate and mark. The stream of marks says when the next one is (each
@@ -35,8 +43,11 @@ export class LiveFunding {
   readonly #mark: Float64Array;
   /** Symbols whose settled rate is still to be told, by the time of the funding. */
   readonly #open = new Map<number, Set<number>>();
+  /** Whose steps wait for fundings; undefined before trading begins, and where the exchange books them. */
   #source: LiveBars | undefined;
+  #began = false;
   #closed = false;
+  #onSettled: (funding: Funding) => void = () => {};
 
   constructor(parts: LiveFundingParts) {
     const count = parts.instruments.length;
@@ -47,9 +58,30 @@ export class LiveFunding {
     this.#mark = new Float64Array(count);
   }
 
-  /** From now on fundings become part of these bars. */
-  begin(source: LiveBars): void {
+  /**
+   * From now on fundings are followed.
+   * @param source whose steps they become part of; none where the exchange itself tells what was paid
+   */
+  begin(source: LiveBars | undefined): void {
     this.#source = source;
+    this.#began = true;
+  }
+
+  /** Puts the fundings of the last hours before `until` into bars that are history. Without an answer there are none. */
+  async recall(source: LiveBars, until: number): Promise<void> {
+    const outcome = await this.#parts.ask(until - RECALLED, until - 1);
+    if (outcome.kind !== "done") return;
+    for (const settled of outcome.value) {
+      const symbol = this.#places.get(settled.symbol);
+      if (symbol === undefined) continue;
+      const { rate, mark } = this.#valued(symbol, settled);
+      source.fund(symbol, settled.time - (settled.time % MINUTE), rate, mark);
+    }
+  }
+
+  /** Told of every funding that was settled, whoever holds what. */
+  onSettled(listener: (funding: Funding) => void): void {
+    this.#onSettled = listener;
   }
 
   close(): void {
@@ -76,10 +108,10 @@ export class LiveFunding {
   #settle(symbol: number, time: number): void {
     const source = this.#source;
     const rate = this.#rate[symbol]!;
-    if (source === undefined || time < source.next || Number.isNaN(rate)) return;
+    if (!this.#began || Number.isNaN(rate) || (source !== undefined && time < source.next)) return;
     const mark = ticksOf(this.#parts.instruments[symbol]!, this.#mark[symbol]!);
-    source.fund(symbol, time, Math.round(rate * RATE_UNITS), mark);
-    source.awaitFunding(time, true);
+    source?.fund(symbol, time, Math.round(rate * RATE_UNITS), mark);
+    source?.awaitFunding(time, true);
     const open = this.#open.get(time);
     if (open !== undefined) {
       open.add(symbol);
@@ -87,28 +119,39 @@ export class LiveFunding {
     }
     const first = new Set([symbol]);
     this.#open.set(time, first);
-    void this.#ask(source, time, first);
+    void this.#ask(time, first);
   }
 
-  async #ask(source: LiveBars, time: number, open: Set<number>): Promise<void> {
+  async #ask(time: number, open: Set<number>): Promise<void> {
     const { ask, wait } = this.#parts;
-    while (!this.#closed && source.next <= time) {
+    const source = this.#source;
+    for (let asked = 0; asked < MOST_QUESTIONS && !this.#closed; asked++) {
+      if (source !== undefined && source.next > time) break;
       const outcome = await ask(time, time + MINUTE - 1);
-      if (outcome.kind === "done") for (const funding of outcome.value) this.#settled(source, time, open, funding);
-      if (open.size === 0) source.awaitFunding(time, false);
+      if (outcome.kind === "done") for (const funding of outcome.value) this.#settled(time, open, funding);
+      if (open.size === 0) source?.awaitFunding(time, false);
       // Others may follow: symbols do not show that the time has come at the same moment.
       await wait(ASK_AGAIN);
       if (open.size === 0) break;
     }
+    source?.awaitFunding(time, false);
     this.#open.delete(time);
   }
 
-  #settled(source: LiveBars, time: number, open: Set<number>, { symbol, rate, mark }: SettledFunding): void {
-    const place = this.#places.get(symbol);
-    if (place === undefined) return;
-    open.delete(place);
+  #settled(time: number, open: Set<number>, settled: SettledFunding): void {
+    const symbol = this.#places.get(settled.symbol);
+    if (symbol === undefined) return;
+    open.delete(symbol);
+    const funding = { symbol, time, ...this.#valued(symbol, settled) };
+    this.#source?.fund(symbol, time, funding.rate, funding.mark);
+    this.#onSettled(funding);
+  }
+
+  #valued(symbol: number, { rate, mark }: SettledFunding): Pick<Funding, "rate" | "mark"> {
     const value = mark === "" ? 0 : Number(mark);
-    const known = value > 0 ? value : this.#mark[place]!;
-    source.fund(place, time, Number(scaled(rate, RATE_PLACES)), ticksOf(this.#parts.instruments[place]!, known));
+    return {
+      rate: Number(scaled(rate, RATE_PLACES)),
+      mark: ticksOf(this.#parts.instruments[symbol]!, value > 0 ? value : this.#mark[symbol]!),
+    };
   }
 }

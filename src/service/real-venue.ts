@@ -83,7 +83,7 @@ function paperVenue(settings: Settings, market: BinanceMarket): RealVenue {
   const exchange = newExchange(settings, source, []);
   const wake = new Wake();
   market.onWake(() => wake.now());
-  market.fund();
+  market.fund("by-us");
   return {
     market,
     exchange,
@@ -166,6 +166,7 @@ async function liveVenue(
       const bars = lastBars(market);
       for (const { symbol, close } of bars) exchange.lastPrice(symbol, close);
       market.listen((event) => exchange.market(event));
+      market.fund("by-the-exchange");
       if (lockstep === undefined) {
         for (const bar of bars) exchange.market(bar);
         return exchange.begin();

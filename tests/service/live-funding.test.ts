@@ -11,7 +11,7 @@ const FUNDING = START + MINUTE;
 const LATER = FUNDING + 8 * 60 * MINUTE;
 
 /** Two symbols, bars from a minute before the funding, and an exchange whose answers are given by the test. */
-function world() {
+function world({ booked = true } = {}) {
   const instruments = [instrument("AUSDT"), instrument("BUSDT")];
   const source = new LiveBars({ instruments, timeframe: MINUTE, start: START, assumptions: [] });
   const asked: { from: number; to: number; answer: (outcome: Outcome<readonly SettledFunding[]>) => void }[] = [];
@@ -21,7 +21,7 @@ function world() {
     ask: (from, to) => new Promise((answer) => asked.push({ from, to, answer })),
     wait: () => new Promise((resolve) => waits.push(resolve)),
   });
-  funding.begin(source);
+  funding.begin(booked ? source : undefined);
   const mark = (symbol: number, eventTime: number, fundingRate: number, nextFunding: number) =>
     funding.mark({ kind: "mark", symbol, eventTime, mark: 100, index: 100, fundingRate, nextFunding });
   const bar = (symbol: number, openTime: number) => {
@@ -112,5 +112,31 @@ describe("funding of a market that goes on", () => {
     for (const symbol of [0, 1]) bar(symbol, FUNDING + MINUTE);
     expect(source.step()?.funding).toEqual([]);
     expect(asked).toHaveLength(1);
+  });
+
+  test("is told to whoever listens, also where the exchange books it and no bar waits", async () => {
+    const { source, funding, asked, mark, bar } = world({ booked: false });
+    const told: unknown[] = [];
+    funding.onSettled((one) => told.push(one));
+    for (const symbol of [0, 1]) mark(symbol, FUNDING + 1000, 0.0002, LATER);
+    for (const symbol of [0, 1]) bar(symbol, FUNDING);
+    expect(source.step()?.funding).toEqual([]);
+    asked[0]!.answer(done(settled("AUSDT", "0.0003"), settled("BUSDT", "0.0004")));
+    await turn();
+    expect(told).toEqual([
+      { time: FUNDING, symbol: 0, rate: 30_000, mark: 10_150 },
+      { time: FUNDING, symbol: 1, rate: 40_000, mark: 10_150 },
+    ]);
+  });
+
+  test("of the hours before is part of the history", async () => {
+    const { source, funding, asked } = world();
+    const history = new LiveBars({ ...source, start: START - 10 * MINUTE, assumptions: [] });
+    history.add(0, { openTime: START - 10 * MINUTE, open: 1000, high: 1000, low: 1000, close: 1000, volume: 1 });
+    const recalled = funding.recall(history, START);
+    expect(asked.map(({ from, to }) => [from, to])).toEqual([[START - 480 * MINUTE, START - 1]]);
+    asked[0]!.answer(done({ symbol: "BUSDT", time: START - 10 * MINUTE + 3, rate: "0.0001", mark: "99" }));
+    await recalled;
+    expect(history.step()?.funding).toEqual([{ time: START - 10 * MINUTE, symbol: 1, rate: 10_000, mark: 9_900 }]);
   });
 });

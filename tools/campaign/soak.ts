@@ -25,8 +25,8 @@ const FAULTS_PER_MINUTE = 3;
 const LATE_PER_HOUR = 0.5;
 const CANDLES: readonly FaultKind[] = ["kline-late", "kline-gap"];
 const CANDLE_TIME = 8;
-/** What ends the client for good, or is no single fault. */
-const LEFT_OUT: readonly FaultKind[] = ["restricted", "refusal", ...CANDLES];
+/** What ends the client for good, is no single fault, or (a firewall's 403) keeps it away for ten of 24 minutes. */
+const LEFT_OUT: readonly FaultKind[] = ["restricted", "refusal", "forbidden", ...CANDLES];
 const KINDS = FAULT_KINDS.filter((kind) => !LEFT_OUT.includes(kind));
 
 /** How long the service may take to start, and both books to agree after the last fault, wall ms. */

@@ -102,6 +102,13 @@ export class LiveBars implements BarSource {
     else this.#unknown.delete(time);
   }
 
+  /** Takes out the bars of steps that are not complete yet, by time and symbol, for whoever does not wait for the rest. */
+  drain(): { readonly symbol: number; readonly bar: LiveBar }[] {
+    const bars = this.#coming.flatMap((coming, symbol) => [...coming.values()].map((bar) => ({ symbol, bar })));
+    for (const coming of this.#coming) coming.clear();
+    return bars.sort((a, b) => a.bar.openTime - b.bar.openTime || a.symbol - b.symbol);
+  }
+
   /** From now on steps that open before `time` wait for nobody. */
   due(time: number): void {
     if (time > this.#dueBefore) this.#dueBefore = time;

@@ -185,7 +185,7 @@ async function liveVenue(
   };
 }
 
-/** The last bars of the history have just closed: they are the first to be decided on. */
+/** The last bars of the history have just closed, and some symbols may be a bar ahead: they are the first to be decided on. */
 function lastBars({ source, instruments }: BinanceMarket): BarEvent[] {
   const bars: BarEvent[] = [];
   for (let step = source.step(); step !== undefined; step = source.step()) {
@@ -193,6 +193,11 @@ function lastBars({ source, instruments }: BinanceMarket): BarEvent[] {
     for (const symbol of instruments.keys()) {
       if (step.status[symbol] !== ABSENT) bars.push(barEvent(step, symbol, time));
     }
+  }
+  for (const { symbol, bar } of source.drain()) {
+    const { open, high, low, close, volume } = bar;
+    const time = bar.openTime + source.timeframe;
+    bars.push({ kind: "bar", time, symbol, open, high, low, close, volume, flat: false });
   }
   return bars;
 }

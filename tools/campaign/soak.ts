@@ -45,7 +45,7 @@ const MOST_GROWTH = { residentMb: 32, handles: 4, timers: 4 };
 
 /**
  * Trading that never ends, some six entries an hour on 200 generated symbols: order blocks of any volume and age count,
- * what a day of faults loses must stop nobody, and a position makes room for the next one within two hours.
+ * what a day of faults loses must stop nobody, a position is small and makes room for the next one within two hours.
  */
 const SETTINGS = {
   EXCHANGE: "binance",
@@ -56,6 +56,11 @@ const SETTINGS = {
   OB_MAX_TEST_COUNT: "100",
   ADX_TREND_THRESHOLD: "15",
   MAX_HOLDING_HOURS: "2",
+  BASE_MARGIN_PCT: "0.01",
+  MIN_MARGIN_PCT: "0.005",
+  MAX_MARGIN_PCT: "0.02",
+  MAX_EXPOSURE_RATIO: "20",
+  MAX_CORRELATED_EXPOSURE_RATIO: "20",
   DAILY_LOSS_LIMIT_PCT: "0.5",
   CAUTIOUS_LOSSES: "1000",
   DEFENSIVE_LOSSES: "1000",
@@ -261,7 +266,9 @@ class Soak {
         `${timeouts + intervals} timers, ${positions.length} positions, ${orders.length} orders, ` +
         `bars ${Math.round(sample.behind / MINUTE)} min late`,
     );
-    if (snapshot.floor !== "normal") {
+    // A stop for want of protection waits for the operator, and one by the breaker would take hours to ease.
+    const isStopped = snapshot.trading === "reduce-only" || snapshot.trading === "halted";
+    if (isStopped && snapshot.breaker === "closed") {
       await pair.command("resume");
       this.#resumes++;
     }

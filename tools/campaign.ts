@@ -1,3 +1,4 @@
+import { MOST_GENERATED } from "../src/market/generated-market.ts";
 import { type Campaign, type CampaignOptions, parseOptions } from "./campaign/campaign.ts";
 import { exchange } from "./campaign/exchange.ts";
 import { kill } from "./campaign/kill.ts";
@@ -32,8 +33,9 @@ ${Object.entries(CAMPAIGNS)
   --kills N    store: goes on until so many services were killed
   --from N     the first seed (default 0)
   --sockets    over real sockets (exchange only)
+  --seed N     the same
   --hours H, --speed 60x, --symbols N
-               how long, how fast and how wide a soak is (1, 60x, 24; up to 48 symbols)
+               how long, how fast and how wide a soak is (1, 60x, 24; up to ${MOST_GENERATED} symbols)
   --json       print the totals as one JSON object on standard output, and nothing else there
   --help       show this`;
 
@@ -54,8 +56,9 @@ async function run(words: readonly string[]): Promise<number> {
     console.error(`campaign: ${error.message}`);
     return 2;
   }
-  const { totals, trouble } = await campaign.run(options, progress);
+  const { totals, table, trouble } = await campaign.run(options, progress);
   if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+  if (table !== undefined) console.error(table);
   if (trouble !== undefined) console.error(trouble);
   if (options.json) console.log(JSON.stringify({ campaign: name, ...totals }));
   else

@@ -43,6 +43,10 @@ export class LiveBars implements BarSource {
   readonly #coming: Map<number, LiveBar>[];
   readonly #traded: Uint8Array;
   readonly #last: Float64Array;
+  /** Of steps that are still to come: by symbol and time. */
+  readonly #fundings = new Map<string, BarStep["funding"][number]>();
+  /** Fundings that are still to be told, by time. */
+  readonly #unknown = new Set<number>();
   #next: number;
   /** Steps that open before this time wait for nobody. */
   #dueBefore: number;
@@ -84,6 +88,27 @@ export class LiveBars implements BarSource {
     if (bar.openTime >= this.#next) this.#coming[symbol]!.set(bar.openTime, bar);
   }
 
+  /**
+   * Takes a funding: rate in 1e-8, mark in ticks, 0 where it is not known. What is told of the same one later replaces
+   * it; one whose step is over is too late and left out.
+   */
+  fund(symbol: number, time: number, rate: number, mark: number): void {
+    if (time >= this.#next) this.#fundings.set(`${symbol}:${time}`, { time, symbol, rate, mark });
+  }
+
+  /** Whether what is known of the fundings at `time` is not all yet: their step waits, as it waits for bars. */
+  awaitFunding(time: number, awaits: boolean): void {
+    if (awaits && time >= this.#next) this.#unknown.add(time);
+    else this.#unknown.delete(time);
+  }
+
+  /** Takes out the bars of steps that are not complete yet, by time and symbol, for whoever does not wait for the rest. */
+  drain(): { readonly symbol: number; readonly bar: LiveBar }[] {
+    const bars = this.#coming.flatMap((coming, symbol) => [...coming.values()].map((bar) => ({ symbol, bar })));
+    for (const coming of this.#coming) coming.clear();
+    return bars.sort((a, b) => a.bar.openTime - b.bar.openTime || a.symbol - b.symbol);
+  }
+
   /** From now on steps that open before `time` wait for nobody. */
   due(time: number): void {
     if (time > this.#dueBefore) this.#dueBefore = time;
@@ -95,12 +120,14 @@ export class LiveBars implements BarSource {
     step.openTime = this.#next;
     step.listed.length = 0;
     this.#next += this.timeframe;
+    this.#fund(step);
     for (let symbol = 0; symbol < this.instruments.length; symbol++) this.#row(symbol, step);
     return step;
   }
 
   #isReady(): boolean {
     if (this.#next < this.#dueBefore) return true;
+    for (const time of this.#unknown) if (time < this.#next + this.timeframe) return false;
     let some = false;
     for (let symbol = 0; symbol < this.instruments.length; symbol++) {
       const here = this.#coming[symbol]!.has(this.#next);
@@ -108,6 +135,16 @@ export class LiveBars implements BarSource {
       some ||= here;
     }
     return some;
+  }
+
+  #fund({ funding }: BarStep): void {
+    funding.length = 0;
+    for (const time of this.#unknown) if (time < this.#next) this.#unknown.delete(time);
+    for (const [key, one] of this.#fundings) {
+      if (one.time >= this.#next) continue;
+      this.#fundings.delete(key);
+      funding.push(one);
+    }
   }
 
   #row(symbol: number, step: BarStep): void {

@@ -8,11 +8,13 @@ import { instrumentsOf } from "../exchange/binance/instruments.ts";
 import { FEED_TIMING, MarketFeed } from "../exchange/binance/market-feed.ts";
 import type { Kline } from "../exchange/binance/market-message.ts";
 import { binanceOptions } from "../exchange/binance/options.ts";
+import { patiently } from "../exchange/binance/patiently.ts";
 import type { VenueEvent } from "../exchange/exchange.ts";
 import { InputError } from "../input-error.ts";
 import type { Kline as ClosedBar } from "../market/kline-rules.ts";
 import { LiveBars } from "../market/live-bars.ts";
 import { warmUpHistory } from "./history-warm-up.ts";
+import { type Funding, LiveFunding } from "./live-funding.ts";
 import { Lockstep } from "./lockstep.ts";
 
 /** Which part of the real market a run trades. */
@@ -46,7 +48,8 @@ export class BinanceMarket {
   readonly lockstep: Lockstep | undefined;
   readonly #feed: MarketFeed;
   readonly #clock: MarketTime;
-  #onBar: (event: VenueEvent) => void = () => {};
+  readonly #funding: LiveFunding;
+  #onBar: ((event: VenueEvent) => void) | undefined;
   #onWake: () => void = () => {};
 
   private constructor(
@@ -55,6 +58,7 @@ export class BinanceMarket {
     from: number,
     feed: MarketFeed,
     clock: MarketTime,
+    funding: LiveFunding,
     lockstep: Lockstep | undefined,
     names: { readonly address: string; readonly account: string },
   ) {
@@ -67,6 +71,7 @@ export class BinanceMarket {
     this.account = names.account;
     this.#feed = feed;
     this.#clock = clock;
+    this.#funding = funding;
   }
 
   /**
@@ -99,6 +104,7 @@ export class BinanceMarket {
       const brackets = isKeyed ? answered("leverage brackets", await client.leverageBrackets("routine")) : [];
       const instruments = instrumentsOf(info, brackets, choice.symbols);
       const clock: MarketTime = lockstep ?? new MarketClock(() => client.clock.now());
+      const funding = new LiveFunding({ instruments, ask: (...range) => client.fundings(...range), wait: Bun.sleep });
       let market: BinanceMarket | undefined;
       const early: [number, Kline][] = [];
       const opened = new MarketFeed({
@@ -106,7 +112,10 @@ export class BinanceMarket {
         symbols: instruments.map(({ symbol }) => symbol),
         streams: { quotes: false, trades: false, marks: true, klines: ["1m"], depth: false },
         source: client,
-        onMessage: ({ eventTime }) => clock.heardOf(eventTime),
+        onMessage: (message) => {
+          clock.heardOf(message.eventTime);
+          if (message.kind === "mark") funding.mark(message);
+        },
         onBar: (symbol, _timeframe, kline) => {
           if (market === undefined) early.push([symbol, kline]);
           else market.#bar(symbol, kline);
@@ -133,9 +142,10 @@ export class BinanceMarket {
         assumptions: isKeyed ? [] : ["Leverage brackets are not known without a key; 20x is assumed."],
       });
       await readHistory(settings, client, source, from, onNotice);
+      await funding.recall(source, from);
       source.due(from);
       const account = settings.BINANCE_API_KEY || settings.BINANCE_TRADING_API_KEY;
-      market = new BinanceMarket(client, source, from, opened, clock, lockstep, {
+      market = new BinanceMarket(client, source, from, opened, clock, funding, lockstep, {
         address: options.addresses.rest,
         account: account === "" ? "" : createHash("sha256").update(account).digest("hex").slice(0, 12),
       });
@@ -153,7 +163,20 @@ export class BinanceMarket {
     return this.#clock.now();
   }
 
-  /** Where closed bars go from now on, beside the source. */
+  /**
+   * Follows fundings from now on.
+   * @param booked "by-us" makes them part of the source's steps, as a simulated exchange takes them
+   */
+  fund(booked: "by-us" | "by-the-exchange"): void {
+    this.#funding.begin(booked === "by-us" ? this.source : undefined);
+  }
+
+  /** Told of every funding that was settled, of any symbol. */
+  onFunding(listener: (funding: Funding) => void): void {
+    this.#funding.onSettled(listener);
+  }
+
+  /** Where closed bars go from now on, instead of into the source, which would keep what nobody takes. */
   listen(onBar: (event: VenueEvent) => void): void {
     this.#onBar = onBar;
   }
@@ -170,6 +193,7 @@ export class BinanceMarket {
 
   close(): void {
     this.lockstep?.close();
+    this.#funding.close();
     this.#feed.close();
     this.client.close();
   }
@@ -177,9 +201,13 @@ export class BinanceMarket {
   #bar(symbol: number, kline: Kline): void {
     const bar = barOf(this.instruments[symbol]!, kline);
     this.#clock.heardOf(kline.openTime + MINUTE);
-    this.source.add(symbol, bar);
-    const { openTime, open, high, low, close, volume } = bar;
-    this.#onBar({ kind: "bar", time: openTime + MINUTE, symbol, open, high, low, close, volume, flat: false });
+    this.#funding.bar(symbol, bar.openTime);
+    if (this.#onBar === undefined) {
+      this.source.add(symbol, bar);
+    } else {
+      const { openTime, open, high, low, close, volume } = bar;
+      this.#onBar({ kind: "bar", time: openTime + MINUTE, symbol, open, high, low, close, volume, flat: false });
+    }
     this.#onWake();
   }
 }
@@ -204,6 +232,17 @@ async function readHistory(
   const places = new Map(instruments.map(({ symbol }, place) => [symbol, place]));
   const to = from - timeframe;
   const isReal = addressesOf(settings).live;
+  // Four days of two hundred symbols are more requests than two minutes' limits.
+  let saidUntil = 0;
+  const patience = {
+    now: () => client.clock.now(),
+    wait: (ms: number) => Bun.sleep(ms),
+    onWait: (ms: number, reason: string) => {
+      const now = client.clock.now();
+      if (now >= saidUntil) onNotice("info", `history: waits for ${Math.ceil(ms / 1000)} s, because ${reason}`);
+      saidUntil = Math.max(saidUntil, now + ms);
+    },
+  };
   const { read, fetched, requests } = await warmUpHistory(
     { ...settings, ENABLE_STORE: settings.ENABLE_STORE && isReal },
     {
@@ -211,7 +250,7 @@ async function readHistory(
       finished: client.clock.now() - from >= FINISHED ? to : to - timeframe,
       fetcher: {
         klines: async (symbol, timeframe, ...range) =>
-          answered("bars", await client.klinePage(symbol, timeframe, ...range)),
+          answered("bars", await patiently(() => client.klinePage(symbol, timeframe, ...range), patience)),
       },
       onBars: (symbol, bars) => {
         const place = places.get(symbol)!;

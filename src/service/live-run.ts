@@ -127,6 +127,7 @@ export class LiveRun {
     this.#marketTime = this.#tradeFrom;
     this.#state = real?.state ?? newState(settings, source.instruments, this.#tradeFrom);
     this.#exchange = real?.exchange ?? newExchange(settings, analyst.feed.noteFunding(source), without);
+    real?.market.onFunding((funding) => analyst.feed.funding({ funding: [funding] }));
     this.#settingsHash = runHash(settings, { source, from, without });
     this.#journal = openJournal(real?.bookSettings ?? settings, {
       command: "run",

@@ -83,6 +83,7 @@ function paperVenue(settings: Settings, market: BinanceMarket): RealVenue {
   const exchange = newExchange(settings, source, []);
   const wake = new Wake();
   market.onWake(() => wake.now());
+  market.fund("by-us");
   return {
     market,
     exchange,
@@ -165,6 +166,7 @@ async function liveVenue(
       const bars = lastBars(market);
       for (const { symbol, close } of bars) exchange.lastPrice(symbol, close);
       market.listen((event) => exchange.market(event));
+      market.fund("by-the-exchange");
       if (lockstep === undefined) {
         for (const bar of bars) exchange.market(bar);
         return exchange.begin();
@@ -183,7 +185,7 @@ async function liveVenue(
   };
 }
 
-/** The last bars of the history have just closed: they are the first to be decided on. */
+/** The last bars of the history have just closed, and some symbols may be a bar ahead: they are the first to be decided on. */
 function lastBars({ source, instruments }: BinanceMarket): BarEvent[] {
   const bars: BarEvent[] = [];
   for (let step = source.step(); step !== undefined; step = source.step()) {
@@ -191,6 +193,11 @@ function lastBars({ source, instruments }: BinanceMarket): BarEvent[] {
     for (const symbol of instruments.keys()) {
       if (step.status[symbol] !== ABSENT) bars.push(barEvent(step, symbol, time));
     }
+  }
+  for (const { symbol, bar } of source.drain()) {
+    const { open, high, low, close, volume } = bar;
+    const time = bar.openTime + source.timeframe;
+    bars.push({ kind: "bar", time, symbol, open, high, low, close, volume, flat: false });
   }
   return bars;
 }

@@ -22,6 +22,8 @@ export interface CampaignOptions {
 export interface CampaignResult {
   /** Counts by name, in the order in which they are printed. */
   readonly totals: Readonly<Record<string, number>>;
+  /** Figures that need more than a line, for people. */
+  readonly table?: string;
   /** What was found, in words that let anyone find it again; undefined when nothing was. */
   readonly trouble: string | undefined;
 }
@@ -41,15 +43,23 @@ export function parseOptions(words: readonly string[]): CampaignOptions {
     const word = words[i]!;
     if (word === "--json") options.json = true;
     else if (word === "--sockets") options.sockets = true;
-    else if (word === "--hours") options.hours = whole(word, words[++i], 1);
+    else if (word === "--hours") options.hours = positive(word, words[++i]);
     else if (word === "--speed") options.speed = whole(word, words[++i]?.replace(/x$/, ""), 1);
     else if (word === "--symbols") options.symbols = whole(word, words[++i], 1);
     else if (word === "--seeds") options.seeds = whole(word, words[++i], 1);
     else if (word === "--kills") options.kills = whole(word, words[++i], 1);
-    else if (word === "--from") options.from = whole(word, words[++i], 0);
+    else if (word === "--from" || word === "--seed") options.from = whole(word, words[++i], 0);
     else throw new RangeError(`${word} is not an option; see --help`);
   }
   return options;
+}
+
+function positive(option: string, text: string | undefined): number {
+  const value = Number(text);
+  if (text === undefined || !(value > 0 && value <= 1000)) {
+    throw new RangeError(`${option} is ${text ?? "empty"}; allowed is a number above 0, up to 1000`);
+  }
+  return value;
 }
 
 function whole(option: string, text: string | undefined, least: number): number {

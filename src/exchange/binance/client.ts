@@ -393,6 +393,12 @@ export class BinanceClient implements Gateway, FeedSource {
     return this.#read(endpoint, params, "routine", report.klineRows);
   }
 
+  /** Fundings of all symbols with times in [from, to], at most a thousand of them, oldest first. */
+  fundings(from: number, to: number): Promise<Outcome<readonly report.SettledFunding[]>> {
+    const params = { startTime: from, endTime: to, limit: PAGE };
+    return this.#read(ENDPOINTS.fundingRates, params, "routine", report.settledFundings);
+  }
+
   book(symbol: string): Promise<Outcome<BookSnapshot>> {
     return this.#read(ENDPOINTS.depth, { symbol, limit: 1000 }, "routine", report.bookSnapshot);
   }

@@ -23,6 +23,8 @@ export const ENDPOINTS = {
   klinesFew: open("fapi/v1/klines", 1),
   depth: open("fapi/v1/depth", 20),
   premiumIndex: open("fapi/v1/premiumIndex", 10),
+  /** Has a limit of its own, 500 requests in five minutes, which is not counted here: it is asked once per funding. */
+  fundingRates: open("fapi/v1/fundingRate", 0),
 
   order: reading("fapi/v1/order", 1),
   algoOrder: reading("fapi/v1/algoOrder", 1),

@@ -48,13 +48,17 @@ export class KlineSequence {
     this.#release();
   }
 
-  /** The bars that should be here at `now` (exchange's time) and are not, up to the one before the first that is. */
+  /**
+   * The bars that should be here at `now` (exchange's time) and are not. A bar behind them that is here already is asked
+   * for as well: only an answer with a later bar shows that a missing one does not exist.
+   */
   missing(now: number): MissingBars | undefined {
     if (this.#next === undefined) return undefined;
     let to = Math.floor((now - PATIENCE) / this.#timeframe) * this.#timeframe - this.#timeframe;
     for (const openTime of this.#held.keys()) if (openTime - this.#timeframe > to) to = openTime - this.#timeframe;
     while (to >= this.#next && this.#held.has(to)) to -= this.#timeframe;
-    return to >= this.#next ? { from: this.#next, to } : undefined;
+    if (to < this.#next) return undefined;
+    return { from: this.#next, to: this.#held.has(to + this.#timeframe) ? to + this.#timeframe : to };
   }
 
   /**

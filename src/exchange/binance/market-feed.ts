@@ -57,6 +57,11 @@ export interface FeedTiming {
   readonly stale: Readonly<Record<StreamKind, number>>;
   /** Between two questions for the same missing bars or book. */
   readonly askAgain: number;
+  /**
+   * How long bars must have been missing by our own clock before they are asked for; 0 when absent. The market's clock is
+   * not enough: that of a recording may run so fast that what is on its way is minutes late.
+   */
+  readonly late?: number;
 }
 
 type StreamKind = "quote" | "trade" | "mark" | "depth" | "kline";
@@ -66,6 +71,7 @@ export const FEED_TIMING: FeedTiming = {
   // Marks come every second. The others depend on somebody trading: an illiquid symbol may be quiet for a while.
   stale: { mark: 10_000, quote: 120_000, depth: 120_000, kline: 300_000, trade: 900_000 },
   askAgain: 3_000,
+  late: 2_000,
 };
 
 /** One kind of stream, for all symbols. */
@@ -89,6 +95,8 @@ interface Series {
   readonly sequence: KlineSequence;
   asking: boolean;
   askAt: number;
+  /** Since when bars are missing, monotonic ms; Infinity while none are. */
+  missingSince: number;
 }
 
 /**
@@ -149,6 +157,7 @@ export class MarketFeed {
           sequence: new KlineSequence(timeframe, (kline) => options.onBar(symbol, timeframe, kline)),
           asking: false,
           askAt: 0,
+          missingSince: Number.POSITIVE_INFINITY,
         })),
       );
     }
@@ -300,11 +309,14 @@ export class MarketFeed {
 
   #lookForBars(): void {
     const now = performance.now();
+    const { late = 0 } = this.#timing;
     for (const all of this.#series.values()) {
       for (const series of all) {
         if (series.asking || series.askAt > now) continue;
         const missing = series.sequence.missing(this.#marketTime);
-        if (missing !== undefined) void this.#askForBars(series, missing);
+        if (missing === undefined) series.missingSince = Number.POSITIVE_INFINITY;
+        else if (series.missingSince > now) series.missingSince = now;
+        if (missing !== undefined && now - series.missingSince >= late) void this.#askForBars(series, missing);
       }
     }
   }

@@ -266,6 +266,26 @@ export function klineRows(body: unknown): Kline[] {
   });
 }
 
+/** A funding that has taken place. */
+export interface SettledFunding {
+  readonly symbol: string;
+  /** ms; some lie a few milliseconds behind the full hour. */
+  readonly time: number;
+  /** What longs pay to shorts, as a decimal text: "0.00010000". */
+  readonly rate: string;
+  /** At which positions were valued; empty for old ones. */
+  readonly mark: string;
+}
+
+export function settledFundings(body: unknown): SettledFunding[] {
+  return readers(body, "funding rates").map((row) => ({
+    symbol: row.text("symbol"),
+    time: row.number("fundingTime"),
+    rate: row.text("fundingRate"),
+    mark: row.textOr("markPrice", ""),
+  }));
+}
+
 export function bookSnapshot(body: unknown): BookSnapshot {
   const book = new FieldReader(body, "depth");
   const flat = (side: string) => book.list(side).flatMap((level) => [level.number("0"), level.number("1")]);

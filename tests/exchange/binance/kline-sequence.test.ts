@@ -26,7 +26,7 @@ test("bars that come twice are dropped, a bar behind a hole waits for what fills
   const { sequence: one, seen } = sequence();
   for (const minute of [5, 5, 6, 9, 6, 8]) one.take(bar(minute * MINUTE));
   expect(seen).toEqual([5, 6]);
-  expect(one.missing(9.5 * MINUTE)).toEqual({ from: 7 * MINUTE, to: 7 * MINUTE });
+  expect(one.missing(9.5 * MINUTE)).toEqual({ from: 7 * MINUTE, to: 8 * MINUTE });
   one.fill([bar(7 * MINUTE)]);
   expect(seen).toEqual([5, 6, 7, 8, 9]);
   expect(one.repeated).toBe(2);
@@ -49,6 +49,21 @@ test("a bar that the exchange does not have is passed over only when it has a la
   one.fill([bar(11 * MINUTE), bar(13 * MINUTE)]);
   expect(seen).toEqual([11, 13]);
   expect(one.absent).toBe(2);
+});
+
+test("a bar that exists nowhere holds nobody up while later ones keep coming", () => {
+  const { sequence: one, seen } = sequence();
+  one.startAt(10 * MINUTE);
+  for (let minute = 11; minute < 20; minute++) {
+    one.take(bar(minute * MINUTE));
+    const missing = one.missing((minute + 1) * MINUTE + 5_000);
+    if (missing === undefined) continue;
+    const rows: Kline[] = [];
+    for (let t = missing.from; t <= missing.to; t += MINUTE) if (t !== 10 * MINUTE) rows.push(bar(t));
+    one.fill(rows);
+  }
+  expect(seen).toEqual([11, 12, 13, 14, 15, 16, 17, 18, 19]);
+  expect(one.absent).toBe(1);
 });
 
 test("whatever is lost, late, repeated or out of order: every bar that exists exactly once and in order", () => {

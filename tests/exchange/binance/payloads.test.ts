@@ -331,6 +331,9 @@ describe("REST", () => {
       expect(report.symbolBrackets(example("notionalAndLeverageBrackets"))).toMatchObject([{ symbol: "ETHUSDT" }]);
       expect(report.listenKeyOf(example("startUserDataStream"))).toStartWith("pqia91ma");
       expect(report.serverTimeOf(example("checkServerTime"))).toBeGreaterThan(1e12);
+      expect(report.settledFundings(example("getFundingRateHistory"))).toEqual([
+        { symbol: "BTCUSDT", time: 1570608000000, rate: "-0.03750000", mark: "34287.54619963" },
+      ]);
       expect(report.bookSnapshot(example("orderBook")).bids.length).toBeGreaterThan(0);
       // The example has one filter of all filters' fields; a symbol without rules is left out.
       expect(report.exchangeInfoOf(example("exchangeInformation")).symbols).toEqual([]);

@@ -19,7 +19,7 @@ export class Pace {
     this.#venue = venue;
     this.#speed = speed;
     this.#from = { market: venue.time, wall: performance.now() };
-    this.#schedule();
+    this.#schedule(TURN);
   }
 
   get speed(): number {
@@ -37,25 +37,25 @@ export class Pace {
     clearTimeout(this.#timer);
   }
 
-  #schedule(): void {
-    this.#timer = setTimeout(
-      () => {
-        this.#turn();
-        if (!this.#venue.ended) this.#schedule();
-      },
-      this.#speed === Number.POSITIVE_INFINITY ? 0 : TURN,
-    );
+  #schedule(delay: number): void {
+    this.#timer = setTimeout(() => {
+      const isBehind = this.#turn();
+      // Who is behind leaves only the others' turn between two of its own.
+      if (!this.#venue.ended) this.#schedule(isBehind ? 0 : TURN);
+    }, delay);
   }
 
-  #turn(): void {
-    if (this.#paused) return;
+  /** Brings the market up to its clock as far as one turn may go; true when there is more to do. */
+  #turn(): boolean {
+    if (this.#paused) return false;
     const began = performance.now();
     const due = this.#from.market + (began - this.#from.wall) * this.#speed;
     // In pieces of a second of market time, so that requests are answered in between.
     while (this.#venue.time < due && !this.#venue.ended && performance.now() - began < LONGEST_TURN) {
       const next = this.#venue.time + 1000;
       this.#venue.advance(next < due ? next : Math.floor(due));
-      if (due - this.#venue.time < 1) return;
+      if (due - this.#venue.time < 1) return false;
     }
+    return this.#venue.time < due;
   }
 }

@@ -46,7 +46,7 @@ export class BinanceMarket {
   readonly lockstep: Lockstep | undefined;
   readonly #feed: MarketFeed;
   readonly #clock: MarketTime;
-  #onBar: (event: VenueEvent) => void = () => {};
+  #onBar: (event: VenueEvent, arrived: number) => void = () => {};
   #onWake: () => void = () => {};
 
   private constructor(
@@ -153,8 +153,8 @@ export class BinanceMarket {
     return this.#clock.now();
   }
 
-  /** Where closed bars go from now on, beside the source. */
-  listen(onBar: (event: VenueEvent) => void): void {
+  /** Where closed bars go from now on, beside the source, and when their messages arrived (monotonic ms). */
+  listen(onBar: (event: VenueEvent, arrived: number) => void): void {
     this.#onBar = onBar;
   }
 
@@ -179,7 +179,8 @@ export class BinanceMarket {
     this.#clock.heardOf(kline.openTime + MINUTE);
     this.source.add(symbol, bar);
     const { openTime, open, high, low, close, volume } = bar;
-    this.#onBar({ kind: "bar", time: openTime + MINUTE, symbol, open, high, low, close, volume, flat: false });
+    const time = openTime + MINUTE;
+    this.#onBar({ kind: "bar", time, symbol, open, high, low, close, volume, flat: false }, this.#feed.arrived);
     this.#onWake();
   }
 }

@@ -43,6 +43,8 @@ export interface RealVenue {
   /** Whether the market has come to its end, which only one that is played in lockstep does. */
   readonly ended: boolean;
   readonly assumptions: (without: readonly Cost[]) => string[];
+  /** When the market message arrived that the event taken last comes from, monotonic ms; NaN on paper. */
+  readonly arrived: number;
   /** What the connection to the exchange looks like at this moment. */
   link(): ExchangeLink;
   /** Opens trading: orders, account events, the comparison of the books. */
@@ -93,6 +95,7 @@ function paperVenue(settings: Settings, market: BinanceMarket): RealVenue {
     epoch: undefined,
     due: () => market.now(),
     ended: false,
+    arrived: Number.NaN,
     assumptions: (without) => assumptionsOf(source, exchange as SimulatedExchange, without),
     link: () => linkOf(market, 0n),
     begin: async () => {},
@@ -156,6 +159,9 @@ async function liveVenue(
     get ended() {
       return lockstep?.ended === true && !exchange.isBusy;
     },
+    get arrived() {
+      return exchange.arrived;
+    },
     assumptions: () => [...market.source.assumptions],
     link: () => linkOf(market, exchange.reconciler.drift),
     begin: async () => {
@@ -164,7 +170,7 @@ async function liveVenue(
       for (const symbol of instruments.keys()) exchange.market({ kind: "listing", time, symbol, listed: true });
       const bars = lastBars(market);
       for (const { symbol, close } of bars) exchange.lastPrice(symbol, close);
-      market.listen((event) => exchange.market(event));
+      market.listen((event, arrived) => exchange.market(event, arrived));
       if (lockstep === undefined) {
         for (const bar of bars) exchange.market(bar);
         return exchange.begin();

@@ -143,12 +143,10 @@ export class BinanceClient implements Gateway, FeedSource {
     this.#reading = this.#transport(keys.reading);
     this.#trading = keys.trading === keys.reading ? this.#reading : this.#transport(keys.trading);
     if (keys.trading === undefined) return;
-    const { apiKey, signer } = keys.trading;
     const { answer: timeout, recvWindow, line } = this.#timing;
     this.#socketApi = new SocketApi({
       address: addresses.socketApi,
-      apiKey,
-      signer,
+      credentials: keys.trading,
       now,
       recvWindow,
       timeout,
@@ -157,7 +155,7 @@ export class BinanceClient implements Gateway, FeedSource {
     });
     this.#http = new HttpChannel({
       origin: addresses.rest,
-      headers: { "X-MBX-APIKEY": apiKey.reveal() },
+      headers: { "X-MBX-APIKEY": keys.trading.apiKey.reveal() },
       timeout,
       connections: ORDER_CONNECTIONS,
     });
@@ -214,13 +212,19 @@ export class BinanceClient implements Gateway, FeedSource {
   }
 
   placeOrder(order: NewOrder, urgency: Urgency): Promise<Outcome<OrderReport>> {
-    const { clientId, reduceOnly, ...rest } = order;
+    const { symbol, side, positionSide, type, quantity, price, timeInForce, reduceOnly, clientId } = order;
     const params = {
-      ...rest,
-      ...(reduceOnly === true && { reduceOnly: "true" }),
       newClientOrderId: clientId,
       // The answer to a market order shows what became of it; what was paid is told by events alone.
       newOrderRespType: "RESULT",
+      positionSide,
+      price,
+      quantity,
+      reduceOnly: reduceOnly === true ? "true" : undefined,
+      side,
+      symbol,
+      timeInForce,
+      type,
     };
     return this.#order(ORDER_ROUTES.place, params, urgency, report.orderReport);
   }
@@ -234,13 +238,22 @@ export class BinanceClient implements Gateway, FeedSource {
   }
 
   placeAlgoOrder(order: NewAlgoOrder, urgency: Urgency): Promise<Outcome<AlgoReport>> {
-    const { clientId, reduceOnly, closePosition, ...rest } = order;
     const params = {
+      activatePrice: order.activatePrice,
       algoType: "CONDITIONAL",
-      ...rest,
-      ...(reduceOnly === true && { reduceOnly: "true" }),
-      ...(closePosition === true && { closePosition: "true" }),
-      clientAlgoId: clientId,
+      callbackRate: order.callbackRate,
+      clientAlgoId: order.clientId,
+      closePosition: order.closePosition === true ? "true" : undefined,
+      positionSide: order.positionSide,
+      price: order.price,
+      quantity: order.quantity,
+      reduceOnly: order.reduceOnly === true ? "true" : undefined,
+      side: order.side,
+      symbol: order.symbol,
+      timeInForce: order.timeInForce,
+      triggerPrice: order.triggerPrice,
+      type: order.type,
+      workingType: order.workingType,
     };
     return this.#order(ORDER_ROUTES.placeAlgo, params, urgency, report.algoReport);
   }

@@ -33,8 +33,7 @@ function open(signer: Signer, answer: (asked: Asked, socket: StandInSocket) => v
   exchange = standIn;
   api = new SocketApi({
     address: `${standIn.ws}/ws-fapi/v1`,
-    apiKey: new Secret("key"),
-    signer,
+    credentials: { apiKey: new Secret("key"), signer },
     now: () => 1_700_000_000_000,
     recvWindow: 5_000,
     timeout,

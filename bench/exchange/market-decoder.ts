@@ -141,7 +141,9 @@ function nanoseconds(texts: readonly string[], way: (text: string) => MarketMess
   return ((performance.now() - started) * 1e6) / texts.length;
 }
 
-console.log(`ns per message, median of ${rounds} rounds of ${TEXTS_OF_A_KIND} messages of each kind, in stretches of ${STRETCH}`);
+console.log(
+  `ns per message, median of ${rounds} rounds of ${TEXTS_OF_A_KIND} messages of each kind, in stretches of ${STRETCH}`,
+);
 const times = new Map(KINDS.map((kind) => [kind, { decoded: [] as number[], parsed: [] as number[] }]));
 for (let round = -3; round < rounds; round++) {
   for (const kind of KINDS) {

@@ -14,6 +14,7 @@ import { assumptionsOf, type Cost, newExchange, newState } from "./assembly.ts";
 import { answered, type BinanceChoice, BinanceMarket } from "./binance-market.ts";
 import { lastLiveJournal, recoverBook } from "./live-book.ts";
 import type { Lockstep } from "./lockstep.ts";
+import { Wake } from "./wake.ts";
 
 const MINUTE = 60_000;
 
@@ -83,7 +84,7 @@ export async function openRealVenue(
 function paperVenue(settings: Settings, market: BinanceMarket): RealVenue {
   const { source, instruments, from } = market;
   const exchange = newExchange(settings, source, []);
-  const wake = new Wake();
+  const wake = new Wake(settings.BINANCE_BUSY_WAIT);
   market.onWake(() => wake.now());
   return {
     market,
@@ -143,7 +144,7 @@ async function liveVenue(
     trustsStops: market.lockstep !== undefined,
     ...(book && { recovered: book.recovered }),
   });
-  const wake = new Wake();
+  const wake = new Wake(settings.BINANCE_BUSY_WAIT);
   exchange.onWake(() => wake.now());
   const { lockstep } = market;
   lockstep?.watch(market.connections, () => wake.now());
@@ -243,30 +244,4 @@ function referenceOf(market: BinanceMarket, continues: string | null): DataRefer
   const symbols = market.instruments.map(({ symbol }: Instrument) => symbol);
   const { address, account, source, from } = market;
   return { kind: "live", address, account, dataHash: "", timeframe: source.timeframe, start: from, symbols, continues };
-}
-
-/** Wakes the loop when something comes in, also when that was while the loop was busy. */
-class Wake {
-  #pending = false;
-  #resolve: (() => void) | undefined;
-
-  now(): void {
-    this.#pending = true;
-    this.#resolve?.();
-  }
-
-  async wait(most: number): Promise<void> {
-    if (!this.#pending && most > 0) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#resolve = resolve;
-      const timer = setTimeout(resolve, most);
-      await promise;
-      clearTimeout(timer);
-      this.#resolve = undefined;
-    } else {
-      // What has come in by sockets gets its turn in any case.
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    this.#pending = false;
-  }
 }

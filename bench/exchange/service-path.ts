@@ -72,9 +72,9 @@ export class ServicePath {
         journal.event(event);
         at("event journaled");
       },
-      effectsOfStep: (effects: readonly Effect[]) => {
+      effectsOfStep: (effects: readonly Effect[], from: number, to: number) => {
         at("core has decided");
-        journal.effectsOfStep(effects);
+        journal.effectsOfStep(effects, from, to);
         at("intent journaled");
       },
     } as JournalWriter;

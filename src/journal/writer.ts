@@ -123,10 +123,14 @@ export class JournalWriter {
     else this.#spill();
   }
 
-  /** Appends all effects of the last event, in one writing: a fill may ask for three orders at once. */
-  effectsOfStep(effects: readonly Effect[]): void {
+  /**
+   * Appends several effects of the last event, those from `from` to before `to`, in one writing: a fill may ask for three
+   * orders at once.
+   */
+  effectsOfStep(effects: readonly Effect[], from: number, to: number): void {
     let intends = false;
-    for (const effect of effects) {
+    for (let i = from; i < to; i++) {
+      const effect = effects[i]!;
       this.#append(effect);
       if (isRequest(effect)) intends = true;
     }

@@ -85,15 +85,20 @@ export class Trader {
   admit(event: Event): void {
     const { state, exchange, journal, feed, watchers, onDecided } = this.#parts;
     this.#write(() => journal.event(event));
-    if (event.kind === "bar") feed?.bar(event);
-    else if (event.kind === "listing") feed?.listing(event.symbol, event.listed);
-    else if (event.kind === "analysis") this.#request = undefined;
     const effects = this.#effects;
     effects.length = 0;
     step(state, event, effects);
-    if (effects.length > 0) this.#write(() => journal.effectsOfStep(effects));
-    for (const effect of effects) if (isRequest(effect)) exchange.send(effect, state.now);
+    // Behind the last request there may be much that an order need not wait for.
+    const urgent = effects.findLastIndex(isRequest) + 1;
+    if (urgent > 0) {
+      this.#write(() => journal.effectsOfStep(effects, 0, urgent));
+      for (const effect of effects) if (isRequest(effect)) exchange.send(effect, state.now);
+    }
     onDecided?.(event);
+    if (event.kind === "bar") feed?.bar(event);
+    else if (event.kind === "listing") feed?.listing(event.symbol, event.listed);
+    else if (event.kind === "analysis") this.#request = undefined;
+    if (urgent < effects.length) this.#write(() => journal.effectsOfStep(effects, urgent, effects.length));
     for (const effect of effects) if (!isRequest(effect)) this.#perform(effect);
     if (watchers !== undefined) for (const watcher of watchers) watcher.stepped(event, effects, state);
   }

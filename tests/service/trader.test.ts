@@ -29,7 +29,7 @@ test("what is asked of the exchange is journaled, then it leaves, and only then 
   };
   const journal = {
     event: (event) => heard.push(`journaled: ${event.kind}`),
-    effectsOfStep: (effects) => heard.push(`journaled: ${effects.map(kindOf).join(", ")}`),
+    effectsOfStep: (effects, from, to) => heard.push(`journaled: ${effects.slice(from, to).map(kindOf).join(", ")}`),
   } as Pick<JournalWriter, "event" | "effectsOfStep"> as JournalWriter;
   const trader = new Trader({
     state,
@@ -43,9 +43,10 @@ test("what is asked of the exchange is journaled, then it leaves, and only then 
   expect(trader.take(bar.time)).toBe(bar);
   expect(heard).toEqual([
     "journaled: bar",
-    "journaled: record, set-timer, record, submit, set-timer",
+    "journaled: record, set-timer, record, submit",
     "sent: submit",
     "decided on: bar",
+    "journaled: set-timer",
     "record: virtual-opened",
     "record: stop-moved",
     "watched: record, set-timer, record, submit, set-timer",

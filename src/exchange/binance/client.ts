@@ -143,10 +143,12 @@ export class BinanceClient implements Gateway, FeedSource {
     this.#reading = this.#transport(keys.reading);
     this.#trading = keys.trading === keys.reading ? this.#reading : this.#transport(keys.trading);
     if (keys.trading === undefined) return;
+    const { apiKey, signer } = keys.trading;
     const { answer: timeout, recvWindow, line } = this.#timing;
     this.#socketApi = new SocketApi({
       address: addresses.socketApi,
-      credentials: keys.trading,
+      apiKey,
+      signer,
       now,
       recvWindow,
       timeout,
@@ -155,7 +157,7 @@ export class BinanceClient implements Gateway, FeedSource {
     });
     this.#http = new HttpChannel({
       origin: addresses.rest,
-      headers: { "X-MBX-APIKEY": keys.trading.apiKey.reveal() },
+      headers: { "X-MBX-APIKEY": apiKey.reveal() },
       timeout,
       connections: ORDER_CONNECTIONS,
     });
@@ -212,19 +214,13 @@ export class BinanceClient implements Gateway, FeedSource {
   }
 
   placeOrder(order: NewOrder, urgency: Urgency): Promise<Outcome<OrderReport>> {
-    const { symbol, side, positionSide, type, quantity, price, timeInForce, reduceOnly, clientId } = order;
+    const { clientId, reduceOnly, ...rest } = order;
     const params = {
+      ...rest,
+      ...(reduceOnly === true && { reduceOnly: "true" }),
       newClientOrderId: clientId,
       // The answer to a market order shows what became of it; what was paid is told by events alone.
       newOrderRespType: "RESULT",
-      positionSide,
-      price,
-      quantity,
-      reduceOnly: reduceOnly === true ? "true" : undefined,
-      side,
-      symbol,
-      timeInForce,
-      type,
     };
     return this.#order(ORDER_ROUTES.place, params, urgency, report.orderReport);
   }
@@ -238,22 +234,13 @@ export class BinanceClient implements Gateway, FeedSource {
   }
 
   placeAlgoOrder(order: NewAlgoOrder, urgency: Urgency): Promise<Outcome<AlgoReport>> {
+    const { clientId, reduceOnly, closePosition, ...rest } = order;
     const params = {
-      activatePrice: order.activatePrice,
       algoType: "CONDITIONAL",
-      callbackRate: order.callbackRate,
-      clientAlgoId: order.clientId,
-      closePosition: order.closePosition === true ? "true" : undefined,
-      positionSide: order.positionSide,
-      price: order.price,
-      quantity: order.quantity,
-      reduceOnly: order.reduceOnly === true ? "true" : undefined,
-      side: order.side,
-      symbol: order.symbol,
-      timeInForce: order.timeInForce,
-      triggerPrice: order.triggerPrice,
-      type: order.type,
-      workingType: order.workingType,
+      ...rest,
+      ...(reduceOnly === true && { reduceOnly: "true" }),
+      ...(closePosition === true && { closePosition: "true" }),
+      clientAlgoId: clientId,
     };
     return this.#order(ORDER_ROUTES.placeAlgo, params, urgency, report.algoReport);
   }

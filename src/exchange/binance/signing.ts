@@ -1,6 +1,5 @@
 import { createPrivateKey, type KeyObject, sign } from "node:crypto";
 import { InputError } from "../../input-error.ts";
-import type { Credentials } from "./credentials.ts";
 import type { Secret } from "./secret.ts";
 
 export type SignatureAlgorithm = "HMAC-SHA256" | "RSA" | "Ed25519";
@@ -64,44 +63,17 @@ export function signedQuery(params: Params, signer: Signer): string {
   return `${query}&signature=${encodeURIComponent(signer.sign(query))}`;
 }
 
-/**
- * The text of a request of the WebSocket API. What is signed are the parameters in the order of their names, not encoded;
- * text and signed payload are written in one go, because an order waits for both.
- *
- * @param params without key, time and signature
- * @param credentials whose key and signature it carries; none where the connection is logged on
- */
-export function socketRequest(
-  id: number,
-  method: string,
-  params: Params,
-  { recvWindow, timestamp }: { readonly recvWindow: number; readonly timestamp: number },
-  credentials?: Credentials,
-): string {
+/** What is signed on the WebSocket API: parameters in the order of their names, not encoded. */
+export function socketPayload(params: Params): string {
   let payload = "";
-  let members = "";
   for (const name of sortedNames(params)) {
-    let value = params[name];
-    if (name === "timestamp") value = timestamp;
-    else if (name === "recvWindow") value = recvWindow;
-    else if (name === "apiKey") value = credentials?.apiKey.reveal();
-    if (value === undefined) continue;
-    const comma = members === "" ? "" : ",";
-    members += `${comma}"${name}":${typeof value === "string" ? quoted(value) : value}`;
-    if (credentials !== undefined) payload += `${comma === "" ? "" : "&"}${name}=${value}`;
+    const value = params[name];
+    if (value !== undefined) payload += `${payload === "" ? "" : "&"}${name}=${value}`;
   }
-  if (credentials !== undefined) members += `,"signature":"${credentials.signer.sign(payload)}"`;
-  return `{"id":${id},"method":"${method}","params":{${members}}}`;
+  return payload;
 }
 
-/** A string as JSON has it; nearly all that we send need no look at their characters one by one. */
-function quoted(text: string): string {
-  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
-}
-
-const PLAIN = /^[\w.:-]*$/;
-
-/** Names in order, those that every request has among them; by the names as they come: there are few shapes of requests. */
+/** Names in order, by the names as they come: there are as many as there are shapes of requests. */
 const SORTED = new Map<string, readonly string[]>();
 
 function sortedNames(params: Params): readonly string[] {
@@ -109,7 +81,7 @@ function sortedNames(params: Params): readonly string[] {
   const shape = names.join();
   let sorted = SORTED.get(shape);
   if (sorted === undefined) {
-    sorted = [...names, "apiKey", "recvWindow", "timestamp"].sort();
+    sorted = names.sort();
     SORTED.set(shape, sorted);
   }
   return sorted;

@@ -1,13 +1,14 @@
-import type { Credentials } from "./credentials.ts";
 import type { Usage } from "./rate-budget.ts";
 import { errorIn, parseBody, type Reply } from "./reply.ts";
-import { type Params, socketRequest } from "./signing.ts";
+import type { Secret } from "./secret.ts";
+import { type Params, type Signer, socketPayload } from "./signing.ts";
 import { type LineSocket, type LineTiming, SocketLine } from "./socket-line.ts";
 
 export interface SocketApiOptions {
   /** `wss://ws-fapi.binance.com/ws-fapi/v1` */
   readonly address: string;
-  readonly credentials: Credentials;
+  readonly apiKey: Secret;
+  readonly signer: Signer;
   /** The exchange's time, ms. */
   readonly now: () => number;
   readonly recvWindow: number;
@@ -66,10 +67,14 @@ export class SocketApi {
   }
 
   #send(socket: LineSocket, method: string, params: Params, isSigned: boolean): Promise<Reply> {
-    const { credentials, now, recvWindow, timeout } = this.#options;
+    const { apiKey, signer, now, recvWindow, timeout } = this.#options;
+    const full: Record<string, unknown> = { ...params, recvWindow, timestamp: now() };
+    if (isSigned) {
+      full.apiKey = apiKey.reveal();
+      full.signature = signer.sign(socketPayload(full as Params));
+    }
     const id = this.#nextId++;
-    const validity = { recvWindow, timestamp: now() };
-    if (!socket.send(socketRequest(id, method, params, validity, isSigned ? credentials : undefined))) {
+    if (!socket.send(JSON.stringify({ id, method, params: full }))) {
       return Promise.resolve({ kind: "unsent", reason: "the WebSocket API is not connected" });
     }
     const { promise, resolve } = Promise.withResolvers<Reply>();
@@ -80,7 +85,7 @@ export class SocketApi {
 
   async #logOn(socket: LineSocket): Promise<void> {
     socket.gone.addEventListener("abort", () => this.#lose(socket), { once: true });
-    if (this.#options.credentials.signer.algorithm !== "Ed25519") return;
+    if (this.#options.signer.algorithm !== "Ed25519") return;
     const reply = await this.#send(socket, "session.logon", {}, true);
     if (reply.kind === "answer" && reply.status === 200) {
       this.#loggedOn.add(socket);

@@ -33,7 +33,8 @@ function open(signer: Signer, answer: (asked: Asked, socket: StandInSocket) => v
   exchange = standIn;
   api = new SocketApi({
     address: `${standIn.ws}/ws-fapi/v1`,
-    credentials: { apiKey: new Secret("key"), signer },
+    apiKey: new Secret("key"),
+    signer,
     now: () => 1_700_000_000_000,
     recvWindow: 5_000,
     timeout,

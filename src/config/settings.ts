@@ -1107,6 +1107,11 @@ const EXCHANGE_CLIENT = {
     default: "",
     help: "Control port of a simulated exchange of this machine that was started with --lockstep: its market then waits for this run after each step. For tests of the live path; empty for every other exchange.",
   },
+  BINANCE_BUSY_WAIT: {
+    type: "boolean",
+    default: false,
+    help: "Never let the trading thread sleep while it waits for the exchange. Orders leave sooner, and one processor is busy all the time: for machines that have more than two.",
+  },
   BINANCE_ARCHIVE_URL: {
     type: "text",
     default: "https://data.binance.vision",

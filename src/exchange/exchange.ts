@@ -1,4 +1,4 @@
-import type { AmendRequest, OrderRequest } from "../core/effects.ts";
+import type { AmendRequest, Effect, OrderRequest } from "../core/effects.ts";
 import type { Event } from "../core/events.ts";
 import type { Instrument } from "../core/instrument.ts";
 
@@ -34,3 +34,8 @@ export type VenueRequest =
   | { readonly kind: "submit"; readonly order: OrderRequest }
   | { readonly kind: "cancel"; readonly order: number; readonly symbol: number }
   | AmendRequest;
+
+/** Whether an effect of the core asks something of the exchange. */
+export function isRequest(effect: Effect): effect is VenueRequest {
+  return effect.kind === "submit" || effect.kind === "cancel" || effect.kind === "amend";
+}

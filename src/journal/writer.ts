@@ -2,6 +2,7 @@ import { closeSync, fdatasync, fdatasyncSync, mkdirSync, openSync, rmSync, write
 import { dirname } from "node:path";
 import type { Effect } from "../core/effects.ts";
 import type { BarEvent, Event } from "../core/events.ts";
+import { isRequest } from "../exchange/exchange.ts";
 import { ByteWriter, checksum } from "./binary.ts";
 import { encodeBarFields, encodeEvent } from "./codec.ts";
 import {
@@ -34,8 +35,8 @@ export class JournalWriteError extends Error {
 
 /**
  * How soon a record leaves the process. `buffered`: when a mebibyte has gathered, or at a flush; for backtests.
- * `intent`: besides, `effect` of a submit or cancel returns only when it is in the page cache, where it survives
- * the death of the process; for anything that sends orders.
+ * `intent`: besides, who hands over a submit, cancel or amend gets back only when it is in the page cache, where it
+ * survives the death of the process; for anything that sends orders.
  */
 export type Durability = "buffered" | "intent";
 
@@ -117,6 +118,27 @@ export class JournalWriter {
 
   /** Appends an effect of the last event; to be called before the effect is performed. */
   effect(effect: Effect): void {
+    this.#append(effect);
+    if (this.#durability === "intent" && isRequest(effect)) this.#write();
+    else this.#spill();
+  }
+
+  /**
+   * Appends several effects of the last event, those from `from` to before `to`, in one writing: a fill may ask for three
+   * orders at once.
+   */
+  effectsOfStep(effects: readonly Effect[], from: number, to: number): void {
+    let intends = false;
+    for (let i = from; i < to; i++) {
+      const effect = effects[i]!;
+      this.#append(effect);
+      if (isRequest(effect)) intends = true;
+    }
+    if (this.#durability === "intent" && intends) this.#write();
+    else this.#spill();
+  }
+
+  #append(effect: Effect): void {
     this.#effects++;
     this.#block.add(effect);
     if (!isStored(effect, this.header.effects)) return;
@@ -124,14 +146,6 @@ export class JournalWriter {
     const start = this.#begin(TAG.effect);
     this.#out.append(this.#block.last);
     this.#finish(start);
-    if (
-      this.#durability === "intent" &&
-      (effect.kind === "submit" || effect.kind === "cancel" || effect.kind === "amend")
-    ) {
-      this.#write();
-    } else {
-      this.#spill();
-    }
   }
 
   /** Hands everything to the page cache. */

@@ -49,7 +49,7 @@ export class BinanceMarket {
   readonly #feed: MarketFeed;
   readonly #clock: MarketTime;
   readonly #funding: LiveFunding;
-  #onBar: ((event: VenueEvent) => void) | undefined;
+  #onBar: ((event: VenueEvent, arrived: number) => void) | undefined;
   #onWake: () => void = () => {};
 
   private constructor(
@@ -176,8 +176,11 @@ export class BinanceMarket {
     this.#funding.onSettled(listener);
   }
 
-  /** Where closed bars go from now on, instead of into the source, which would keep what nobody takes. */
-  listen(onBar: (event: VenueEvent) => void): void {
+  /**
+   * Where closed bars go from now on, and when their messages arrived (monotonic ms): instead of into the source, which
+   * would keep what nobody takes.
+   */
+  listen(onBar: (event: VenueEvent, arrived: number) => void): void {
     this.#onBar = onBar;
   }
 
@@ -206,7 +209,8 @@ export class BinanceMarket {
       this.source.add(symbol, bar);
     } else {
       const { openTime, open, high, low, close, volume } = bar;
-      this.#onBar({ kind: "bar", time: openTime + MINUTE, symbol, open, high, low, close, volume, flat: false });
+      const time = openTime + MINUTE;
+      this.#onBar({ kind: "bar", time, symbol, open, high, low, close, volume, flat: false }, this.#feed.arrived);
     }
     this.#onWake();
   }

@@ -231,6 +231,12 @@ export class LiveRun {
         ...(supervision?.watch(this.#state, facts) ?? []),
       ],
       ...(real?.timers && { timers: real.timers }),
+      ...(real !== undefined &&
+        admin !== undefined && {
+          onDecided: ({ kind }) => {
+            if (kind === "bar") admin.telemetry.decided((performance.now() - real.arrived) / 1000);
+          },
+        }),
     });
     admin?.operate(this.#trader, this.#learning);
     if (real !== undefined && admin !== undefined) real.market.client.measures = admin.telemetry.client;

@@ -14,6 +14,7 @@ import { assumptionsOf, type Cost, newExchange, newState } from "./assembly.ts";
 import { answered, type BinanceChoice, BinanceMarket } from "./binance-market.ts";
 import { lastLiveJournal, recoverBook } from "./live-book.ts";
 import type { Lockstep } from "./lockstep.ts";
+import { Wake } from "./wake.ts";
 
 const MINUTE = 60_000;
 
@@ -43,6 +44,8 @@ export interface RealVenue {
   /** Whether the market has come to its end, which only one that is played in lockstep does. */
   readonly ended: boolean;
   readonly assumptions: (without: readonly Cost[]) => string[];
+  /** When the market message arrived that the event taken last comes from, monotonic ms; NaN on paper. */
+  readonly arrived: number;
   /** What the connection to the exchange looks like at this moment. */
   link(): ExchangeLink;
   /** Opens trading: orders, account events, the comparison of the books. */
@@ -81,7 +84,7 @@ export async function openRealVenue(
 function paperVenue(settings: Settings, market: BinanceMarket): RealVenue {
   const { source, instruments, from } = market;
   const exchange = newExchange(settings, source, []);
-  const wake = new Wake();
+  const wake = new Wake(settings.BINANCE_BUSY_WAIT);
   market.onWake(() => wake.now());
   market.fund("by-us");
   return {
@@ -94,6 +97,7 @@ function paperVenue(settings: Settings, market: BinanceMarket): RealVenue {
     epoch: undefined,
     due: () => market.now(),
     ended: false,
+    arrived: Number.NaN,
     assumptions: (without) => assumptionsOf(source, exchange as SimulatedExchange, without),
     link: () => linkOf(market, 0n),
     begin: async () => {},
@@ -141,7 +145,7 @@ async function liveVenue(
     trustsStops: market.lockstep !== undefined,
     ...(book && { recovered: book.recovered }),
   });
-  const wake = new Wake();
+  const wake = new Wake(settings.BINANCE_BUSY_WAIT);
   exchange.onWake(() => wake.now());
   const { lockstep } = market;
   lockstep?.watch(market.connections, () => wake.now());
@@ -157,6 +161,9 @@ async function liveVenue(
     get ended() {
       return lockstep?.ended === true && !exchange.isBusy;
     },
+    get arrived() {
+      return exchange.arrived;
+    },
     assumptions: () => [...market.source.assumptions],
     link: () => linkOf(market, exchange.reconciler.drift),
     begin: async () => {
@@ -165,7 +172,7 @@ async function liveVenue(
       for (const symbol of instruments.keys()) exchange.market({ kind: "listing", time, symbol, listed: true });
       const bars = lastBars(market);
       for (const { symbol, close } of bars) exchange.lastPrice(symbol, close);
-      market.listen((event) => exchange.market(event));
+      market.listen((event, arrived) => exchange.market(event, arrived));
       market.fund("by-the-exchange");
       if (lockstep === undefined) {
         for (const bar of bars) exchange.market(bar);
@@ -244,30 +251,4 @@ function referenceOf(market: BinanceMarket, continues: string | null): DataRefer
   const symbols = market.instruments.map(({ symbol }: Instrument) => symbol);
   const { address, account, source, from } = market;
   return { kind: "live", address, account, dataHash: "", timeframe: source.timeframe, start: from, symbols, continues };
-}
-
-/** Wakes the loop when something comes in, also when that was while the loop was busy. */
-class Wake {
-  #pending = false;
-  #resolve: (() => void) | undefined;
-
-  now(): void {
-    this.#pending = true;
-    this.#resolve?.();
-  }
-
-  async wait(most: number): Promise<void> {
-    if (!this.#pending && most > 0) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#resolve = resolve;
-      const timer = setTimeout(resolve, most);
-      await promise;
-      clearTimeout(timer);
-      this.#resolve = undefined;
-    } else {
-      // What has come in by sockets gets its turn in any case.
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    this.#pending = false;
-  }
 }

@@ -36,6 +36,11 @@ export class RunTelemetry implements Watcher {
     this.#counters.observe("penstock_step_seconds", undefined, seconds);
   }
 
+  /** How long a market message took from its arrival until what the core asks for had left, seconds; NaN: not known. */
+  decided(seconds: number): void {
+    this.#counters.observe("penstock_message_to_decision_seconds", undefined, seconds);
+  }
+
   /** What the models of the run have come to; gauges stay 0 while nothing is known. */
   learning({ modelAge, drift }: LearningView): void {
     const counters = this.#counters;

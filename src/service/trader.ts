@@ -3,7 +3,7 @@ import type { CoreRecord, Effect } from "../core/effects.ts";
 import type { Event } from "../core/events.ts";
 import type { State } from "../core/state.ts";
 import { step } from "../core/step.ts";
-import type { Exchange } from "../exchange/exchange.ts";
+import { type Exchange, isRequest, type VenueRequest } from "../exchange/exchange.ts";
 import { JournalWriteError, type JournalWriter } from "../journal/writer.ts";
 import type { Judge } from "../learning/judge.ts";
 import type { PanelFeed } from "../market/panel-feed.ts";
@@ -27,6 +27,8 @@ export interface TraderParts {
   readonly journal: JournalWriter;
   /** Told of each event with its effects, after they were performed. */
   readonly watchers?: readonly Watcher[];
+  /** Called for each event when what it asks of the exchange has been handed over, before anything else is done. */
+  readonly onDecided?: (event: Event) => void;
   /** Told when the journal cannot be written; it has everything in memory. Without it such an error ends the run. */
   readonly onJournalError?: (error: JournalWriteError) => void;
   /** Timers that a book which was brought back has running. */
@@ -37,7 +39,8 @@ export interface TraderParts {
 
 /**
  * The loop around the core, the same in backtest, paper and live: an event is journaled, stepped on, and its effects
- * are journaled and performed. What differs between the modes is only who calls `take`, and how long he waits before.
+ * are journaled and performed: first what is asked of the exchange, because an order waits for nobody who only wants to
+ * know of it. What differs between the modes is only who calls `take`, and how long he waits before.
  */
 export class Trader {
   readonly #parts: TraderParts;
@@ -80,18 +83,23 @@ export class Trader {
 
   /** Brings in an event from outside the exchange: an analysis or a command. */
   admit(event: Event): void {
-    const { state, journal, feed, watchers } = this.#parts;
+    const { state, exchange, journal, feed, watchers, onDecided } = this.#parts;
     this.#write(() => journal.event(event));
-    if (event.kind === "bar") feed?.bar(event);
-    else if (event.kind === "listing") feed?.listing(event.symbol, event.listed);
-    else if (event.kind === "analysis") this.#request = undefined;
     const effects = this.#effects;
     effects.length = 0;
     step(state, event, effects);
-    for (const effect of effects) {
-      this.#write(() => journal.effect(effect));
-      this.#perform(effect);
+    // Behind the last request there may be much that an order need not wait for.
+    const urgent = effects.findLastIndex(isRequest) + 1;
+    if (urgent > 0) {
+      this.#write(() => journal.effectsOfStep(effects, 0, urgent));
+      for (const effect of effects) if (isRequest(effect)) exchange.send(effect, state.now);
     }
+    onDecided?.(event);
+    if (event.kind === "bar") feed?.bar(event);
+    else if (event.kind === "listing") feed?.listing(event.symbol, event.listed);
+    else if (event.kind === "analysis") this.#request = undefined;
+    if (urgent < effects.length) this.#write(() => journal.effectsOfStep(effects, urgent, effects.length));
+    for (const effect of effects) if (!isRequest(effect)) this.#perform(effect);
     if (watchers !== undefined) for (const watcher of watchers) watcher.stepped(event, effects, state);
   }
 
@@ -110,13 +118,9 @@ export class Trader {
     return this.#parts.exchange.ended && this.#request === undefined;
   }
 
-  #perform(effect: Effect): void {
-    const { exchange, state, feed, onRecord, onNotice } = this.#parts;
+  #perform(effect: Exclude<Effect, VenueRequest>): void {
+    const { feed, onRecord, onNotice } = this.#parts;
     switch (effect.kind) {
-      case "submit":
-      case "cancel":
-      case "amend":
-        return exchange.send(effect, state.now);
       case "analyse":
         feed?.close(effect.cycle);
         this.#request = { cycle: effect.cycle, late: effect.late };

@@ -126,7 +126,7 @@ const EXCHANGE = {
   penstock_fills_total: { type: "counter", help: "Fills booked.", labels: { liquidity: ["maker", "taker"] } },
   penstock_message_to_decision_seconds: {
     type: "histogram",
-    help: "From the arrival of a market message to the core's decision, seconds.",
+    help: "From the arrival of a bar's message until the core has decided and its orders have left, seconds; real orders only.",
     buckets: MICRO,
   },
   penstock_decision_to_sent_seconds: {

@@ -152,6 +152,10 @@ describe("writing", () => {
     expect(readAll(path).entries).toHaveLength(0);
     writer.effect(cancel(7));
     expect(readAll(path).entries.map(({ record }) => record.kind)).toEqual(["event", "effect"]);
+    writer.event(timer(2));
+    writer.effectsOfStep([cancel(1), notice, cancel(8), cancel(9), notice], 1, 5);
+    const orders = readAll(path).entries.flatMap(({ record }) => (record.kind === "effect" ? [record.effect] : []));
+    expect(orders).toEqual([cancel(7), cancel(8), cancel(9)]);
     writer.close();
   });
 

@@ -79,6 +79,9 @@ export class BinanceExchange implements Exchange {
   readonly #schedule = new Schedule();
   readonly #proof: StopProof;
   readonly #queue: VenueEvent[] = [];
+  /** When the market messages arrived that the events of the queue come from; NaN for those that come from none. */
+  readonly #arrivals: number[] = [];
+  #arrived = Number.NaN;
   #lastTime = Number.NEGATIVE_INFINITY;
   /** Signed lots by leg, as told. */
   readonly #held = new Map<string, number>();
@@ -206,13 +209,22 @@ export class BinanceExchange implements Exchange {
     this.#prices[symbol] = price;
   }
 
-  /** Brings in what the market shows: bars, marks, quotes, listings. */
-  market(event: VenueEvent): void {
+  /**
+   * Brings in what the market shows: bars, marks, quotes, listings.
+   * @param arrived when its message arrived, monotonic ms
+   */
+  market(event: VenueEvent, arrived = Number.NaN): void {
     if (event.kind === "bar") this.#prices[event.symbol] = event.close;
     else if (event.kind === "mark") this.#prices[event.symbol] = event.price;
     // A bar's time says which bar it is.
     this.#queue.push(event);
+    this.#arrivals.push(arrived);
     this.#onWake();
+  }
+
+  /** When the market message arrived that the event taken last comes from, monotonic ms; NaN where it comes from none. */
+  get arrived(): number {
+    return this.#arrived;
   }
 
   /** Whether there is something to take. */
@@ -227,9 +239,10 @@ export class BinanceExchange implements Exchange {
 
   next(until: number): VenueEvent | undefined {
     this.work();
-    const [first] = this.#queue;
+    const first = this.#queue[0];
     if (first === undefined || first.time > until) return undefined;
     this.#queue.shift();
+    this.#arrived = this.#arrivals.shift()!;
     return first;
   }
 
@@ -487,6 +500,7 @@ export class BinanceExchange implements Exchange {
     const time = event.time > now ? now : event.time;
     this.#lastTime = time > this.#lastTime ? time : this.#lastTime;
     this.#queue.push({ ...event, time: this.#lastTime });
+    this.#arrivals.push(Number.NaN);
     this.#onWake();
   }
 }

@@ -178,7 +178,7 @@ interface Fields {
   /** Of a number or of a string that holds one. */
   number(key: string): number;
   levels(key: string): number[] | undefined;
-  object(key: string): Fields | undefined;
+  object(key: "k"): Fields | undefined;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -221,7 +221,7 @@ class Parsed implements Fields {
     return levels.every(Number.isFinite) ? levels : undefined;
   }
 
-  object(key: string): Fields | undefined {
+  object(key: "k"): Fields | undefined {
     const value = this.#object[key];
     return isObject(value) ? new Parsed(value) : undefined;
   }
@@ -244,6 +244,7 @@ const CLOSE_BRACKET = 93;
 const OPEN_BRACE = 123;
 const CLOSE_BRACE = 125;
 const BLANK = 32;
+const LETTER_K = 107;
 const ASCII = 127;
 /** Keys of one letter lie at the code of the letter; the one key of two letters that we need takes a free place. */
 const PREVIOUS = 1;
@@ -261,14 +262,15 @@ const NESTED = 128;
 let round = 0;
 
 /**
- * Fills the tables with the members of the object at `at`, or of the one called `data` in it when `isOuter`.
- * The place behind the object, or -1 for everything unusual: blanks outside of strings and characters beyond ASCII in
- * keys are. The text must hold no backslash.
+ * Fills the tables with the members of the object at `at`, or of the one called `data` in it when `isOuter`, and with
+ * those of the object called `k` in that. The place behind the object, or -1 for everything unusual: blanks outside of
+ * strings and characters beyond ASCII in keys are. The text must hold no backslash.
  */
 function findMembers(text: string, at: number, base: number, isOuter: boolean): number {
   const length = text.length;
   if (text.charCodeAt(at) !== OPEN_BRACE) return -1;
-  round += 1;
+  // What was found in an envelope before its `data` is forgotten with its round.
+  if (base === MESSAGE) round += 1;
   const own = round;
   let isEnvelope = false;
   let i = at + 1;
@@ -292,6 +294,16 @@ function findMembers(text: string, at: number, base: number, isOuter: boolean): 
         if (isEnvelope) return -1;
         isEnvelope = true;
         i = findMembers(text, i, base, false);
+      } else if (
+        base === MESSAGE &&
+        !isEnvelope &&
+        keyLength === 1 &&
+        first === OPEN_BRACE &&
+        text.charCodeAt(key) === LETTER_K
+      ) {
+        // Two of them would be taken for one.
+        if (FOUND[LETTER_K] === own) return -1;
+        i = findMembers(text, i, NESTED, false);
       } else {
         i = behindNested(text, i);
       }
@@ -371,10 +383,10 @@ class Found implements Fields {
     return slot === -1 ? undefined : levelsAt(this.#text, FROM[slot]!);
   }
 
-  object(key: string): Fields | undefined {
+  /** Of the object called `k` in the message; there is no other that is looked into. */
+  object(key: "k"): Fields | undefined {
     const slot = this.#slot(key);
-    if (slot === -1 || findMembers(this.#text, FROM[slot]!, NESTED, false) === -1) return undefined;
-    return INNER.take(this.#text);
+    return slot === -1 || this.#text.charCodeAt(FROM[slot]!) !== OPEN_BRACE ? undefined : INNER.take(this.#text);
   }
 
   #slot(key: string): number {

@@ -108,6 +108,8 @@ export class MarketFeed {
   readonly decoder: MarketDecoder;
   /** Trades that were between two others and never came; the bars of that time have them. */
   missedTrades = 0;
+  /** When the message arrived that is being handed over, monotonic ms. */
+  arrived = 0;
   /** By symbol; empty without depth streams. */
   readonly books: readonly OrderBook[];
   readonly #options: MarketFeedOptions;
@@ -209,6 +211,7 @@ export class MarketFeed {
         address: `${address}/${category}/stream`,
         streams: names.slice(from, from + STREAMS_PER_LINE),
         onText: (text) => {
+          this.arrived = performance.now();
           this.#options.onText?.(text);
           return this.decoder.decode(text, this.#take);
         },
@@ -241,7 +244,7 @@ export class MarketFeed {
     if (group === undefined) return;
     if (message.eventTime > this.#marketTime) this.#marketTime = message.eventTime;
     const { symbol } = message;
-    group.heard[symbol] = performance.now();
+    group.heard[symbol] = this.arrived;
     group.renewed[symbol] = 0;
     if (message.kind === "kline" && message.closed) {
       const series = this.#series.get(message.timeframe)![symbol]!;
@@ -327,6 +330,7 @@ export class MarketFeed {
     const outcome = await this.#options.source.klines(name, series.timeframe, missing);
     series.asking = false;
     series.askAt = performance.now() + this.#timing.askAgain;
+    this.arrived = performance.now();
     if (outcome.kind === "done" && !this.#closed) series.sequence.fill(outcome.value);
   }
 

@@ -137,6 +137,14 @@ describe("messages of the documentation", () => {
       },
     ]);
     expect(decode(JSON.stringify({ ...kline, k: { ...k, i: "3m" } }))).toEqual([]);
+    // What an envelope has beside its data is nothing to the bar, and of two the last is meant, as with JSON.parse.
+    const other = JSON.stringify({ ...k, c: "9", h: "9" });
+    const text = JSON.stringify(kline);
+    expect(decode(`{"data":${text},"k":${other}}`)).toEqual(decode(text));
+    expect(decode(`{"k":${other},"data":${text}}`)).toEqual(decode(text));
+    expect(decode(`{"k":${JSON.stringify(k)},"data":${JSON.stringify({ ...kline, k: undefined })}}`)).toBeUndefined();
+    expect(decode(text.replace('"k":', '"k":{"c":"7"},"k":'))).toEqual(decode(text));
+    expect(decode(`${text.slice(0, -1)},"k":{"c":"7"}}`)).toBeUndefined();
   });
 
   test("depth with continuity", () => {

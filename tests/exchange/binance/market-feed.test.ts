@@ -24,6 +24,8 @@ interface World {
   readonly messages: MarketMessage[];
   /** "BTCUSDT 1m" opening times in minutes. */
   readonly bars: string[];
+  /** When the message of each bar arrived. */
+  readonly arrivals: number[];
   readonly states: string[];
   readonly stale: string[];
   readonly asked: string[];
@@ -40,6 +42,7 @@ interface Setting {
 function open(setting: Setting = {}): World {
   const messages: MarketMessage[] = [];
   const bars: string[] = [];
+  const arrivals: number[] = [];
   const states: string[] = [];
   const stale: string[] = [];
   const asked: string[] = [];
@@ -72,6 +75,7 @@ function open(setting: Setting = {}): World {
     },
     onBar: (symbol, _, kline) => {
       bars.push(`${SYMBOLS[symbol]} ${kline.openTime / MINUTE}`);
+      arrivals.push(feed!.arrived);
       notice();
     },
     onState: (category, up) => {
@@ -91,7 +95,7 @@ function open(setting: Setting = {}): World {
     },
   });
   feed.open();
-  return { exchange: standIn, feed, messages, bars, states, stale, asked };
+  return { exchange: standIn, feed, messages, bars, arrivals, states, stale, asked };
 }
 
 const kline = (minute: number, closed = true, symbol = "BTCUSDT") => ({
@@ -196,6 +200,7 @@ function* rows(from: number, to: number): Generator<Kline> {
 
 test("a final bar that is late is asked for when the market is past it; a failed question is asked again", async () => {
   let fails = 2;
+  const begun = performance.now();
   const world = open({
     klines: (from, to) =>
       fails-- > 0 ? { kind: "unknown", reason: "x" } : { kind: "done", value: [...rows(from, to)] },
@@ -211,6 +216,9 @@ test("a final bar that is late is asked for when the market is past it; a failed
   world.exchange.socket("/market").send(kline(12));
   await world.exchange.until(() => world.bars.length === 3);
   expect(world.bars.at(-1)).toBe("BTCUSDT 12");
+  // The one that was asked for arrived with its answer, later than the message before it.
+  const times = [begun, ...world.arrivals, performance.now()];
+  for (let i = 1; i < times.length; i++) expect(times[i]!).toBeGreaterThan(times[i - 1]!);
 });
 
 test("trades that were lost are counted, those that come twice are not", async () => {

@@ -1,6 +1,6 @@
 import { ExchangeRun } from "../../tests/exchange/binance/exchange-run.ts";
 import { type SocketOutcome, socketRun } from "../../tests/exchange/binance/socket-run.ts";
-import { FAULT_NAMES } from "../../tests/exchange/binance/venue-faults.ts";
+import { ALL_FAULT_NAMES } from "../../tests/exchange/binance/venue-faults.ts";
 import { createWorld } from "../../tests/simulation/world.ts";
 import type { Campaign, CampaignResult } from "./campaign.ts";
 
@@ -19,7 +19,7 @@ export const exchange: Campaign = {
       mostPasses: 0,
       longestUnprotectedMs: 0,
     };
-    for (const name of FAULT_NAMES) totals[`fault ${name}`] = 0;
+    for (const name of ALL_FAULT_NAMES) totals[`fault ${name}`] = 0;
     totals["violations"] = 0;
     let trouble: string | undefined;
     const begun = performance.now();

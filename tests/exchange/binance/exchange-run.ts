@@ -307,8 +307,13 @@ export class ExchangeRun {
       if (id.auxiliary || times === 1 || !this.#entryIds.has(id.number)) continue;
       throw new Violation("no entry is doubled", `${clientId} was placed ${times} times`);
     }
+    // A refusal that only a person can do something about stays until one has.
+    const { happened } = this.#venue;
+    const lasting = happened.has("refused") || happened.has("restricted") ? "refusal" : "";
     const reasons = [...this.#exchange!.barred].flatMap(([symbol, topics]) =>
-      [...topics.values()].flatMap(({ entries, reason }) => (entries === "none" ? [`${symbol}: ${reason}`] : [])),
+      [...topics].flatMap(([topic, { entries, reason }]) =>
+        entries === "none" && topic !== lasting ? [`${symbol}: ${reason}`] : [],
+      ),
     );
     if (reasons.length > 0) throw new Violation("entries are free again at the end", reasons.join("; "));
   }

@@ -3,6 +3,7 @@ import type { AnswerEvent, FillEvent, FundingEvent, LiquidationEvent } from "../
 import type { Instrument } from "../../../src/core/instrument.ts";
 import { parseClientId } from "../../../src/exchange/binance/client-id.ts";
 import { lotsFrom, priceText, quantityText, ticksFrom } from "../../../src/exchange/binance/decimals.ts";
+import { failureOf } from "../../../src/exchange/binance/errors.ts";
 import type {
   AlgoReport,
   AlgoStatus,
@@ -23,7 +24,7 @@ import type { Schedule } from "../../../src/exchange/binance/schedule.ts";
 import type { VenueEvent } from "../../../src/exchange/exchange.ts";
 import type { SimulatedExchange } from "../../../src/exchange/simulated/exchange.ts";
 import type { Random } from "../../../src/market/random.ts";
-import type { VenueFaults } from "./venue-faults.ts";
+import type { FaultName, VenueFaults } from "./venue-faults.ts";
 
 /** An order as the venue keeps it: a regular one, or a conditional one and the regular one that it becomes. */
 interface VenueOrder {
@@ -55,6 +56,11 @@ const ALGO: Readonly<Record<NewAlgoOrder["type"], OrderType>> = {
   TRAILING_STOP_MARKET: "trailing-stop",
 };
 
+/** What a placement may be refused with, and, rarely, what ends all entries until a person has done something. */
+const REFUSALS = [-1003, -1111, -1016, -2010, -2019, -2020, -2021, -2022, -4117, -4118, -4130, -4131, -4164];
+const LASTING_REFUSALS = [-2015, -4061, -4140, -4192];
+const LASTING = 0.02;
+
 const TIMEOUT = 1000;
 /** Inner ids of what is not an order of the core's book. */
 const OTHERS = 1_000_000_000;
@@ -78,6 +84,8 @@ export class GatewayVenue implements Gateway {
   #listener: ((event: UserEvent) => void) | undefined;
   #generation = 0;
   #up = true;
+  /** The exchange answers nobody, or not everything, until then. */
+  #closed: { readonly why: FaultName; readonly until: number } | undefined;
   #ids = 0;
   #sequence = 0n;
   readonly #lastOfKind = new Map<string, number>();
@@ -287,6 +295,13 @@ export class GatewayVenue implements Gateway {
       const retryAt = this.#clock() + this.#random.whole(1, 1500);
       return this.#after(0, () => ({ kind: "withheld", reason: "the budget is used up", retryAt }));
     }
+    const closed = this.#closedFor<T>("changes");
+    if (closed !== undefined) return closed;
+    if (this.#fails("refused")) {
+      const codes = this.#random.chance(LASTING) ? LASTING_REFUSALS : REFUSALS;
+      const code = codes[this.#random.whole(0, codes.length - 1)]!;
+      return this.#after(this.#way(), () => failureOf({ status: 400, code, message: "refused" }));
+    }
     if (this.#fails("lost")) return this.#after(TIMEOUT, unknown);
     if (this.#fails("busy")) return this.#after(this.#way(), busy);
     if (this.#fails("clock")) {
@@ -325,6 +340,8 @@ export class GatewayVenue implements Gateway {
       return order.status === "CANCELED" || order.algoStatus === "CANCELED" ? done(value(order)) : notFound(-2011);
     };
     const unknown = (): Outcome<T> => ({ kind: "unknown", reason: "no answer" });
+    const closed = this.#closedFor<T>("changes");
+    if (closed !== undefined) return closed;
     if (this.#fails("silence")) {
       if (this.#random.chance(0.5)) this.#agenda.at(this.#clock() + this.#way(), () => void carryOut());
       return this.#after(TIMEOUT, unknown);
@@ -337,8 +354,25 @@ export class GatewayVenue implements Gateway {
   }
 
   #ask<T>(answer: () => Outcome<T>): Promise<Outcome<T>> {
+    const closed = this.#closedFor<T>("reads");
+    if (closed !== undefined) return closed;
     if (this.#fails("silence")) return this.#after(TIMEOUT, () => ({ kind: "unknown", reason: "no answer" }));
     return this.#exchange(this.#way(), answer, (outcome) => outcome);
+  }
+
+  /** What a request meets while the exchange is closed to it; undefined while it is not. */
+  #closedFor<T>(what: "reads" | "changes"): Promise<Outcome<T>> | undefined {
+    const closed = this.#closed;
+    if (closed === undefined || this.#clock() >= closed.until) return undefined;
+    switch (closed.why) {
+      case "banned":
+        return this.#after(0, () => ({ kind: "withheld", reason: "banned", retryAt: closed.until }));
+      case "restricted":
+        return this.#after(this.#way(), () => failureOf({ status: 451, code: 0, message: "restricted location" }));
+      default:
+        if (what === "reads") return undefined;
+        return this.#after(this.#way(), () => failureOf({ status: 503, code: -1016, message: "shutting down" }));
+    }
   }
 
   #denies(order: VenueOrder): boolean {
@@ -458,6 +492,15 @@ export class GatewayVenue implements Gateway {
   /** What the exchange does of its own accord, once a bar. */
   #mischief(): void {
     if (this.#up && this.#fails("outage")) this.outage(this.#random.whole(500, 20_000));
+    for (const why of ["restricted", "banned", "maintenance"] as const) {
+      if (!this.#fails(why)) continue;
+      const length = this.#random.whole(500, 20_000);
+      this.#closed = { why, until: this.#clock() + length };
+      if (why === "maintenance" && this.#up) this.outage(length);
+    }
+    this.inner.positions.forEach(({ lots }, symbol) => {
+      if (lots !== 0 && this.#fails("adl")) this.inner.deleverage(symbol, "both");
+    });
     for (const order of this.#orders) {
       if (order.stuck && order.algoStatus === "TRIGGERING" && this.#clock() >= this.#faults.until) {
         order.algoStatus = "EXPIRED";

@@ -9,7 +9,7 @@ import type { State } from "../../../src/core/state.ts";
 import { parseClientId } from "../../../src/exchange/binance/client-id.ts";
 import { BinanceExchange } from "../../../src/exchange/binance/exchange.ts";
 import { Door } from "../../../src/exchange/simulated/server/door.ts";
-import { FAULT_KINDS, type FaultKind, randomFaults } from "../../../src/exchange/simulated/server/faults.ts";
+import { FAULT_KINDS, randomFaults } from "../../../src/exchange/simulated/server/faults.ts";
 import { listen } from "../../../src/exchange/simulated/server/listen.ts";
 import { Pace } from "../../../src/exchange/simulated/server/pace.ts";
 import { relay } from "../../../src/exchange/simulated/server/relay.ts";
@@ -46,14 +46,12 @@ const PATIENCE = 120_000;
 const SYMBOLS = 3;
 /** Durations that a run without an entry goes on for. */
 const LONGEST = 5;
-/** What ends every connection to the client for good, or is not one fault. */
-const LEFT_OUT: readonly FaultKind[] = ["restricted", "refusal"];
-const ALONE = FAULT_KINDS.filter((kind) => !LEFT_OUT.includes(kind));
-
 /** Each kind alone for the first seeds of a round, mixtures for as many after them. */
 export function faultsOf(seed: number, duration: number) {
-  const alone = ALONE[seed % (2 * ALONE.length)];
-  if (alone === undefined) return { name: "mixture", script: randomFaults(seed, { duration, count: 12 }) };
+  const alone = FAULT_KINDS[seed % (2 * FAULT_KINDS.length)];
+  if (alone === undefined) {
+    return { name: "mixture", script: randomFaults(seed, { duration, count: 12, kinds: FAULT_KINDS }) };
+  }
   return { name: alone, script: randomFaults(seed, { duration, count: 6, kinds: [alone] }) };
 }
 

@@ -63,9 +63,17 @@ const TRADING = {
   },
   FOREIGN_POSITIONS: {
     type: "choice",
-    choices: ["ignore", "flatten"],
+    choices: ["ignore", "flatten", "adopt"],
     default: "ignore",
-    help: "What becomes of positions and orders at the exchange that are not ours. Nothing is entered on their symbols either way.",
+    help: "What becomes of positions that are not ours: nothing, closed with their orders, or taken over with stops of our own (not beside orders that are not ours). Nothing is entered on their symbols in any case.",
+  },
+  ADOPTED_STOP_PCT: {
+    type: "number",
+    min: 0.001,
+    max: 0.5,
+    default: 0.02,
+    unit: "fraction",
+    help: "Distance of an adopted position's stop from the price at which it was adopted.",
   },
   MAX_POSITIONS: {
     type: "integer",

@@ -1,3 +1,4 @@
+import { adopt } from "./adoption.ts";
 import { assert, unreachable } from "./assert.ts";
 import { barClosed, CYCLE_TIMER, cycleDeadline, markBar, symbolCame, symbolLeft } from "./cycle.ts";
 import { decide } from "./decide.ts";
@@ -111,6 +112,9 @@ export function step(state: State, event: Event, out: Effect[]): void {
       return standing(state, event);
     case "transfer":
       return transferred(state, event, out);
+    case "adoption":
+      adopt(state, event, out);
+      return equity(state, out);
     default:
       unreachable(event);
   }

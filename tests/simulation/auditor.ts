@@ -1,5 +1,5 @@
 import type { Effect, OrderRequest } from "../../src/core/effects.ts";
-import type { Event, FillEvent } from "../../src/core/events.ts";
+import type { AdoptionEvent, Event, FillEvent } from "../../src/core/events.ts";
 import { trialBalance } from "../../src/core/ledger.ts";
 import type { State } from "../../src/core/state.ts";
 import type { VenueEvent } from "../../src/exchange/exchange.ts";
@@ -67,6 +67,9 @@ export class Auditor {
   #day = -1;
   #dayStart = 0;
   fills = 0;
+  adoptions = 0;
+  /** Money that came in or left for reasons outside of trading, 1e-8 USDT. */
+  transferred = 0n;
   /** The longest time that a leg was held, as far as told, without a stop that covers it or an exit on its way, ms. */
   longestNaked = 0;
 
@@ -114,6 +117,13 @@ export class Auditor {
       }
       case "fill":
         return this.#fill(event);
+      case "transfer":
+        this.transferred += BigInt(event.amount);
+        this.#cash += BigInt(event.amount);
+        this.#dayStart += event.amount;
+        return;
+      case "adoption":
+        return this.#adopted(event);
       case "liquidation": {
         const leg = this.#leg(event.symbol, event.leg);
         this.#cash -= BigInt(event.fee);
@@ -123,6 +133,22 @@ export class Auditor {
       default:
         return;
     }
+  }
+
+  /** What somebody else has paid for it was paid out of the same wallet. */
+  #adopted({ symbol, direction, lots, cost }: AdoptionEvent): void {
+    const leg = this.#leg(symbol, "both");
+    if (leg.lots !== 0) throw new Violation("what is adopted was not ours", `${lots} lots beside ${leg.lots}`);
+    for (const { request } of this.#open.values()) {
+      if (request.symbol !== symbol) continue;
+      throw new Violation("what is adopted was not ours", `order ${request.id} is open on symbol ${symbol}`);
+    }
+    const price = cost / (lots * Number(this.#unit[symbol]!));
+    leg.lots = direction * lots;
+    [leg.lowest, leg.highest] = [Math.floor(price), Math.ceil(price)];
+    this.#cash -= BigInt(direction) * BigInt(cost);
+    this.#dayStart += direction * (this.#value(symbol, lots) - cost);
+    this.adoptions++;
   }
 
   #flattened(): void {

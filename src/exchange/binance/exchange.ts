@@ -6,8 +6,8 @@ import { lotsFrom, moneyOf, ticksFrom } from "./decimals.ts";
 import type { AccountUpdate, Gateway, OrderTradeUpdate, TradeReport, UserEvent } from "./gateway.ts";
 import { DESK_TIMES, type DeskTimes, OrderDesk } from "./order-desk.ts";
 import type { OrderNews, OrderRecord } from "./order-record.ts";
-import { type ForeignPolicy, legKey } from "./reconcile.ts";
-import { RECONCILER_TIMES, Reconciler, type ReconcilerTimes } from "./reconciler.ts";
+import { type ForeignPolicy, legKey, legOf } from "./reconcile.ts";
+import { type Adoption, RECONCILER_TIMES, Reconciler, type ReconcilerTimes } from "./reconciler.ts";
 import { closingKey, type Recovered } from "./recovered.ts";
 import { Schedule } from "./schedule.ts";
 import { STOP_PROOF_TIMES, StopProof, type StopProofTimes } from "./stop-proof.ts";
@@ -27,6 +27,8 @@ export interface BinanceExchangeOptions {
   /** The market's time, ms: what events, trades and funding are stamped with. The clock's, except where a recording is played. */
   readonly marketTime?: () => number;
   readonly foreign: ForeignPolicy;
+  /** Distance of an adopted position's stop from the market, as a share of the price. */
+  readonly adoptedStop: number;
   /** The wallet that the core's ledger has, 1e-8 USDT, after all events that were taken. */
   readonly wallet: () => bigint;
   readonly notice: (level: "info" | "warning" | "alarm", text: string) => void;
@@ -139,6 +141,9 @@ export class BinanceExchange implements Exchange {
       schedule,
       times: { ...RECONCILER_TIMES, ...options.times },
       foreign: options.foreign,
+      adoptedStop: options.adoptedStop,
+      price: (symbol) => this.#prices[this.#index(symbol)]!,
+      adopt: (leg, lots, terms) => this.#adopt(leg, lots, terms),
       desk: this.desk,
       held: this.#held,
       motion: (symbol) => this.#motions.get(symbol) ?? 0,
@@ -382,6 +387,16 @@ export class BinanceExchange implements Exchange {
       // A foreign share of the trade pays its own commission.
       fee: Math.round((fee * lots) / Math.abs(signed)),
     });
+  }
+
+  /** Lots that somebody else has opened are ours from now on. */
+  #adopt(leg: string, lots: number, terms: Adoption): void {
+    const { symbol } = legOf(leg);
+    this.#held.set(leg, this.held(leg) + lots);
+    this.#moved(symbol);
+    const direction = lots > 0 ? 1 : -1;
+    const time = this.#marketTime();
+    this.#tell({ kind: "adoption", time, symbol: this.#index(symbol), direction, lots: Math.abs(lots), ...terms });
   }
 
   #news(record: OrderRecord, time: number, news: OrderNews): void {

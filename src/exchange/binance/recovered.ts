@@ -126,6 +126,13 @@ export class Recovery {
         this.#hold(record.request, event.lots);
         return;
       }
+      case "adoption": {
+        const { symbol, direction, lots } = event;
+        const side = direction === 1 ? "LONG" : "SHORT";
+        const leg = legKey(this.#instruments[symbol]!.symbol, this.#hedge ? side : "BOTH");
+        this.#held.set(leg, (this.#held.get(leg) ?? 0) + direction * lots);
+        return;
+      }
       case "liquidation": {
         this.#closings.push(closingKey(this.#instruments[event.symbol]!.symbol, event.lots, event.price));
         if (this.#closings.length > CLOSINGS_MAX) this.#closings.shift();

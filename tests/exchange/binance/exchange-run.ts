@@ -5,6 +5,7 @@ import { createState, type State } from "../../../src/core/state.ts";
 import { step } from "../../../src/core/step.ts";
 import { parseClientId } from "../../../src/exchange/binance/client-id.ts";
 import { BinanceExchange } from "../../../src/exchange/binance/exchange.ts";
+import type { ForeignPolicy } from "../../../src/exchange/binance/reconcile.ts";
 import { Recovery } from "../../../src/exchange/binance/recovered.ts";
 import { Schedule } from "../../../src/exchange/binance/schedule.ts";
 import type { VenueEvent } from "../../../src/exchange/exchange.ts";
@@ -26,6 +27,8 @@ export interface ExchangeOutcome {
   readonly mostPasses: number;
   /** From the report of a fill to the acknowledgement of a stop or the sending of an exit, ms. */
   readonly longestNaked: number;
+  /** Positions of somebody else: opened, adopted, and closed by us. */
+  readonly foreign: { readonly opened: number; readonly adopted: number; readonly flattened: number };
   readonly happened: ReadonlyMap<string, number>;
   readonly violation:
     | { readonly invariant: string; readonly text: string; readonly last: readonly string[] }
@@ -42,6 +45,8 @@ class Death extends Error {
 }
 
 const FAULTS = 11;
+/** Symbol of somebody else. */
+export const HAND = 0;
 const AFTERMATH = 900_000;
 const ENDLESS = 400_000;
 const SHOWN = 40;
@@ -63,6 +68,7 @@ export class ExchangeRun {
   readonly #end: number;
   readonly #journal: { readonly event: Event; readonly effects: Effect[]; readonly epoch: number }[] = [];
   readonly #crashes: Crash[];
+  readonly #hand: { readonly policy: ForeignPolicy; readonly closes: boolean } | undefined;
   readonly #missed: VenueEvent[] = [];
   readonly #notices: string[] = [];
   #state: State;
@@ -78,11 +84,14 @@ export class ExchangeRun {
   #mostPasses = 0;
   #now = 0;
 
+  /** @param hand with it, somebody else opens positions on the first symbol, where we enter nothing of our own */
   constructor(
     world: World,
     faults: VenueFaults = drawFaults(world.seed, new Random(world.seed, FAULTS), world.restsFrom),
+    hand?: { readonly policy: ForeignPolicy; readonly closes: boolean },
   ) {
     this.#world = world;
+    this.#hand = hand;
     this.#state = createState(world.config);
     this.#auditor = new Auditor(this.#state, world.limits);
     this.#prices = world.config.instruments.map(() => 0);
@@ -93,7 +102,7 @@ export class ExchangeRun {
       if (this.#exchange === undefined) this.#missed.push(event);
       else this.#exchange.market(event);
     };
-    this.#venue = new GatewayVenue(world.open(), faults, random, this.#agenda, () => this.#now, market);
+    this.#venue = new GatewayVenue(world.open(), faults, random, this.#agenda, () => this.#now, market, hand);
   }
 
   async run(): Promise<ExchangeOutcome> {
@@ -115,6 +124,11 @@ export class ExchangeRun {
       comparisons: this.#comparisons,
       mostPasses: this.#mostPasses,
       longestNaked: this.#auditor.longestNaked,
+      foreign: {
+        opened: this.#venue.handOpened,
+        adopted: this.#auditor.adoptions,
+        flattened: this.#notices.filter((text) => text.includes("of somebody else are closed")).length,
+      },
       happened: this.#venue.happened,
       violation,
     };
@@ -167,7 +181,8 @@ export class ExchangeRun {
       hedge: false,
       epoch: this.#epoch,
       clock: () => this.#now,
-      foreign: "ignore",
+      foreign: this.#hand?.policy ?? "ignore",
+      adoptedStop: 0.01,
       wallet: () => this.#state.ledger.balances.wallet,
       notice: (level, text) => this.#notices.push(`${this.#now} ${level} ${text}`),
       recovered,
@@ -180,7 +195,9 @@ export class ExchangeRun {
     const exchange = this.#exchange;
     if (exchange === undefined) return false;
     if (this.#awaited !== undefined) {
-      this.#admit(this.#world.analyse(this.#awaited, this.#prices));
+      const analysis = this.#world.analyse(this.#awaited, this.#prices);
+      const candidates = analysis.candidates.filter(({ symbol }) => this.#hand === undefined || symbol !== HAND);
+      this.#admit({ ...analysis, candidates });
       return true;
     }
     let [timer, at] = ["", Number.POSITIVE_INFINITY];
@@ -299,6 +316,13 @@ export class ExchangeRun {
     const { positions, wallet } = this.#venue.inner;
     this.#auditor.quiet(this.#state, { positions, wallet, openOrders: this.#venue.bookOrders } as never);
     this.#auditor.atRest(this.#state);
+    // What others trade costs the account its commissions. Nothing else comes from outside where all that they opened
+    // became ours; what was liquidated or closed before it did is their own affair.
+    const others = -this.#venue.handFees;
+    const isOursAlone = this.#venue.handOpened === this.#auditor.adoptions && this.#hand?.closes !== true;
+    if (isOursAlone && this.#auditor.transferred !== others) {
+      throw new Violation("books agree when quiet", `${this.#auditor.transferred} from outside, not ${others}`);
+    }
     const broken = checkBook(this.#state);
     if (broken.length > 0) throw new Violation("the book is whole", broken.join("; "));
     // What only closes may be sent again under its own id; what opens may not.

@@ -81,6 +81,11 @@ export class GatewayVenue implements Gateway {
   readonly #trades: TradeReport[][];
   readonly #income: IncomeReport[] = [];
   readonly #leverage: number[];
+  readonly #hand: { readonly closes: boolean } | undefined;
+  /** What somebody else has done on the account: positions opened, and commissions paid, 1e-8 USDT. */
+  handOpened = 0;
+  #handIsGone = false;
+  handFees = 0n;
   #listener: ((event: UserEvent) => void) | undefined;
   #generation = 0;
   #up = true;
@@ -103,8 +108,10 @@ export class GatewayVenue implements Gateway {
     agenda: Schedule,
     clock: () => number,
     market: (event: VenueEvent) => void,
+    hand?: { readonly closes: boolean },
   ) {
     this.inner = inner;
+    this.#hand = hand;
     this.#faults = faults;
     this.#random = random;
     this.#agenda = agenda;
@@ -199,7 +206,15 @@ export class GatewayVenue implements Gateway {
           if (lots === 0) return [];
           const amount = quantityText(instrument, lots);
           const position = { symbol: instrument.symbol, positionSide: "BOTH" as const, amount };
-          return [{ ...position, entryPrice: "0", markPrice: "0", isolated: true, updateTime: this.#clock() }];
+          return [
+            {
+              ...position,
+              entryPrice: this.#entryPrice(symbol),
+              markPrice: "0",
+              isolated: true,
+              updateTime: this.#clock(),
+            },
+          ];
         }),
       ),
     );
@@ -232,7 +247,77 @@ export class GatewayVenue implements Gateway {
   }
 
   symbolConfig(): ReturnType<Gateway["symbolConfig"]> {
-    return this.#ask(() => done([]));
+    return this.#ask(() =>
+      done(
+        this.inner.instruments.map(({ symbol }, index) => {
+          return { symbol, marginType: "ISOLATED" as const, leverage: this.#leverage[index]! };
+        }),
+      ),
+    );
+  }
+
+  /** Average price of what is held, with more places than the grid has, as the exchange gives it. */
+  #entryPrice(symbol: number): string {
+    const { lots, cost } = this.inner.positions[symbol]!;
+    const { lotUnits, quantityDecimals } = this.inner.instruments[symbol]!;
+    const quantity = BigInt(Math.abs(lots) * lotUnits);
+    // 1e-8 USDT per unit of the quantity, with sixteen places after the point.
+    const digits = ((cost * 10n ** BigInt(quantityDecimals + 8)) / quantity).toString().padStart(17, "0");
+    return `${digits.slice(0, -16)}.${digits.slice(-16)}`;
+  }
+
+  /** Somebody else trades on the account, at the exchange's own screen. */
+  #handTrades(): void {
+    const symbol = 0;
+    const held = this.inner.positions[symbol]!.lots;
+    const closes = held !== 0;
+    if (this.#clock() >= this.#faults.until || this.#handIsGone || (closes && this.#hand?.closes !== true)) return;
+    // Whoever has closed what we hold opens nothing anew before our book has seen that.
+    if (closes) this.#handIsGone = true;
+    if (!closes && this.#orders.some((order) => order.symbol === symbol && this.inner.openOrders.includes(order.inner)))
+      return;
+    const instrument = this.inner.instruments[symbol]!;
+    const lots = closes ? this.#random.whole(1, Math.abs(held)) : instrument.minLots * this.#random.whole(1, 20);
+    const side = closes ? (held > 0 ? -1 : 1) : this.#random.chance(0.5) ? 1 : -1;
+    const inner = OTHERS + ++this.#ids;
+    const orderId = this.#id();
+    const order: VenueOrder = {
+      inner,
+      clientId: `web_${orderId.slice(-8)}`,
+      symbol,
+      service: "regular",
+      algoId: "",
+      orderId,
+      bornId: "",
+      side: side === 1 ? "BUY" : "SELL",
+      wire: undefined,
+      status: "NEW",
+      algoStatus: "NEW",
+      lots,
+      executed: 0,
+      placedAt: this.#clock(),
+      updatedAt: this.#clock(),
+      stuck: false,
+    };
+    this.#byInner.set(inner, order);
+    this.#send({
+      kind: "submit",
+      order: {
+        id: inner,
+        symbol,
+        leg: "both",
+        side,
+        type: "market",
+        purpose: closes ? "exit" : "entry",
+        lots,
+        price: 0,
+        trigger: 0,
+        timeInForce: "ioc",
+        reduceOnly: closes,
+        closePosition: false,
+        leverage: closes ? 0 : this.#leverage[symbol]!,
+      },
+    });
   }
 
   positionMode(): ReturnType<Gateway["positionMode"]> {
@@ -453,7 +538,7 @@ export class GatewayVenue implements Gateway {
       stuck: false,
     };
     this.#byInner.set(inner, order);
-    if (named?.auxiliary && this.#faults.probesTaken) {
+    if (service === "algo" && named?.auxiliary && this.#faults.probesTaken) {
       this.#orders.push(order);
       this.#algoEvent(order);
       return done(this.#algoReport(order) as T);
@@ -489,8 +574,12 @@ export class GatewayVenue implements Gateway {
     }
   }
 
-  /** What the exchange does of its own accord, once a bar. */
+  /** What the exchange, or somebody else, does of its own accord, once a bar. */
   #mischief(): void {
+    // Between two bars, when nothing of ours is on its way as a rule.
+    if (this.#hand !== undefined && this.#random.chance(0.05)) {
+      this.#agenda.at(this.#clock() + this.#random.whole(20_000, 50_000), () => this.#handTrades());
+    }
     if (this.#up && this.#fails("outage")) this.outage(this.#random.whole(500, 20_000));
     for (const why of ["restricted", "banned", "maintenance"] as const) {
       if (!this.#fails(why)) continue;
@@ -616,6 +705,10 @@ export class GatewayVenue implements Gateway {
       time: this.#clock(),
     };
     this.#trades[order.symbol]!.push(trade);
+    if (order.clientId.startsWith("web_")) {
+      this.handFees += BigInt(fee);
+      if (order.wire === undefined && order.executed === lots) this.handOpened++;
+    }
     this.#emit({
       kind: "account",
       time: this.#clock(),

@@ -72,6 +72,7 @@ export function playSession(events: readonly UserEvent[], times = 1): PlayedSess
     epoch: 1,
     clock: () => now,
     foreign: "ignore",
+    adoptedStop: 0.02,
     wallet: () => 0n,
     notice: () => {},
     trustsStops: true,

@@ -1,5 +1,6 @@
 import { type Campaign, type CampaignOptions, parseOptions } from "./campaign/campaign.ts";
 import { exchange } from "./campaign/exchange.ts";
+import { foreign } from "./campaign/foreign.ts";
 import { kill } from "./campaign/kill.ts";
 import { klines } from "./campaign/klines.ts";
 import { learning } from "./campaign/learning.ts";
@@ -14,6 +15,7 @@ const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
   soak,
   restart,
   exchange,
+  foreign,
   kill,
   klines,
   learning,

@@ -3,12 +3,9 @@ import type { Effect } from "./effects.ts";
 import type { AdoptionEvent } from "./events.ts";
 import type { Instrument } from "./instrument.ts";
 import { liquidationShare } from "./liquidation.ts";
-import { newPosition, open, type Plan } from "./position.ts";
+import { ADOPTED, newPosition, open, type Plan } from "./position.ts";
 import { protect, record, stopEntries } from "./protection.ts";
 import { instrumentOf, positionKey, positionValue, type State } from "./state.ts";
-
-/** Name of the strategy and set-up of positions that nobody here has decided on. */
-export const ADOPTED = "adopted";
 
 /** A position as the venue holds it, for somebody else so far. */
 export interface ForeignPosition {

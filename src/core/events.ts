@@ -218,6 +218,8 @@ export interface AdoptionEvent {
   readonly mark: number;
   readonly stop: number;
   readonly disasterStop: number;
+  /** When the venue was asked for it, ms: what happened to the leg before is in it, and none of our affair. */
+  readonly since: number;
 }
 
 /** Money came into the wallet or left it (negative) for reasons other than trading. */

@@ -141,6 +141,7 @@ export function encodeEvent(out: ByteWriter, event: Event): void {
       out.f64(event.mark);
       out.f64(event.stop);
       out.f64(event.disasterStop);
+      out.f64(event.since);
       return;
     case "setting":
       eventHead(out, 16, event);
@@ -237,8 +238,8 @@ export function decodeEvent(input: ByteReader): Event {
     case 21: {
       const direction = decodeDirection(input);
       const [lots, cost, leverage] = [input.f64(), input.f64(), input.f64()];
-      const [mark, stop, disasterStop] = [input.f64(), input.f64(), input.f64()];
-      return { kind: "adoption", time, symbol, direction, lots, cost, leverage, mark, stop, disasterStop };
+      const [mark, stop, disasterStop, since] = [input.f64(), input.f64(), input.f64(), input.f64()];
+      return { kind: "adoption", time, symbol, direction, lots, cost, leverage, mark, stop, disasterStop, since };
     }
     case 16:
       return { kind: "setting", time, symbol, name: input.text(), value: input.text(), actor: input.text() };

@@ -144,6 +144,7 @@ const events: { readonly [Kind in Event["kind"]]: fc.Arbitrary<Extract<Event, { 
     mark: number,
     stop: number,
     disasterStop: number,
+    since: number,
   }),
   transfer: fc.record({ kind: fc.constant("transfer"), ...head, amount: fc.double() }),
   breaker: fc.record({ kind: fc.constant("breaker"), ...head, level: fc.constantFrom(...BREAKER_LEVELS) }),

@@ -1,3 +1,4 @@
+import { FAULT_KINDS } from "../../src/exchange/simulated/server/faults.ts";
 import { ExchangeRun } from "../../tests/exchange/binance/exchange-run.ts";
 import { type SocketOutcome, socketRun } from "../../tests/exchange/binance/socket-run.ts";
 import { ALL_FAULT_NAMES } from "../../tests/exchange/binance/venue-faults.ts";
@@ -58,7 +59,8 @@ async function overSockets(seeds: number, from: number, progress: (text: string)
     longestUnprotectedMs: 0,
     slowestConvergenceMs: 0,
   };
-  const strikes = new Map<string, number>();
+  // One that never struck is named with a 0.
+  const strikes = new Map<string, number>(FAULT_KINDS.map((kind) => [kind, 0]));
   const trouble: string[] = [];
   const begun = performance.now();
   const take = ({ seed, faults, violation, ...outcome }: SocketOutcome) => {

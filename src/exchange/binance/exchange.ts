@@ -97,6 +97,8 @@ export class BinanceExchange implements Exchange {
   /** Closings by the exchange that an earlier process has told of. */
   readonly #closings: string[] = [];
   readonly #prices: number[];
+  /** Until when what happened to a leg that was adopted happened to somebody else, ms. */
+  readonly #adoptedSince = new Map<string, number>();
   /** Price of the last trade of somebody else, by leg. */
   readonly #strangerPrice = new Map<string, number>();
   #onWake: () => void = () => {};
@@ -272,6 +274,7 @@ export class BinanceExchange implements Exchange {
     for (const [leg, lots] of recovered.held) this.#held.set(leg, lots);
     for (const trade of recovered.trades) this.#trades.add(trade);
     this.#closings.push(...recovered.closings);
+    for (const [leg, since] of recovered.adopted) this.#adoptedSince.set(leg, since);
     this.#fundingTold = new Map(recovered.funding);
     for (const record of recovered.orders) this.desk.restore(record);
     recovered.prices.forEach((price, symbol) => {
@@ -328,7 +331,7 @@ export class BinanceExchange implements Exchange {
     const leg = legKey(event.symbol, event.positionSide);
     // More than is held as far as told: a fill of ours is on its way still, and the list of trades has both in order.
     if (this.held(leg) * -side < lots) return this.reconciler.soon();
-    if (this.#known(`${event.symbol}:${trade}`)) return;
+    if (this.#known(`${event.symbol}:${trade}`) || this.#wasTheirs(leg, event.transactionTime)) return;
     const fee = event.commissionAsset === "USDT" ? moneyOf(event.commission) : 0;
     const price = ticksFrom(instrument, Number(event.lastPrice) > 0 ? event.lastPrice : event.price);
     if (this.#closedBefore(instrument.symbol, lots, price)) return;
@@ -340,6 +343,11 @@ export class BinanceExchange implements Exchange {
     const place = this.#closings.indexOf(closingKey(symbol, lots, price));
     if (place >= 0) this.#closings.splice(place, 1);
     return place >= 0;
+  }
+
+  /** Whether a leg was not ours yet when something happened to it that is read again after a restart. */
+  #wasTheirs(leg: string, time: number): boolean {
+    return time < (this.#adoptedSince.get(leg) ?? Number.NEGATIVE_INFINITY);
   }
 
   /** True when the trade was told before; remembers it. */
@@ -362,6 +370,7 @@ export class BinanceExchange implements Exchange {
       this.#strangerPrice.set(leg, price);
       return;
     }
+    if (this.#wasTheirs(leg, trade.time)) return;
     const side = trade.side === "BUY" ? 1 : -1;
     const lots = lotsFrom(instrument, trade.quantity);
     const fee = trade.commissionAsset === "USDT" ? moneyOf(trade.commission) : 0;
@@ -393,6 +402,7 @@ export class BinanceExchange implements Exchange {
   #adopt(leg: string, lots: number, terms: Adoption): void {
     const { symbol } = legOf(leg);
     this.#held.set(leg, this.held(leg) + lots);
+    this.#adoptedSince.set(leg, terms.since);
     this.#moved(symbol);
     const direction = lots > 0 ? 1 : -1;
     const time = this.#marketTime();

@@ -78,7 +78,7 @@ export interface ReconcilerOptions {
 }
 
 /** What an adopted position has cost, and where its stops are to lie. */
-export type Adoption = Pick<AdoptionEvent, "cost" | "leverage" | "mark" | "stop" | "disasterStop">;
+export type Adoption = Pick<AdoptionEvent, "cost" | "leverage" | "mark" | "stop" | "disasterStop" | "since">;
 
 /** A comparison must end within this many passes over a venue that stands still. */
 export const MOST_PASSES = 3;
@@ -200,14 +200,14 @@ export class Reconciler {
       const marked = new Set(this.#foreign.keys());
       this.#markForeign(picture);
       if (picture.agreed) {
-        await this.#treatForeign(picture, marked);
+        await this.#treatForeign(picture, marked, begun);
         this.since = begun;
         this.last = { passes, agreed: true, at: clock() };
         bar(undefined, "books", undefined);
         await this.#compareWallets();
         break;
       }
-      const acting = picture.actions.some(({ kind }) => kind !== "foreign");
+      const acting = picture.actions.some(({ kind }) => !FOREIGN_ACTIONS.has(kind));
       if (acting ? passes === MOST_PASSES : restless === MOST_RESTLESS) {
         this.last = { passes, agreed: false, at: clock() };
         const text = `the books do not agree after ${passes} passes: ${picture.actions.map(describe).join("; ") || picture.restless.join(", ")}`;
@@ -314,6 +314,7 @@ export class Reconciler {
       bar(symbol, "foreign", undefined);
     }
     for (const [symbol, what] of now) {
+      if (open.has(symbol) && this.#foreign.has(symbol)) continue;
       bar(symbol, "foreign", `somebody else's at the exchange: ${what}`);
       if (!this.#foreign.has(symbol)) notice("warning", `${symbol}: somebody else's at the exchange: ${what}`);
       this.#foreign.set(symbol, what);
@@ -324,7 +325,7 @@ export class Reconciler {
    * Does with somebody else's what the policy says, once our own books agree. Only on symbols that were barred before
    * this look, and after the core has taken that: nothing of ours can come in between.
    */
-  async #treatForeign({ actions }: Reconciliation, marked: ReadonlySet<string>): Promise<void> {
+  async #treatForeign({ actions }: Reconciliation, marked: ReadonlySet<string>, begun: number): Promise<void> {
     const { wallet, clock, schedule, times } = this.#options;
     const isTaken = wallet() !== undefined;
     for (const action of actions) {
@@ -332,12 +333,12 @@ export class Reconciler {
       const symbol = "symbol" in action ? action.symbol : "leg" in action ? legOf(action.leg).symbol : "";
       if (!isTaken || !marked.has(symbol)) this.soon();
       // Whether it has worked is seen with another look; what was refused waits for the next one of its time.
-      else if (await this.#treat(action)) this.#at(clock() + times.again, schedule);
+      else if (await this.#treat(action, begun)) this.#at(clock() + times.again, schedule);
     }
   }
 
   /** False where it was refused. */
-  async #treat(action: Action): Promise<boolean> {
+  async #treat(action: Action, begun: number): Promise<boolean> {
     switch (action.kind) {
       case "flatten-foreign":
         if (this.#flattening.has(action.leg)) return true;
@@ -345,7 +346,7 @@ export class Reconciler {
       case "cancel-foreign":
         return (await this.#cancel(action)).kind !== "refused";
       case "adopt-foreign":
-        return await this.#adopt(action.leg, action.lots);
+        return await this.#adopt(action.leg, action.lots, begun);
       default:
         return false;
     }
@@ -408,7 +409,7 @@ export class Reconciler {
   }
 
   /** Makes somebody else's position ours where it can be protected, and says why not where it cannot. */
-  async #adopt(leg: string, lots: number): Promise<boolean> {
+  async #adopt(leg: string, lots: number, since: number): Promise<boolean> {
     const { gateway, desk, instruments, motion, adoptedStop, price, adopt, notice } = this.#options;
     const { symbol } = legOf(leg);
     const instrument = instruments[desk.indexOf(symbol)!]!;
@@ -434,7 +435,7 @@ export class Reconciler {
       const { cost, leverage, mark } = position;
       const { stop, disasterStop } = terms;
       this.#notAdopted.delete(leg);
-      adopt(leg, lots, { cost, leverage, mark, stop, disasterStop });
+      adopt(leg, lots, { cost, leverage, mark, stop, disasterStop, since });
       return true;
     }
     if (this.#notAdopted.get(leg) !== terms.reason) {

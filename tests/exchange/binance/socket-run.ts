@@ -44,6 +44,8 @@ const SPEED = 30;
 /** How long everything may take to come to rest after the last fault, and after the end of a ban that lasts longer, ms. */
 const PATIENCE = 120_000;
 const SYMBOLS = 3;
+/** When everything is closed while faults go on, as shares of the duration; entries go on afterwards. */
+const FLATTENED: readonly number[] = [0.4, 0.65, 0.9];
 /** Durations that a run without an entry goes on for. */
 const LONGEST = 5;
 /** Each kind alone for the first seeds of a round, mixtures for as many after them. */
@@ -219,6 +221,7 @@ class Run {
     this.#door.start(script);
     const begun = performance.now();
     let calm = 0;
+    let flattened = 0;
     for (;;) {
       const now = performance.now();
       // On a busy machine the first entry may take its time, and without one there is nothing to compare.
@@ -227,6 +230,12 @@ class Run {
         calm = now;
         this.#door.clear();
         this.#trading = false;
+      }
+      // Exits must meet the faults too: some of them concern nothing else.
+      if (calm === 0 && now - begun > (FLATTENED[flattened] ?? Number.POSITIVE_INFINITY) * duration) {
+        flattened++;
+        trader.admit({ kind: "command", time: Math.max(state.now, market.now()), symbol: -1, command: "flatten" });
+        continue;
       }
       const request = trader.awaited;
       if (request !== undefined) {
@@ -339,6 +348,8 @@ class Run {
     const broken = checkBook(state);
     if (broken.length > 0) throw new Violation("the book is whole", broken.join("; "));
     this.#auditor.atRest(state);
+    const { transferred } = this.#auditor;
+    if (transferred !== 0n) throw new Violation("the ledger balances", `${transferred} came from outside`);
     const seen = new Set<string>();
     for (const { clientOrderId } of this.#venue.trading.orders.values()) {
       const id = parseClientId(clientOrderId);

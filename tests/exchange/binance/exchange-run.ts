@@ -313,7 +313,12 @@ export class ExchangeRun {
   }
 
   #atRest(): void {
-    const { positions, wallet } = this.#venue.inner;
+    const { wallet } = this.#venue.inner;
+    // What could not be adopted stays somebody else's, and its symbol stays barred.
+    const isRefused = this.#exchange!.barred.get(HAND)?.has("foreign") === true && this.#hand?.policy === "adopt";
+    const positions = this.#venue.inner.positions.map((one, symbol) =>
+      isRefused && symbol === HAND ? { ...one, lots: 0 } : one,
+    );
     this.#auditor.quiet(this.#state, { positions, wallet, openOrders: this.#venue.bookOrders } as never);
     this.#auditor.atRest(this.#state);
     // What others trade costs the account its commissions. Nothing else comes from outside where all that they opened
@@ -336,7 +341,7 @@ export class ExchangeRun {
     const lasting = happened.has("refused") || happened.has("restricted") ? "refusal" : "";
     const reasons = [...this.#exchange!.barred].flatMap(([symbol, topics]) =>
       [...topics].flatMap(([topic, { entries, reason }]) =>
-        entries === "none" && topic !== lasting ? [`${symbol}: ${reason}`] : [],
+        entries === "none" && topic !== lasting && !(isRefused && symbol === HAND) ? [`${symbol}: ${reason}`] : [],
       ),
     );
     if (reasons.length > 0) throw new Violation("entries are free again at the end", reasons.join("; "));

@@ -21,3 +21,11 @@ test("over sockets, after lost answers and lost events, both books agree exactly
   expect(entries).toBeGreaterThan(0);
   expect(mostPasses).toBeLessThanOrEqual(3);
 }, 120_000);
+
+test("over sockets, a short that somebody else holds is adopted, protected and closed, and both books agree", async () => {
+  const quiet = { name: "nothing", script: { faults: [] } };
+  const { violation, adoptions, mostPasses } = await socketRun(3, 1000, quiet, "adopt");
+  expect(violation).toBeUndefined();
+  expect(adoptions).toBe(1);
+  expect(mostPasses).toBeLessThanOrEqual(3);
+}, 120_000);

@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,8 +7,11 @@ import type { Candidate, Regime } from "../../../src/core/candidate.ts";
 import { checkBook } from "../../../src/core/check-book.ts";
 import type { AnalysisEvent } from "../../../src/core/events.ts";
 import type { State } from "../../../src/core/state.ts";
+import { USDT } from "../../../src/core/instrument.ts";
 import { parseClientId } from "../../../src/exchange/binance/client-id.ts";
+import { quantityText, ticksFrom } from "../../../src/exchange/binance/decimals.ts";
 import { BinanceExchange } from "../../../src/exchange/binance/exchange.ts";
+import type { ForeignPolicy } from "../../../src/exchange/binance/reconcile.ts";
 import { Door } from "../../../src/exchange/simulated/server/door.ts";
 import { FAULT_KINDS, randomFaults } from "../../../src/exchange/simulated/server/faults.ts";
 import { listen } from "../../../src/exchange/simulated/server/listen.ts";
@@ -29,6 +33,7 @@ export interface SocketOutcome {
   readonly entries: number;
   readonly fills: number;
   readonly comparisons: number;
+  readonly adoptions: number;
   readonly mostPasses: number;
   /** From the report of a fill to the acknowledgement of a stop or the sending of an exit, wall ms. */
   readonly longestNaked: number;
@@ -60,11 +65,14 @@ export function faultsOf(seed: number, duration: number) {
 /**
  * The trader's real parts over real sockets, on a simulated exchange in which things go wrong; with a script instead of
  * an analysis. After `duration` ms of faults everything is closed, and the books are compared to the last digit.
+ *
+ * @param policy with it, somebody else has a position on the first symbol when the trader comes, which is not entered
  */
 export async function socketRun(
   seed: number,
   duration = 25_000,
   faults = faultsOf(seed, duration),
+  policy?: ForeignPolicy,
 ): Promise<SocketOutcome> {
   const folder = mkdtempSync(join(tmpdir(), "penstock-faults-"));
   const market = { kind: "generated", seed, symbols: SYMBOLS } as const;
@@ -96,21 +104,44 @@ export async function socketRun(
       MIN_CONFIDENCE: "0.2",
       // The bound is on the market's clock, which runs so much faster than the one that answers come by.
       PROTECTION_TIMEOUT_MS: "60000",
+      ...(policy && { FOREIGN_POSITIONS: policy }),
     },
     [],
   );
   const notices: string[] = [];
   let real: RealVenue | undefined;
   try {
+    if (policy !== undefined) await openByHand(`http://${host}`, venue);
     const note = (level: string, text: string) => notices.push(`${level} ${text}`);
     real = await started(() => openRealVenue(settings, { symbols: undefined }, note));
-    return await new Run(seed, venue, door, real, notices, settings).run(duration, faults);
+    return await new Run(seed, venue, door, real, notices, settings, policy).run(duration, faults);
   } finally {
     real?.close();
     pace.stop();
     front.stop();
     await port.stop();
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Somebody else, at a screen of the exchange's own: 200 USDT of the first symbol at fivefold leverage. */
+async function openByHand(base: string, { exchange }: Venue): Promise<void> {
+  const [instrument] = exchange.instruments;
+  const { symbol } = instrument!;
+  const marked = (await (await fetch(`${base}/fapi/v1/premiumIndex?symbol=${symbol}`)).json()) as { markPrice: string };
+  const value = ticksFrom(instrument!, marked.markPrice) * instrument!.unitValue;
+  const quantity = quantityText(instrument!, Math.ceil((200 * USDT) / value));
+  for (const [path, parameters] of [
+    ["leverage", { symbol, leverage: "5" }],
+    ["order", { symbol, side: "SELL", type: "MARKET", quantity, newClientOrderId: "web_hand" }],
+  ] as const) {
+    const query = new URLSearchParams({ ...parameters, timestamp: String(Date.now()) }).toString();
+    const signature = createHmac("sha256", "secret").update(query).digest("hex");
+    const answer = await fetch(`${base}/fapi/v1/${path}?${query}&signature=${signature}`, {
+      method: "POST",
+      headers: { "X-MBX-APIKEY": "key" },
+    });
+    if (!answer.ok) throw new Error(await answer.text());
   }
 }
 
@@ -138,6 +169,7 @@ class Run {
   readonly #entries = new Set<number>();
   readonly #last: string[] = [];
   readonly #random: Random;
+  readonly #policy: ForeignPolicy | undefined;
   #events = 0;
   #comparisons = 0;
   #mostPasses = 0;
@@ -150,7 +182,9 @@ class Run {
     real: RealVenue,
     notices: string[],
     settings: Parameters<typeof openRealVenue>[0],
+    policy: ForeignPolicy | undefined,
   ) {
+    this.#policy = policy;
     const { exchange, state } = real;
     if (!(exchange instanceof BinanceExchange)) throw new Error("this is about real orders");
     this.#seed = seed;
@@ -186,6 +220,7 @@ class Run {
       entries: this.#entries.size,
       fills: this.#auditor.fills,
       comparisons: this.#comparisons,
+      adoptions: this.#auditor.adoptions,
       mostPasses: this.#mostPasses,
       longestNaked: Math.round(this.#auditor.longestNaked / SPEED),
       converged,
@@ -225,7 +260,7 @@ class Run {
     for (;;) {
       const now = performance.now();
       // On a busy machine the first entry may take its time, and without one there is nothing to compare.
-      const enough = this.#entries.size > 0 || now - begun > LONGEST * duration;
+      const enough = (this.#policy === undefined ? this.#entries.size : this.#auditor.adoptions) > 0 || now - begun > LONGEST * duration;
       if (calm === 0 && enough && now - begun > duration) {
         calm = now;
         this.#door.clear();
@@ -296,7 +331,7 @@ class Run {
       const wanted = random.chance(0.5);
       const direction = random.chance(0.5) ? 1 : -1;
       const [stop, target] = [random.between(0.002, 0.02), random.between(0.002, 0.02)];
-      if (!wanted || mark === 0 || !this.#trading) return;
+      if (!wanted || mark === 0 || !this.#trading || (this.#policy !== undefined && symbol === 0)) return;
       candidates.push({
         symbol,
         strategy: "drawn",
@@ -349,7 +384,7 @@ class Run {
     if (broken.length > 0) throw new Violation("the book is whole", broken.join("; "));
     this.#auditor.atRest(state);
     const { transferred } = this.#auditor;
-    if (transferred !== 0n) throw new Violation("the ledger balances", `${transferred} came from outside`);
+    if (transferred !== 0n && this.#policy === undefined) throw new Violation("the ledger balances", `${transferred} came from outside`);
     const seen = new Set<string>();
     for (const { clientOrderId } of this.#venue.trading.orders.values()) {
       const id = parseClientId(clientOrderId);

@@ -56,10 +56,9 @@ const TRADING = {
   POSITION_MODE: {
     type: "choice",
     choices: ["one-way", "hedge"],
-    notYet: ["hedge"],
     default: "one-way",
     decides: true,
-    help: "One position per symbol, or a long and a short leg side by side.",
+    help: "How the account is kept at the exchange: one position per symbol, or a long and a short leg. Ours is one per symbol either way; in hedge mode it lies on the leg of its direction, and the other leg is somebody else's.",
   },
   FOREIGN_POSITIONS: {
     type: "choice",

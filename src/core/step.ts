@@ -483,8 +483,9 @@ function reduce(state: State, position: Position, lots: number, price: number): 
 }
 
 function liquidated(state: State, event: LiquidationEvent, out: Effect[]): void {
-  const position = state.positions.get(positionKey(event.symbol, event.leg));
-  if (position === undefined || event.lots > position.holding.lots) {
+  const position = state.positions.get(positionKey(event.symbol, "both"));
+  const isOurs = event.leg === "both" || position?.direction === (event.leg === "long" ? 1 : -1);
+  if (position === undefined || !isOurs || event.lots > position.holding.lots) {
     const { symbol } = instrumentOf(state, event.symbol);
     return stopEntries(state, `${symbol}: the exchange closed ${event.lots} lots that the book does not hold`, out);
   }

@@ -55,6 +55,7 @@ export function coreConfig(settings: Settings, instruments: readonly Instrument[
     maxPositions: settings.MAX_POSITIONS,
     baseLeverage: settings.BASE_LEVERAGE,
     baseMarginFraction: settings.BASE_MARGIN_PCT,
+    hedge: settings.POSITION_MODE === "hedge",
     protectionTimeout: settings.PROTECTION_TIMEOUT_MS,
     life: {
       breakEvenAt: settings.BREAK_EVEN_AT_R,
@@ -217,6 +218,7 @@ export function exchangeOptions(settings: Settings, without: readonly Cost[]): S
     volumeShare: settings.SIMULATED_VOLUME_SHARE,
     fundingOn: !without.includes("funding"),
     leverage: settings.BASE_LEVERAGE,
+    positionMode: settings.POSITION_MODE,
   };
 }
 

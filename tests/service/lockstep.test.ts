@@ -51,6 +51,21 @@ test("and a generated market", async () => {
   expect(lived.report.summary.endEquity).toBe(tested.summary.endEquity);
 }, 60_000);
 
+test("in hedge mode the same trades come of the same bars, in a backtest and over sockets", async () => {
+  writeMarket(folder, 5, 3);
+  const from = Date.UTC(2025, 2, 5);
+  const symbols = ["ALDERUSDT", "BASALTUSDT", "BRIARUSDT"];
+  const to = from + 7 * 60 * MINUTE;
+  const { settings } = loadSettings({ ...ENVIRONMENT, MIN_CONFIDENCE: "0.2" }, []);
+  const { report: oneWay } = await backtest(settings, { dir: folder, symbols, from, to, without: [] });
+  const more = { MIN_CONFIDENCE: "0.2", POSITION_MODE: "hedge" };
+  const { tested, lived } = await both(folder, symbols, from, to, more);
+  expect(oneWay.summary.trades).toBeGreaterThan(0);
+  expect(tested.tradesHash).toBe(oneWay.tradesHash);
+  expect(lived.report.tradesHash).toBe(oneWay.tradesHash);
+  expect(lived.report.summary.endEquity).toBe(oneWay.summary.endEquity);
+}, 60_000);
+
 test("the market in lockstep goes no further than its client asks, and says when nothing happened", () => {
   writeMarket(folder, 1, 1);
   const { settings } = loadSettings(ENVIRONMENT, []);

@@ -125,7 +125,7 @@ export class Auditor {
       case "adoption":
         return this.#adopted(event);
       case "liquidation": {
-        const leg = this.#leg(event.symbol, event.leg);
+        const leg = this.#leg(event.symbol);
         this.#cash -= BigInt(event.fee);
         this.#trade(event.symbol, leg, leg.lots > 0 ? -event.lots : event.lots, event.price, true);
         return;
@@ -137,7 +137,7 @@ export class Auditor {
 
   /** What somebody else has paid for it was paid out of the same wallet. */
   #adopted({ symbol, direction, lots, cost }: AdoptionEvent): void {
-    const leg = this.#leg(symbol, "both");
+    const leg = this.#leg(symbol);
     if (leg.lots !== 0) throw new Violation("what is adopted was not ours", `${lots} lots beside ${leg.lots}`);
     for (const { request } of this.#open.values()) {
       if (request.symbol !== symbol) continue;
@@ -153,13 +153,14 @@ export class Auditor {
 
   #flattened(): void {
     for (const { request } of this.#open.values()) {
-      if (request.purpose === "entry") this.#leg(request.symbol, request.leg).mustEnd = true;
+      if (request.purpose === "entry") this.#leg(request.symbol).mustEnd = true;
     }
     for (const leg of this.#legs.values()) if (leg.lots !== 0) leg.mustEnd = true;
   }
 
-  #leg(symbol: number, name: string): AuditedLeg {
-    const key = `${symbol}:${name}`;
+  /** A book has one position per symbol, whichever leg of the account it lies on. */
+  #leg(symbol: number): AuditedLeg {
+    const key = `${symbol}:both`;
     let leg = this.#legs.get(key);
     if (leg === undefined) {
       leg = { lots: 0, lowest: 0, highest: 0, nakedSince: Number.NaN, mustEnd: false };
@@ -172,7 +173,7 @@ export class Auditor {
     order.ended = true;
     this.#open.delete(order.request.id);
     const { request } = order;
-    const leg = this.#leg(request.symbol, request.leg);
+    const leg = this.#leg(request.symbol);
     if (request.purpose === "entry" && leg.lots === 0) leg.mustEnd = false;
   }
 
@@ -189,7 +190,7 @@ export class Auditor {
       throw new Violation("fills stay within the order", `order ${request.id}: ${order.filled} of ${request.lots}`);
     }
     this.#cash -= BigInt(event.fee);
-    const leg = this.#leg(request.symbol, request.leg);
+    const leg = this.#leg(request.symbol);
     this.#trade(request.symbol, leg, request.side * event.lots, event.price, request.purpose !== "entry");
     if (event.done) this.#end(order);
   }
@@ -232,7 +233,7 @@ export class Auditor {
   #submitted(request: OrderRequest): void {
     const { id, symbol, purpose } = request;
     if (this.#orders.has(id) || id <= this.#lastId) throw new Violation("no double order", `id ${id} was used before`);
-    const leg = this.#leg(symbol, request.leg);
+    const leg = this.#leg(symbol);
     if (purpose === "entry") this.#entering(request, leg);
     else this.#closing(request, leg);
     this.#lastId = id;
@@ -248,7 +249,7 @@ export class Auditor {
     if (this.#down) throw new Violation("nothing opens without a connection", `entry ${request.id}`);
     if (leg.lots !== 0) throw new Violation("no double order", `entry ${request.id} on top of ${leg.lots} lots`);
     for (const other of this.#open.values()) {
-      if (other.request.symbol !== symbol || other.request.leg !== request.leg) continue;
+      if (other.request.symbol !== symbol) continue;
       const text = `entry ${request.id} while order ${other.request.id} (${other.request.purpose}) may still act`;
       throw new Violation("no double order", text);
     }
@@ -285,7 +286,10 @@ export class Auditor {
 
   #closing(request: OrderRequest, leg: AuditedLeg): void {
     const { id, side, purpose } = request;
-    if (request.reduceOnly === request.closePosition) {
+    // In hedge mode the other side of a leg only ever closes it.
+    const isLegOf = (direction: number) => request.leg === (direction > 0 ? "long" : "short");
+    const onlyCloses = request.leg === "both" ? request.reduceOnly !== request.closePosition : !request.reduceOnly;
+    if (!onlyCloses || (request.leg !== "both" && !isLegOf(-side))) {
       throw new Violation("reduce-only never opens", `order ${id} (${purpose}) could open`);
     }
     if (leg.lots * side >= 0) {
@@ -307,7 +311,7 @@ export class Auditor {
 
   /** A working stop of a position goes when another one stands, not before. */
   #cancelling({ request }: AuditedOrder): void {
-    const leg = this.#leg(request.symbol, request.leg);
+    const leg = this.#leg(request.symbol);
     if (request.purpose !== "working-stop" || leg.lots === 0) return;
     for (const { request: other, accepted, cancelAsked } of this.#open.values()) {
       const same = other.symbol === request.symbol && other.leg === request.leg && other.purpose === request.purpose;
@@ -373,7 +377,7 @@ export class Auditor {
       let covered = 0;
       let leaving = false;
       for (const { request, accepted, cancelAsked, filled } of this.#open.values()) {
-        if (`${request.symbol}:${request.leg}` !== key || cancelAsked) continue;
+        if (`${request.symbol}:both` !== key || cancelAsked) continue;
         if (request.purpose === "exit") leaving = true;
         if (!accepted || (request.purpose !== "working-stop" && request.purpose !== "disaster-stop")) continue;
         covered += request.closePosition ? Math.abs(leg.lots) : request.lots - filled;
@@ -420,7 +424,7 @@ export class Auditor {
       }
     }
     for (const { request, cancelAsked } of this.#open.values()) {
-      const flat = this.#leg(request.symbol, request.leg).lots === 0;
+      const flat = this.#leg(request.symbol).lots === 0;
       if (!flat && !cancelAsked) continue;
       const text = `order ${request.id} (${request.purpose}) is left ${flat ? "on a flat leg" : "though it was cancelled"}`;
       throw new Violation("every order ends exactly once", text);

@@ -12,6 +12,7 @@ export const exchange: Campaign = {
     if (sockets) return overSockets(seeds, from, progress);
     const totals: Record<string, number> = {
       seeds: 0,
+      inHedgeMode: 0,
       events: 0,
       entries: 0,
       fills: 0,
@@ -25,7 +26,10 @@ export const exchange: Campaign = {
     let trouble: string | undefined;
     const begun = performance.now();
     for (let seed = from; seed < from + seeds && trouble === undefined; seed++) {
-      const outcome = await new ExchangeRun(createWorld(seed)).run();
+      // Every third world on an account in hedge mode.
+      const hedge = seed % 3 === 2;
+      const outcome = await new ExchangeRun(createWorld(seed), undefined, undefined, hedge).run();
+      if (hedge) totals["inHedgeMode"] = totals["inHedgeMode"]! + 1;
       const { events, entries, fills, crashes, comparisons, mostPasses, longestNaked, happened, violation } = outcome;
       const counts = { seeds: 1, events, entries, fills, crashes, comparisons };
       for (const [name, count] of Object.entries(counts)) totals[name] = totals[name]! + count;

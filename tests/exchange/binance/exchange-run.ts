@@ -13,7 +13,7 @@ import { printable } from "../../../src/journal/replay.ts";
 import { Random } from "../../../src/market/random.ts";
 import { Auditor, Violation } from "../../simulation/auditor.ts";
 import type { Crash, World } from "../../simulation/world.ts";
-import { GatewayVenue } from "./gateway-venue.ts";
+import { GatewayVenue, type Hand } from "./gateway-venue.ts";
 import { drawFaults, type VenueFaults } from "./venue-faults.ts";
 
 export interface ExchangeOutcome {
@@ -68,7 +68,8 @@ export class ExchangeRun {
   readonly #end: number;
   readonly #journal: { readonly event: Event; readonly effects: Effect[]; readonly epoch: number }[] = [];
   readonly #crashes: Crash[];
-  readonly #hand: { readonly policy: ForeignPolicy; readonly closes: boolean } | undefined;
+  readonly #hand: (Hand & { readonly policy: ForeignPolicy }) | undefined;
+  readonly #hedge: boolean;
   readonly #missed: VenueEvent[] = [];
   readonly #notices: string[] = [];
   #state: State;
@@ -84,15 +85,22 @@ export class ExchangeRun {
   #mostPasses = 0;
   #now = 0;
 
-  /** @param hand with it, somebody else opens positions on the first symbol, where we enter nothing of our own */
+  /**
+   * @param hedge the account has two legs per symbol
+   * @param hand with it, somebody else opens positions on the first symbol
+   */
   constructor(
     world: World,
     faults: VenueFaults = drawFaults(world.seed, new Random(world.seed, FAULTS), world.restsFrom),
-    hand?: { readonly policy: ForeignPolicy; readonly closes: boolean },
+    hand?: Hand & { readonly policy: ForeignPolicy },
+    hedge = false,
   ) {
-    this.#world = world;
+    const inner = world.open();
+    if (hedge && !inner.setModes({ position: "hedge", margin: "isolated" })) throw new Error("the mode was not taken");
+    this.#hedge = hedge;
+    this.#world = hedge ? { ...world, config: { ...world.config, hedge } } : world;
     this.#hand = hand;
-    this.#state = createState(world.config);
+    this.#state = createState(this.#world.config);
     this.#auditor = new Auditor(this.#state, world.limits);
     this.#prices = world.config.instruments.map(() => 0);
     this.#crashes = [...world.crashes];
@@ -102,7 +110,7 @@ export class ExchangeRun {
       if (this.#exchange === undefined) this.#missed.push(event);
       else this.#exchange.market(event);
     };
-    this.#venue = new GatewayVenue(world.open(), faults, random, this.#agenda, () => this.#now, market, hand);
+    this.#venue = new GatewayVenue(inner, faults, random, this.#agenda, () => this.#now, market, hand);
   }
 
   async run(): Promise<ExchangeOutcome> {
@@ -178,7 +186,7 @@ export class ExchangeRun {
     return new BinanceExchange({
       gateway: this.#venue,
       instruments: this.#world.config.instruments,
-      hedge: false,
+      hedge: this.#hedge,
       epoch: this.#epoch,
       clock: () => this.#now,
       foreign: this.#hand?.policy ?? "ignore",
@@ -196,7 +204,10 @@ export class ExchangeRun {
     if (exchange === undefined) return false;
     if (this.#awaited !== undefined) {
       const analysis = this.#world.analyse(this.#awaited, this.#prices);
-      const candidates = analysis.candidates.filter(({ symbol }) => this.#hand === undefined || symbol !== HAND);
+      const candidates = analysis.candidates.filter(({ symbol, direction }) => {
+        if (this.#hand === undefined || symbol !== HAND) return true;
+        return this.#hand.beside && direction === 1;
+      });
       this.#admit({ ...analysis, candidates });
       return true;
     }
@@ -272,7 +283,7 @@ export class ExchangeRun {
     this.#epoch++;
     this.#commands = 0;
     this.#state = createState(this.#world.config);
-    const recovery = new Recovery(this.#world.config.instruments, false);
+    const recovery = new Recovery(this.#world.config.instruments, this.#hedge);
     const last = this.#journal.length - 1;
     this.#journal.forEach(({ event, effects: written, epoch }, index) => {
       this.#know(event);
@@ -316,9 +327,13 @@ export class ExchangeRun {
     const { wallet } = this.#venue.inner;
     // What could not be adopted stays somebody else's, and its symbol stays barred.
     const isRefused = this.#exchange!.barred.get(HAND)?.has("foreign") === true && this.#hand?.policy === "adopt";
-    const positions = this.#venue.inner.positions.map((one, symbol) =>
-      isRefused && symbol === HAND ? { ...one, lots: 0 } : one,
-    );
+    const staysForeign = isRefused || this.#hand?.beside === true;
+    const slots = this.#venue.inner.positions;
+    const positions = this.#world.config.instruments.map((_, symbol) => {
+      const [long, short] = this.#hedge ? [slots[2 * symbol]!, slots[2 * symbol + 1]!] : [slots[symbol]!, { lots: 0 }];
+      const lots = long.lots + (this.#hand?.beside && symbol === HAND ? 0 : short.lots);
+      return { lots: isRefused && symbol === HAND ? 0 : lots };
+    });
     this.#auditor.quiet(this.#state, { positions, wallet, openOrders: this.#venue.bookOrders } as never);
     this.#auditor.atRest(this.#state);
     // What others trade costs the account its commissions. Nothing else comes from outside where all that they opened
@@ -341,7 +356,7 @@ export class ExchangeRun {
     const lasting = happened.has("refused") || happened.has("restricted") ? "refusal" : "";
     const reasons = [...this.#exchange!.barred].flatMap(([symbol, topics]) =>
       [...topics].flatMap(([topic, { entries, reason }]) =>
-        entries === "none" && topic !== lasting && !(isRefused && symbol === HAND) ? [`${symbol}: ${reason}`] : [],
+        entries === "none" && topic !== lasting && !(staysForeign && symbol === HAND) ? [`${symbol}: ${reason}`] : [],
       ),
     );
     if (reasons.length > 0) throw new Violation("entries are free again at the end", reasons.join("; "));

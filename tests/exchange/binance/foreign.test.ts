@@ -17,10 +17,10 @@ import { ExchangeRun } from "./exchange-run.ts";
 /** Seeds of worlds in which somebody else trades on the account, with faults and crashes. */
 const SEEDS = [0, 3, 9, 14, 18, 46];
 
-async function runs(policy: ForeignPolicy, closes: boolean) {
+async function runs(policy: ForeignPolicy, closes: boolean, beside = false, hedge = false) {
   const totals = { opened: 0, adopted: 0, flattened: 0, crashes: 0 };
   for (const seed of SEEDS) {
-    const outcome = await new ExchangeRun(createWorld(seed), undefined, { policy, closes }).run();
+    const outcome = await new ExchangeRun(createWorld(seed), undefined, { policy, closes, beside }, hedge).run();
     expect({ seed, violation: outcome.violation?.text }).toEqual({ seed, violation: undefined });
     expect(outcome.mostPasses).toBeLessThanOrEqual(3);
     totals.opened += outcome.foreign.opened;
@@ -47,6 +47,17 @@ describe("somebody else on the account, with faults and crashes: both books end 
     const { flattened, adopted } = await runs("flatten", false);
     expect(flattened).toBeGreaterThan(5);
     expect(adopted).toBe(0);
+  }, 120_000);
+});
+
+describe("the same on an account in hedge mode", () => {
+  test("adopt, on either leg", async () => {
+    expect((await runs("adopt", false, false, true)).adopted).toBeGreaterThan(10);
+  }, 120_000);
+
+  test("the other leg of a symbol that we hold is theirs, and left alone or closed", async () => {
+    expect((await runs("ignore", true, true, true)).opened).toBeGreaterThan(3);
+    expect((await runs("flatten", false, true, true)).flattened).toBeGreaterThan(3);
   }, 120_000);
 });
 

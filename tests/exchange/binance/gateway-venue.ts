@@ -1,5 +1,5 @@
 import type { OrderRequest, OrderType } from "../../../src/core/effects.ts";
-import type { AnswerEvent, FillEvent, FundingEvent, LiquidationEvent } from "../../../src/core/events.ts";
+import type { AnswerEvent, FillEvent, FundingEvent, Leg, LiquidationEvent } from "../../../src/core/events.ts";
 import type { Instrument } from "../../../src/core/instrument.ts";
 import { parseClientId } from "../../../src/exchange/binance/client-id.ts";
 import { lotsFrom, priceText, quantityText, ticksFrom } from "../../../src/exchange/binance/decimals.ts";
@@ -37,6 +37,7 @@ interface VenueOrder {
   /** Client id of the regular order that a conditional one has become. */
   bornId: string;
   readonly side: WireSide;
+  readonly positionSide: PositionSide;
   readonly wire: NewOrder | NewAlgoOrder | undefined;
   status: OrderStatus;
   algoStatus: AlgoStatus;
@@ -62,6 +63,14 @@ const LASTING_REFUSALS = [-2015, -4061, -4140, -4192];
 const LASTING = 0.02;
 
 const TIMEOUT = 1000;
+/** Somebody else who trades on the account, on the first symbol. */
+export interface Hand {
+  /** Whether they close what lies there, once. */
+  readonly closes: boolean;
+  /** In hedge mode: they hold the short leg and we the long one. Otherwise nothing of ours is entered there. */
+  readonly beside: boolean;
+}
+
 /** Inner ids of what is not an order of the core's book. */
 const OTHERS = 1_000_000_000;
 
@@ -81,7 +90,8 @@ export class GatewayVenue implements Gateway {
   readonly #trades: TradeReport[][];
   readonly #income: IncomeReport[] = [];
   readonly #leverage: number[];
-  readonly #hand: { readonly closes: boolean } | undefined;
+  readonly #hedge: boolean;
+  readonly #hand: Hand | undefined;
   /** What somebody else has done on the account: positions opened, and commissions paid, 1e-8 USDT. */
   handOpened = 0;
   #handIsGone = false;
@@ -108,10 +118,11 @@ export class GatewayVenue implements Gateway {
     agenda: Schedule,
     clock: () => number,
     market: (event: VenueEvent) => void,
-    hand?: { readonly closes: boolean },
+    hand?: Hand,
   ) {
     this.inner = inner;
     this.#hand = hand;
+    this.#hedge = inner.account.hedge;
     this.#faults = faults;
     this.#random = random;
     this.#agenda = agenda;
@@ -201,15 +212,16 @@ export class GatewayVenue implements Gateway {
   positions(): ReturnType<Gateway["positions"]> {
     return this.#ask(() =>
       done(
-        this.inner.instruments.flatMap((instrument, symbol) => {
-          const { lots } = this.inner.positions[symbol]!;
+        this.inner.positions.flatMap(({ lots }, slot) => {
           if (lots === 0) return [];
+          const { symbol, side } = this.#slot(slot);
+          const instrument = this.inner.instruments[symbol]!;
           const amount = quantityText(instrument, lots);
-          const position = { symbol: instrument.symbol, positionSide: "BOTH" as const, amount };
+          const position = { symbol: instrument.symbol, positionSide: side, amount };
           return [
             {
               ...position,
-              entryPrice: this.#entryPrice(symbol),
+              entryPrice: this.#entryPrice(slot),
               markPrice: "0",
               isolated: true,
               updateTime: this.#clock(),
@@ -256,10 +268,15 @@ export class GatewayVenue implements Gateway {
     );
   }
 
+  #slot(slot: number): { readonly symbol: number; readonly side: PositionSide } {
+    if (!this.#hedge) return { symbol: slot, side: "BOTH" };
+    return { symbol: slot >> 1, side: (slot & 1) === 1 ? "SHORT" : "LONG" };
+  }
+
   /** Average price of what is held, with more places than the grid has, as the exchange gives it. */
-  #entryPrice(symbol: number): string {
-    const { lots, cost } = this.inner.positions[symbol]!;
-    const { lotUnits, quantityDecimals } = this.inner.instruments[symbol]!;
+  #entryPrice(slot: number): string {
+    const { lots, cost } = this.inner.positions[slot]!;
+    const { lotUnits, quantityDecimals } = this.inner.instruments[this.#slot(slot).symbol]!;
     const quantity = BigInt(Math.abs(lots) * lotUnits);
     // 1e-8 USDT per unit of the quantity, with sixteen places after the point.
     const digits = ((cost * 10n ** BigInt(quantityDecimals + 8)) / quantity).toString().padStart(17, "0");
@@ -269,18 +286,28 @@ export class GatewayVenue implements Gateway {
   /** Somebody else trades on the account, at the exchange's own screen. */
   #handTrades(): void {
     const symbol = 0;
-    const held = this.inner.positions[symbol]!.lots;
+    // In hedge mode it may hold one leg or the other, and never both.
+    const beside = this.#hand?.beside === true;
+    const held = this.inner.positions.reduce((sum, { lots }, slot) => {
+      const its = this.#slot(slot);
+      return its.symbol === symbol && (!beside || its.side === "SHORT") ? sum + lots : sum;
+    }, 0);
     const closes = held !== 0;
     if (this.#clock() >= this.#faults.until || this.#handIsGone || (closes && this.#hand?.closes !== true)) return;
     // Whoever has closed what we hold opens nothing anew before our book has seen that.
     if (closes) this.#handIsGone = true;
-    if (!closes && this.#orders.some((order) => order.symbol === symbol && this.inner.openOrders.includes(order.inner)))
+    if (
+      !closes &&
+      !beside &&
+      this.#orders.some((order) => order.symbol === symbol && this.inner.openOrders.includes(order.inner))
+    )
       return;
     const instrument = this.inner.instruments[symbol]!;
     const lots = closes ? this.#random.whole(1, Math.abs(held)) : instrument.minLots * this.#random.whole(1, 20);
-    const side = closes ? (held > 0 ? -1 : 1) : this.#random.chance(0.5) ? 1 : -1;
+    const side = closes ? (held > 0 ? -1 : 1) : !beside && this.#random.chance(0.5) ? 1 : -1;
     const inner = OTHERS + ++this.#ids;
     const orderId = this.#id();
+    const leg: Leg = !this.#hedge ? "both" : (closes ? held > 0 : side === 1) ? "long" : "short";
     const order: VenueOrder = {
       inner,
       clientId: `web_${orderId.slice(-8)}`,
@@ -290,6 +317,7 @@ export class GatewayVenue implements Gateway {
       orderId,
       bornId: "",
       side: side === 1 ? "BUY" : "SELL",
+      positionSide: sideOf(leg),
       wire: undefined,
       status: "NEW",
       algoStatus: "NEW",
@@ -305,7 +333,7 @@ export class GatewayVenue implements Gateway {
       order: {
         id: inner,
         symbol,
-        leg: "both",
+        leg,
         side,
         type: "market",
         purpose: closes ? "exit" : "entry",
@@ -313,7 +341,7 @@ export class GatewayVenue implements Gateway {
         price: 0,
         trigger: 0,
         timeInForce: "ioc",
-        reduceOnly: closes,
+        reduceOnly: closes && !this.#hedge,
         closePosition: false,
         leverage: closes ? 0 : this.#leverage[symbol]!,
       },
@@ -321,7 +349,7 @@ export class GatewayVenue implements Gateway {
   }
 
   positionMode(): ReturnType<Gateway["positionMode"]> {
-    return this.#ask(() => done("one-way" as const));
+    return this.#ask(() => done(this.#hedge ? ("hedge" as const) : ("one-way" as const)));
   }
 
   exchangeInfo(): ReturnType<Gateway["exchangeInfo"]> {
@@ -528,6 +556,7 @@ export class GatewayVenue implements Gateway {
       orderId: service === "regular" ? this.#id() : "",
       bornId: "",
       side: wire.side,
+      positionSide: wire.positionSide ?? "BOTH",
       wire,
       status: "NEW",
       algoStatus: "NEW",
@@ -543,7 +572,7 @@ export class GatewayVenue implements Gateway {
       this.#algoEvent(order);
       return done(this.#algoReport(order) as T);
     }
-    const leverage = terms.reduceOnly || terms.closePosition ? 0 : this.#leverage[index]!;
+    const leverage = terms.purpose !== "entry" ? 0 : this.#leverage[index]!;
     this.#answer = undefined;
     this.#send({ kind: "submit", order: { ...terms, id: inner, symbol: index, leverage } });
     // The model says no, or has said yes and more since.
@@ -587,8 +616,10 @@ export class GatewayVenue implements Gateway {
       this.#closed = { why, until: this.#clock() + length };
       if (why === "maintenance" && this.#up) this.outage(length);
     }
-    this.inner.positions.forEach(({ lots }, symbol) => {
-      if (lots !== 0 && this.#fails("adl")) this.inner.deleverage(symbol, "both");
+    this.inner.positions.forEach(({ lots }, slot) => {
+      if (lots === 0 || !this.#fails("adl")) return;
+      const { symbol, side } = this.#slot(slot);
+      this.inner.deleverage(symbol, LEG[side]);
     });
     for (const order of this.#orders) {
       if (order.stuck && order.algoStatus === "TRIGGERING" && this.#clock() >= this.#faults.until) {
@@ -653,7 +684,7 @@ export class GatewayVenue implements Gateway {
     this.#algoEvent(order);
     order.orderId = this.#id();
     order.bornId = this.#faults.bornSameId ? order.clientId : `born${order.orderId.slice(-6)}`;
-    if (order.lots === 0) order.lots = Math.abs(this.#sideOf(order.symbol));
+    if (order.lots === 0) order.lots = Math.abs(this.#sideOf(order.symbol, order.positionSide));
     order.algoStatus = "TRIGGERED";
     this.#algoEvent(order);
     this.#orderEvent(order, "NEW");
@@ -695,7 +726,7 @@ export class GatewayVenue implements Gateway {
       tradeId: String(++this.#sequence),
       orderId: order.orderId,
       side: order.side,
-      positionSide: "BOTH",
+      positionSide: order.positionSide,
       price: priceText(instrument, event.price),
       quantity: quantityText(instrument, lots),
       commission: money(BigInt(fee)),
@@ -753,7 +784,8 @@ export class GatewayVenue implements Gateway {
       external: "x",
     };
     // The position is gone already: the book before it tells the side.
-    const side: WireSide = this.#sideOf(event.symbol) > 0 ? "SELL" : "BUY";
+    const positionSide = sideOf(event.leg);
+    const side: WireSide = this.#sideOf(event.symbol, positionSide) > 0 ? "SELL" : "BUY";
     const orderId = this.#id();
     const order: VenueOrder = {
       inner: OTHERS + ++this.#ids,
@@ -764,6 +796,7 @@ export class GatewayVenue implements Gateway {
       orderId,
       bornId: "",
       side,
+      positionSide,
       wire: undefined,
       status: "NEW",
       algoStatus: "NEW",
@@ -780,10 +813,11 @@ export class GatewayVenue implements Gateway {
   }
 
   /** Signed lots by the trades so far: what was held before the trade that is being told. */
-  #sideOf(symbol: number): number {
+  #sideOf(symbol: number, leg: PositionSide): number {
     const instrument = this.inner.instruments[symbol]!;
     return this.#trades[symbol]!.reduce(
-      (sum, { side, quantity }) => sum + (side === "BUY" ? 1 : -1) * lotsFrom(instrument, quantity),
+      (sum, { side, positionSide, quantity }) =>
+        sum + (positionSide !== leg ? 0 : side === "BUY" ? 1 : -1) * lotsFrom(instrument, quantity),
       0,
     );
   }
@@ -870,7 +904,7 @@ export class GatewayVenue implements Gateway {
       orderId: order.orderId,
       status: order.status,
       side: order.side,
-      positionSide: "BOTH",
+      positionSide: order.positionSide,
       type: "MARKET",
       originalType: wire?.type ?? "MARKET",
       quantity: quantityText(instrument, order.lots),
@@ -884,7 +918,7 @@ export class GatewayVenue implements Gateway {
 
   #algoReport(order: VenueOrder): AlgoReport {
     const wire = order.wire as NewAlgoOrder;
-    const positionSide: PositionSide = "BOTH";
+    const { positionSide } = order;
     return {
       symbol: this.#name(order),
       clientId: order.clientId,
@@ -928,12 +962,23 @@ export class GatewayVenue implements Gateway {
   }
 }
 
+const LEG: Readonly<Record<PositionSide, Leg>> = { BOTH: "both", LONG: "long", SHORT: "short" };
+
+function sideOf(leg: Leg): PositionSide {
+  return leg === "long" ? "LONG" : leg === "short" ? "SHORT" : "BOTH";
+}
+
+/** What reduce-only means in hedge mode. */
+function closesLeg({ side, positionSide }: NewOrder): boolean {
+  return positionSide === (side === "SELL" ? "LONG" : "SHORT");
+}
+
 function requestOf(wire: NewOrder, instrument: Instrument): Omit<OrderRequest, "id" | "symbol" | "leverage"> {
   return {
-    leg: "both",
+    leg: LEG[wire.positionSide ?? "BOTH"],
     side: wire.side === "BUY" ? 1 : -1,
     type: wire.type === "LIMIT" ? "limit" : "market",
-    purpose: wire.reduceOnly === true ? "exit" : "entry",
+    purpose: wire.reduceOnly === true || closesLeg(wire) ? "exit" : "entry",
     lots: lotsFrom(instrument, wire.quantity),
     price: wire.price === undefined ? 0 : ticksFrom(instrument, wire.price),
     trigger: 0,
@@ -946,7 +991,7 @@ function requestOf(wire: NewOrder, instrument: Instrument): Omit<OrderRequest, "
 function algoRequestOf(wire: NewAlgoOrder, instrument: Instrument): Omit<OrderRequest, "id" | "symbol" | "leverage"> {
   const stop = wire.type === "STOP_MARKET";
   return {
-    leg: "both",
+    leg: LEG[wire.positionSide ?? "BOTH"],
     side: wire.side === "BUY" ? 1 : -1,
     type: ALGO[wire.type],
     purpose: stop ? (wire.closePosition === true ? "disaster-stop" : "working-stop") : "target",

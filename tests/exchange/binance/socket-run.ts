@@ -6,8 +6,8 @@ import { loadSettings } from "../../../src/config/load.ts";
 import type { Candidate, Regime } from "../../../src/core/candidate.ts";
 import { checkBook } from "../../../src/core/check-book.ts";
 import type { AnalysisEvent } from "../../../src/core/events.ts";
-import type { State } from "../../../src/core/state.ts";
 import { USDT } from "../../../src/core/instrument.ts";
+import type { State } from "../../../src/core/state.ts";
 import { parseClientId } from "../../../src/exchange/binance/client-id.ts";
 import { quantityText, ticksFrom } from "../../../src/exchange/binance/decimals.ts";
 import { BinanceExchange } from "../../../src/exchange/binance/exchange.ts";
@@ -260,7 +260,9 @@ class Run {
     for (;;) {
       const now = performance.now();
       // On a busy machine the first entry may take its time, and without one there is nothing to compare.
-      const enough = (this.#policy === undefined ? this.#entries.size : this.#auditor.adoptions) > 0 || now - begun > LONGEST * duration;
+      const enough =
+        (this.#policy === undefined ? this.#entries.size : this.#auditor.adoptions) > 0 ||
+        now - begun > LONGEST * duration;
       if (calm === 0 && enough && now - begun > duration) {
         calm = now;
         this.#door.clear();
@@ -384,7 +386,8 @@ class Run {
     if (broken.length > 0) throw new Violation("the book is whole", broken.join("; "));
     this.#auditor.atRest(state);
     const { transferred } = this.#auditor;
-    if (transferred !== 0n && this.#policy === undefined) throw new Violation("the ledger balances", `${transferred} came from outside`);
+    if (transferred !== 0n && this.#policy === undefined)
+      throw new Violation("the ledger balances", `${transferred} came from outside`);
     const seen = new Set<string>();
     for (const { clientOrderId } of this.#venue.trading.orders.values()) {
       const id = parseClientId(clientOrderId);

@@ -76,7 +76,9 @@ export async function socketRun(
 ): Promise<SocketOutcome> {
   const folder = mkdtempSync(join(tmpdir(), "penstock-faults-"));
   const market = { kind: "generated", seed, symbols: SYMBOLS } as const;
-  const venue = openVenue(loadSettings({}, []).settings, {
+  // Rounds take turns with how the account is kept.
+  const POSITION_MODE = Math.floor(seed / (2 * FAULT_KINDS.length)) % 2 === 1 ? "hedge" : "one-way";
+  const venue = openVenue(loadSettings({ POSITION_MODE }, []).settings, {
     market,
     without: [],
     lockstep: false,
@@ -104,6 +106,7 @@ export async function socketRun(
       MIN_CONFIDENCE: "0.2",
       // The bound is on the market's clock, which runs so much faster than the one that answers come by.
       PROTECTION_TIMEOUT_MS: "60000",
+      POSITION_MODE,
       ...(policy && { FOREIGN_POSITIONS: policy }),
     },
     [],
@@ -126,14 +129,16 @@ export async function socketRun(
 
 /** Somebody else, at a screen of the exchange's own: 200 USDT of the first symbol at fivefold leverage. */
 async function openByHand(base: string, { exchange }: Venue): Promise<void> {
+  const { account } = exchange;
   const [instrument] = exchange.instruments;
   const { symbol } = instrument!;
   const marked = (await (await fetch(`${base}/fapi/v1/premiumIndex?symbol=${symbol}`)).json()) as { markPrice: string };
   const value = ticksFrom(instrument!, marked.markPrice) * instrument!.unitValue;
   const quantity = quantityText(instrument!, Math.ceil((200 * USDT) / value));
+  const leg = account.hedge ? { positionSide: "SHORT" } : {};
   for (const [path, parameters] of [
     ["leverage", { symbol, leverage: "5" }],
-    ["order", { symbol, side: "SELL", type: "MARKET", quantity, newClientOrderId: "web_hand" }],
+    ["order", { symbol, side: "SELL", ...leg, type: "MARKET", quantity, newClientOrderId: "web_hand" }],
   ] as const) {
     const query = new URLSearchParams({ ...parameters, timestamp: String(Date.now()) }).toString();
     const signature = createHmac("sha256", "secret").update(query).digest("hex");

@@ -5,7 +5,7 @@ import type { Instrument } from "./instrument.ts";
 import { liquidationShare } from "./liquidation.ts";
 import { ADOPTED, newPosition, open, type Plan } from "./position.ts";
 import { protect, record, stopEntries } from "./protection.ts";
-import { instrumentOf, positionKey, positionValue, type State } from "./state.ts";
+import { instrumentOf, positionKey, positionValue, type State, symbolOf } from "./state.ts";
 
 /** A position as the venue holds it, for somebody else so far. */
 export interface ForeignPosition {
@@ -78,7 +78,9 @@ export function adopt(state: State, event: AdoptionEvent, out: Effect[]): void {
   position.target = { kind: "refused" };
   position.partial = { kind: "refused" };
   state.positions.set(key, position);
-  // What it had gained or lost before is neither a gain nor a loss of ours.
+  // What it had gained or lost before is neither a gain nor a loss of ours. That is judged by a price, whoever knows one.
+  const market = symbolOf(state, symbol);
+  if (market.mark === 0) market.mark = mark;
   const { unrealised } = positionValue(state, position);
   state.risk.peakEquity += unrealised;
   state.dayStartEquity += unrealised;

@@ -172,6 +172,13 @@ describe("an adopted position", () => {
     expect(bench.state.trading).not.toBe("normal");
   });
 
+  test("that comes before the first bar is valued at the price that its stops are measured from", () => {
+    const bench = new Bench();
+    const { dayStartEquity } = bench.state;
+    bench.give(adoption(bench));
+    expect(bench.state.dayStartEquity - dayStartEquity).toBe(100 * 100 * contract.unitValue);
+  });
+
   test("beside a position of ours is refused, with an alarm and without a change", () => {
     const bench = new Bench();
     bench.protectedPosition();

@@ -51,6 +51,20 @@ test("and a generated market", async () => {
   expect(lived.report.summary.endEquity).toBe(tested.summary.endEquity);
 }, 60_000);
 
+testRecorded("in hedge mode a backtest of recorded bars has the same trades", "market/m1-30d-2025-06", async (dir) => {
+  const from = Date.UTC(2025, 4, 29);
+  const range = { dir, symbols: ["BTCUSDT", "ETHUSDT"], from, to: from + 13 * 60 * MINUTE, without: [] };
+  const reports = [];
+  for (const POSITION_MODE of ["one-way", "hedge"]) {
+    const { settings } = loadSettings({ ...ENVIRONMENT, MIN_CONFIDENCE: "0.3", POSITION_MODE }, []);
+    reports.push((await backtest(settings, range)).report);
+  }
+  const [oneWay, hedge] = reports;
+  expect(oneWay!.summary.trades).toBeGreaterThan(0);
+  expect(hedge!.tradesHash).toBe(oneWay!.tradesHash);
+  expect(hedge!.summary.endEquity).toBe(oneWay!.summary.endEquity);
+});
+
 test("in hedge mode the same trades come of the same bars, in a backtest and over sockets", async () => {
   writeMarket(folder, 5, 3);
   const from = Date.UTC(2025, 2, 5);

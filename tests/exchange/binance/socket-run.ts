@@ -266,8 +266,9 @@ class Run {
       const now = performance.now();
       // On a busy machine the first entry may take its time, and without one there is nothing to compare.
       const enough =
-        (this.#policy === undefined ? this.#entries.size : this.#auditor.adoptions) > 0 ||
-        now - begun > LONGEST * duration;
+        this.#policy === "adopt"
+          ? this.#auditor.adoptions > 0
+          : this.#entries.size > 0 || now - begun > LONGEST * duration;
       if (calm === 0 && enough && now - begun > duration) {
         calm = now;
         this.#door.clear();

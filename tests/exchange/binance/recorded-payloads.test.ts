@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { failureOf } from "../../../src/exchange/binance/errors.ts";
@@ -8,7 +8,7 @@ import { algoState, newRecord, type OrderNews } from "../../../src/exchange/bina
 import { errorIn } from "../../../src/exchange/binance/reply.ts";
 import * as report from "../../../src/exchange/binance/reports.ts";
 import { userEvent } from "../../../src/exchange/binance/user-events.ts";
-import { recorded } from "../../recorded.ts";
+import { recorded, testRecorded } from "../../recorded.ts";
 import { order } from "../bars.ts";
 import { wireEventOf, wireKlineOf } from "./client-names.ts";
 import { auditFields } from "./field-audit.ts";
@@ -39,6 +39,8 @@ import { playSession } from "./recorded-session.ts";
  * what tells of orders drives the order state machine to the state that was recorded.
  */
 const ROOT = "payloads/recorded";
+/** Recordings that others have quoted in public. */
+const QUOTED = "../payloads-documented";
 
 interface Expected {
   /** What the core is told of each order, in order of placing. */
@@ -318,33 +320,23 @@ const CLAIMS: Readonly<Record<string, (file: string) => void>> = {
 };
 
 describe("recorded payloads", () => {
-  const folder = recorded(ROOT);
-  if (folder === undefined) {
-    test.skip(`every recorded file (recorded data absent: ${ROOT})`, () => {});
-    return;
-  }
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
-    .sort();
-
-  test("every file is claimed by a test, and every claim has its file", () => {
-    expect(files).toEqual(Object.keys(CLAIMS).sort());
+  testRecorded("every file is claimed by a test, and every claim has its file", ROOT, (folder) => {
+    const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+    expect(files.sort()).toEqual(Object.keys(CLAIMS).sort());
   });
 
-  for (const file of files) test(file, () => CLAIMS[file]?.(join(folder, file)));
+  for (const [file, check] of Object.entries(CLAIMS)) testRecorded(file, `${ROOT}/${file}`, check);
 });
 
 describe("quoted recordings", () => {
-  const folder = recorded("../payloads-documented");
-  if (folder === undefined) {
-    test.skip("every quoted recording (recorded data absent: ../payloads-documented)", () => {});
-    return;
-  }
-  const quoted = readdirSync(join(folder, "user-data")).filter((name) => name.includes(".real_"));
-  const payload = (name: string) => read<{ payload: Json }>(join(folder, "user-data", name)).payload;
+  const payload = (name: string) => {
+    return read<{ payload: Json }>(join(recorded(QUOTED)!, "user-data", name)).payload;
+  };
 
-  test("all of them are known here", () => {
+  testRecorded("all of them are known here", QUOTED, (folder) => {
+    const quoted = readdirSync(join(folder, "user-data")).filter((name) => name.includes(".real_"));
     expect(quoted.sort()).toEqual([
       "ACCOUNT_UPDATE.real_deposit.json",
       "ORDER_TRADE_UPDATE.real_amendment.json",
@@ -353,7 +345,7 @@ describe("quoted recordings", () => {
     ]);
   });
 
-  test("a deposit", () => {
+  testRecorded("a deposit", QUOTED, () => {
     expect(decoded(payload("ACCOUNT_UPDATE.real_deposit.json"))).toMatchObject({ kind: "account", cause: "DEPOSIT" });
   });
 
@@ -365,47 +357,55 @@ describe("quoted recordings", () => {
     return event;
   };
 
-  test("an order that is placed, and one that is filled without its placing having been heard of", () => {
-    expect(playSession([orderEvent("real_new")]).orders).toMatchObject([
-      { told: ["accepted"], record: { over: false, total: 2000, executed: 0 } },
-    ]);
-    expect(playSession([orderEvent("real_testnet_fill")]).orders).toMatchObject([
-      { told: ["accepted", fill(2000, 0.5332)], fees: 213_279, record: { over: true, executed: 2000 } },
-    ]);
-  });
-
-  test("an amended order stays open with the size it was amended to, and ends with the fill that completes it", () => {
-    const amended = orderEvent("real_amendment");
-    const { i, T } = payload("ORDER_TRADE_UPDATE.real_amendment.json") as { i: number; T: number };
-    // The quotations are of different orders: the same one before and after is made of them.
-    const placed = orderEvent("real_new", { i, T: T - 1000 });
-    const filled = orderEvent("real_amendment", {
-      x: "TRADE",
-      X: "FILLED",
-      l: "12",
-      z: "12",
-      L: "0.5189",
-      t: 5,
-      T: T + 1000,
-    });
-    expect(amended.execution).toBe("AMENDMENT");
-    expect(playSession([placed, amended]).orders).toMatchObject([
-      { told: ["accepted"], record: { over: false, total: 1200, executed: 0 } },
-    ]);
-    // Whatever comes late, the younger word on the size holds.
-    for (const events of [
-      [placed, amended, filled],
-      [amended, placed, filled],
-      [placed, filled, amended],
-      [filled, amended, placed],
-    ]) {
-      expect(playSession(events).orders).toMatchObject([
-        { told: ["accepted", fill(1200, 0.5189)], record: { over: true, total: 1200, executed: 1200 } },
+  testRecorded(
+    "an order that is placed, and one that is filled without its placing having been heard of",
+    QUOTED,
+    () => {
+      expect(playSession([orderEvent("real_new")]).orders).toMatchObject([
+        { told: ["accepted"], record: { over: false, total: 2000, executed: 0 } },
       ]);
-    }
-  });
+      expect(playSession([orderEvent("real_testnet_fill")]).orders).toMatchObject([
+        { told: ["accepted", fill(2000, 0.5332)], fees: 213_279, record: { over: true, executed: 2000 } },
+      ]);
+    },
+  );
 
-  test("a conditional order as a question about it is answered", () => {
+  testRecorded(
+    "an amended order stays open with the size it was amended to, and ends with the fill that completes it",
+    QUOTED,
+    () => {
+      const amended = orderEvent("real_amendment");
+      const { i, T } = payload("ORDER_TRADE_UPDATE.real_amendment.json") as { i: number; T: number };
+      // The quotations are of different orders: the same one before and after is made of them.
+      const placed = orderEvent("real_new", { i, T: T - 1000 });
+      const filled = orderEvent("real_amendment", {
+        x: "TRADE",
+        X: "FILLED",
+        l: "12",
+        z: "12",
+        L: "0.5189",
+        t: 5,
+        T: T + 1000,
+      });
+      expect(amended.execution).toBe("AMENDMENT");
+      expect(playSession([placed, amended]).orders).toMatchObject([
+        { told: ["accepted"], record: { over: false, total: 1200, executed: 0 } },
+      ]);
+      // Whatever comes late, the younger word on the size holds.
+      for (const events of [
+        [placed, amended, filled],
+        [amended, placed, filled],
+        [placed, filled, amended],
+        [filled, amended, placed],
+      ]) {
+        expect(playSession(events).orders).toMatchObject([
+          { told: ["accepted", fill(1200, 0.5189)], record: { over: true, total: 1200, executed: 1200 } },
+        ]);
+      }
+    },
+  );
+
+  testRecorded("a conditional order as a question about it is answered", QUOTED, (folder) => {
     const wire = read<{ payload: Json }>(join(folder, "real-algo-order-2026-07.json")).payload;
     const { value, unread, dropped } = auditFields(wire, report.algoReport);
     expect([...dropped]).toEqual([]);

@@ -262,6 +262,7 @@ class Run {
     const begun = performance.now();
     let calm = 0;
     let flattened = 0;
+    const hangs = script.faults.length > 0 && script.faults.every(({ kind }) => kind === "stuck-triggering");
     for (;;) {
       const now = performance.now();
       // On a busy machine the first entry may take its time, and without one there is nothing to compare.
@@ -274,8 +275,8 @@ class Run {
         this.#door.clear();
         this.#trading = false;
       }
-      // Exits must meet the faults too: some of them concern nothing else.
-      if (calm === 0 && now - begun > (FLATTENED[flattened] ?? Number.POSITIVE_INFINITY) * duration) {
+      // Exits must meet the faults too: some of them concern nothing else. Stops that are to hang must be let hit.
+      if (calm === 0 && !hangs && now - begun > (FLATTENED[flattened] ?? Number.POSITIVE_INFINITY) * duration) {
         flattened++;
         trader.admit({ kind: "command", time: Math.max(state.now, market.now()), symbol: -1, command: "flatten" });
         continue;

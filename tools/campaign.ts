@@ -1,6 +1,7 @@
 import { MOST_GENERATED } from "../src/market/generated-market.ts";
 import { type Campaign, type CampaignOptions, parseOptions } from "./campaign/campaign.ts";
 import { exchange } from "./campaign/exchange.ts";
+import { foreign } from "./campaign/foreign.ts";
 import { kill } from "./campaign/kill.ts";
 import { klines } from "./campaign/klines.ts";
 import { learning } from "./campaign/learning.ts";
@@ -15,6 +16,7 @@ const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
   soak,
   restart,
   exchange,
+  foreign,
   kill,
   klines,
   learning,

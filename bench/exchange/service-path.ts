@@ -56,6 +56,7 @@ export class ServicePath {
       epoch: 1,
       clock: () => state.now,
       foreign: "ignore",
+      adoptedStop: 0.02,
       wallet: () => state.ledger.balances.wallet,
       notice: () => {},
       trustsStops: true,

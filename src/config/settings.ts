@@ -56,16 +56,23 @@ const TRADING = {
   POSITION_MODE: {
     type: "choice",
     choices: ["one-way", "hedge"],
-    notYet: ["hedge"],
     default: "one-way",
     decides: true,
-    help: "One position per symbol, or a long and a short leg side by side.",
+    help: "How the account is kept at the exchange: one position per symbol, or a long and a short leg. Ours is one per symbol either way; in hedge mode it lies on the leg of its direction, and the other leg is somebody else's.",
   },
   FOREIGN_POSITIONS: {
     type: "choice",
-    choices: ["ignore", "flatten"],
+    choices: ["ignore", "flatten", "adopt"],
     default: "ignore",
-    help: "What becomes of positions and orders at the exchange that are not ours. Nothing is entered on their symbols either way.",
+    help: "What becomes of positions that are not ours: nothing, closed with their orders, or taken over with stops of our own (not beside orders that are not ours). Nothing is entered on their symbols in any case.",
+  },
+  ADOPTED_STOP_PCT: {
+    type: "number",
+    min: 0.001,
+    max: 0.5,
+    default: 0.02,
+    unit: "fraction",
+    help: "Distance of an adopted position's stop from the price at which it was adopted.",
   },
   MAX_POSITIONS: {
     type: "integer",

@@ -1,4 +1,4 @@
-import type { Candidate, Regime } from "./candidate.ts";
+import type { Candidate, Direction, Regime } from "./candidate.ts";
 
 /**
  * Everything that can change the core, in one union: if it is not here, it cannot matter.
@@ -28,6 +28,7 @@ export type Event =
   | StandingEvent
   | TransferEvent
   | AgreementEvent
+  | AdoptionEvent
   | SettingEvent
   | HoldEvent;
 
@@ -200,6 +201,27 @@ export interface AgreementEvent {
   readonly since: number;
 }
 
+/**
+ * A position that somebody else has opened at the venue becomes ours, with the stops that it is to have. Only where
+ * nothing of ours is held or open on the symbol; its money stays what it was, since the wallet does not move.
+ */
+export interface AdoptionEvent {
+  readonly kind: "adoption";
+  readonly time: number;
+  readonly symbol: number;
+  readonly direction: Direction;
+  readonly lots: number;
+  /** What the lots have cost by the venue's entry price, 1e-8 USDT. */
+  readonly cost: number;
+  readonly leverage: number;
+  /** Price that the stops are measured from, and the stops: ticks. */
+  readonly mark: number;
+  readonly stop: number;
+  readonly disasterStop: number;
+  /** When the venue was asked for it, ms: what happened to the leg before is in it, and none of our affair. */
+  readonly since: number;
+}
+
 /** Money came into the wallet or left it (negative) for reasons other than trading. */
 export interface TransferEvent {
   readonly kind: "transfer";
@@ -303,6 +325,7 @@ export const EVENT_RANK: Readonly<Record<EventKind, number>> = {
   standing: 1,
   transfer: 2,
   agreement: 3,
+  adoption: 3,
   listing: 1,
   funding: 2,
   answer: 3,

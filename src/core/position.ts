@@ -91,6 +91,9 @@ export interface Position {
   readonly early: FillEvent[];
 }
 
+/** Name of the strategy and set-up of positions that nobody here has decided on. */
+export const ADOPTED = "adopted";
+
 export const NO_STOP: StopOrder = { kind: "none" };
 export const NO_TARGET: Target = { kind: "none" };
 export const TAKING: Entering = { kind: "taking" };

@@ -3,7 +3,7 @@ import type { CoreRecord, Effect, ExitReason, Trade } from "./effects.ts";
 import { withdrawEntry } from "./entry.ts";
 import { disasterStop } from "./liquidation.ts";
 import { remainingLots } from "./order.ts";
-import { NO_STOP, NO_TARGET, type Position, type StopOrder } from "./position.ts";
+import { ADOPTED, NO_STOP, NO_TARGET, type Position, type StopOrder } from "./position.ts";
 import { tradeClosed } from "./risk.ts";
 import { cancel, instrumentOf, positionKey, refreshTrading, type State, submit } from "./state.ts";
 
@@ -35,6 +35,8 @@ export function protect(state: State, position: Position, out: Effect[]): void {
  */
 export function disasterTrigger(state: State, position: Position): number | undefined {
   const { plan, direction, holding, symbol } = position;
+  // Its stops were measured from the market, with the entry known.
+  if (plan.candidate.strategy === ADOPTED) return plan.disasterStop;
   const entry = entryPrice(state, position);
   // The market has gone through the stop: the exchange will say so, and the position is closed.
   if (direction * (entry - plan.stop) <= 0) return plan.disasterStop;

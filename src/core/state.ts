@@ -17,6 +17,11 @@ import { VirtualBook, type VirtualRules } from "./virtual-book.ts";
 export interface CoreConfig {
   /** Sorted by symbol. */
   readonly instruments: readonly Instrument[];
+  /**
+   * Whether the account has a long and a short leg of each symbol. A book has one position per symbol either way, kept
+   * as the leg "both"; its orders name the leg of its direction, whose other side means what reduce-only means elsewhere.
+   */
+  readonly hedge?: boolean;
   readonly balance: number;
   /** Entries are made from this time on. */
   readonly tradeFrom: number;
@@ -171,11 +176,12 @@ export type OrderTerms = Pick<OrderRequest, "purpose" | "type" | "lots" | "trigg
 /** Sends an order for a position: recorded in the book before it leaves, so that no answer can find it unknown. */
 export function submit(state: State, position: Position, terms: OrderTerms, out: Effect[]): number {
   const opens = terms.purpose === "entry";
+  const { hedge = false } = state.config;
   const id = state.nextOrder++;
   const request: OrderRequest = {
     id,
     symbol: position.symbol,
-    leg: position.leg,
+    leg: hedge ? (position.direction === 1 ? "long" : "short") : position.leg,
     side: opens ? position.direction : (-position.direction as Side),
     type: terms.type,
     purpose: terms.purpose,
@@ -183,7 +189,7 @@ export function submit(state: State, position: Position, terms: OrderTerms, out:
     price: terms.price ?? 0,
     trigger: terms.trigger,
     timeInForce: terms.timeInForce ?? (terms.type === "market" ? "ioc" : "gtc"),
-    reduceOnly: !opens && !terms.closePosition,
+    reduceOnly: !opens && !terms.closePosition && !hedge,
     closePosition: terms.closePosition,
     leverage: opens ? position.plan.leverage : 0,
     ...(terms.arrival === undefined ? {} : { arrival: terms.arrival }),

@@ -1,3 +1,4 @@
+import { adopt } from "./adoption.ts";
 import { assert, unreachable } from "./assert.ts";
 import { barClosed, CYCLE_TIMER, cycleDeadline, markBar, symbolCame, symbolLeft } from "./cycle.ts";
 import { decide } from "./decide.ts";
@@ -117,6 +118,9 @@ function take(state: State, event: Event, out: Effect[]): void {
       return standing(state, event);
     case "transfer":
       return transferred(state, event, out);
+    case "adoption":
+      adopt(state, event, out);
+      return equity(state, out);
     default:
       unreachable(event);
   }
@@ -499,8 +503,9 @@ function reduce(state: State, position: Position, lots: number, price: number): 
 }
 
 function liquidated(state: State, event: LiquidationEvent, out: Effect[]): void {
-  const position = state.positions.get(positionKey(event.symbol, event.leg));
-  if (position === undefined || event.lots > position.holding.lots) {
+  const position = state.positions.get(positionKey(event.symbol, "both"));
+  const isOurs = event.leg === "both" || position?.direction === (event.leg === "long" ? 1 : -1);
+  if (position === undefined || !isOurs || event.lots > position.holding.lots) {
     const { symbol } = instrumentOf(state, event.symbol);
     return stopEntries(state, `${symbol}: the exchange closed ${event.lots} lots that the book does not hold`, out);
   }

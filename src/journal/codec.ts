@@ -132,6 +132,17 @@ export function encodeEvent(out: ByteWriter, event: Event): void {
       eventHead(out, 20, event);
       out.f64(event.since);
       return;
+    case "adoption":
+      eventHead(out, 21, event);
+      encodeDirection(out, event.direction);
+      out.f64(event.lots);
+      out.f64(event.cost);
+      out.f64(event.leverage);
+      out.f64(event.mark);
+      out.f64(event.stop);
+      out.f64(event.disasterStop);
+      out.f64(event.since);
+      return;
     case "setting":
       eventHead(out, 16, event);
       out.text(event.name);
@@ -224,6 +235,12 @@ export function decodeEvent(input: ByteReader): Event {
       return { kind: "transfer", time, symbol, amount: input.f64() };
     case 20:
       return { kind: "agreement", time, symbol, since: input.f64() };
+    case 21: {
+      const direction = decodeDirection(input);
+      const [lots, cost, leverage] = [input.f64(), input.f64(), input.f64()];
+      const [mark, stop, disasterStop, since] = [input.f64(), input.f64(), input.f64(), input.f64()];
+      return { kind: "adoption", time, symbol, direction, lots, cost, leverage, mark, stop, disasterStop, since };
+    }
     case 16:
       return { kind: "setting", time, symbol, name: input.text(), value: input.text(), actor: input.text() };
     case 17:

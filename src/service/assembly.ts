@@ -62,6 +62,7 @@ export function coreConfig(settings: Settings, instruments: readonly Instrument[
       postOnly: settings.ENTRY_POST_ONLY,
       maxSlippage: settings.ENTRY_MAX_SLIPPAGE_BPS,
     },
+    hedge: settings.POSITION_MODE === "hedge",
     protectionTimeout: settings.PROTECTION_TIMEOUT_MS,
     life: {
       breakEvenAt: settings.BREAK_EVEN_AT_R,
@@ -224,6 +225,7 @@ export function exchangeOptions(settings: Settings, without: readonly Cost[]): S
     volumeShare: settings.SIMULATED_VOLUME_SHARE,
     fundingOn: !without.includes("funding"),
     leverage: settings.BASE_LEVERAGE,
+    positionMode: settings.POSITION_MODE,
   };
 }
 

@@ -142,7 +142,7 @@ async function examineExchange(
       if (reach.keys.trading === undefined) return skip("no API key: nothing is sent");
       if (!probe) return skip("not tried: --probe places one stop far from the market and cancels it");
       const [instrument] = instruments;
-      return instrument === undefined ? skip("no symbol to try it on") : stopPath(client, instrument);
+      return instrument === undefined ? skip("no symbol to try it on") : stopPath(settings, client, instrument);
     });
   } finally {
     client.close();
@@ -259,7 +259,10 @@ async function positionMode(settings: Settings, client: BinanceClient): Promise<
   const mode = answered("position mode", await client.positionMode("routine"));
   return mode === settings.POSITION_MODE
     ? ok(mode)
-    : fail(`the account is in ${mode} mode, POSITION_MODE is ${settings.POSITION_MODE}`, "change one of them");
+    : fail(
+        `the account is in ${mode} mode, POSITION_MODE is ${settings.POSITION_MODE}`,
+        `set POSITION_MODE=${mode}, or change the account while nothing is held or open`,
+      );
 }
 
 async function wallet(client: BinanceClient): Promise<Found> {
@@ -309,16 +312,18 @@ function named(symbols: readonly string[]): string {
 }
 
 /** Places a stop at half the price that could only close, and cancels it. */
-async function stopPath(client: BinanceClient, instrument: Instrument): Promise<Found> {
+async function stopPath(settings: Settings, client: BinanceClient, instrument: Instrument): Promise<Found> {
   const { symbol } = instrument;
   const { bids } = answered(`price of ${symbol}`, await client.book(symbol));
   const best = bids[0];
   if (best === undefined) return skip(`nobody bids for ${symbol}`);
   const clientId = clientIdText({ epoch: Date.now(), number: 1, auxiliary: true });
+  const hedge = settings.POSITION_MODE === "hedge";
   const common = {
     symbol,
     clientId,
     side: "SELL",
+    ...(hedge && { positionSide: "LONG" as const }),
     type: "STOP_MARKET",
     workingType: "MARK_PRICE",
     triggerPrice: priceText(instrument, Math.max(1, Math.floor(ticksFrom(instrument, String(best)) / 2))),
@@ -327,7 +332,8 @@ async function stopPath(client: BinanceClient, instrument: Instrument): Promise<
   let placed: Outcome<AlgoReport> = await client.placeAlgoOrder({ ...common, closePosition: true }, "routine");
   if (placed.kind === "refused") {
     const quantity = quantityText(instrument, instrument.minLots);
-    placed = await client.placeAlgoOrder({ ...common, quantity, reduceOnly: true }, "routine");
+    const reduce = hedge ? {} : { reduceOnly: true };
+    placed = await client.placeAlgoOrder({ ...common, quantity, ...reduce }, "routine");
   }
   if (placed.kind === "refused" && placed.consequence === "reduce-only") {
     return warn(

@@ -140,6 +140,7 @@ async function liveVenue(
     clock: () => client.clock.now(),
     marketTime: () => market.now(),
     foreign: settings.FOREIGN_POSITIONS,
+    adoptedStop: settings.ADOPTED_STOP_PCT,
     wallet: () => state.ledger.balances.wallet,
     notice: onNotice,
     trustsStops: market.lockstep !== undefined,

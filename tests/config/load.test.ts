@@ -144,8 +144,8 @@ describe("values", () => {
 });
 
 describe("what does not exist yet", () => {
-  test("POSITION_MODE=hedge is refused", () => {
-    expect(refusal({ POSITION_MODE: "hedge" })).toBe("POSITION_MODE=hedge is not available yet; allowed: one-way");
+  test("POSITION_MODE is one of two", () => {
+    expect(refusal({ POSITION_MODE: "both" })).toBe("POSITION_MODE=both is not allowed; allowed: one-way, hedge");
   });
 
   test("a kernel that this machine lacks is refused", () => {

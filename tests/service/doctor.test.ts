@@ -70,6 +70,22 @@ test("the probe of the stop path leaves nothing behind", async () => {
   expect([...venue.trading.openAlgos]).toEqual([]);
 }, 30_000);
 
+test("an account in another position mode than the setting fails; in hedge mode the probe names its leg", async () => {
+  expect(venue.trading.setModes({ position: "hedge", margin: "isolated" })).toBe(true);
+  try {
+    expect((await findings()).get("position mode")).toMatchObject({
+      verdict: "fail",
+      found: "the account is in hedge mode, POSITION_MODE is one-way",
+      advice: "set POSITION_MODE=hedge, or change the account while nothing is held or open",
+    });
+    const found = await findings({ POSITION_MODE: "hedge" }, true);
+    expect(found.get("position mode")).toMatchObject({ verdict: "ok", found: "hedge" });
+    expect(found.get("stop path")?.verdict).toBe("warn");
+  } finally {
+    venue.trading.setModes({ position: "one-way", margin: "isolated" });
+  }
+}, 60_000);
+
 test("a key that may withdraw is refused", async () => {
   venue.keysMayWithdraw = true;
   const found = await findings();

@@ -51,6 +51,35 @@ test("and a generated market", async () => {
   expect(lived.report.summary.endEquity).toBe(tested.summary.endEquity);
 }, 60_000);
 
+testRecorded("in hedge mode a backtest of recorded bars has the same trades", "market/m1-30d-2025-06", async (dir) => {
+  const from = Date.UTC(2025, 4, 29);
+  const range = { dir, symbols: ["BTCUSDT", "ETHUSDT"], from, to: from + 13 * 60 * MINUTE, without: [] };
+  const reports = [];
+  for (const POSITION_MODE of ["one-way", "hedge"]) {
+    const { settings } = loadSettings({ ...ENVIRONMENT, MIN_CONFIDENCE: "0.3", POSITION_MODE }, []);
+    reports.push((await backtest(settings, range)).report);
+  }
+  const [oneWay, hedge] = reports;
+  expect(oneWay!.summary.trades).toBeGreaterThan(0);
+  expect(hedge!.tradesHash).toBe(oneWay!.tradesHash);
+  expect(hedge!.summary.endEquity).toBe(oneWay!.summary.endEquity);
+});
+
+test("in hedge mode the same trades come of the same bars, in a backtest and over sockets", async () => {
+  writeMarket(folder, 5, 3);
+  const from = Date.UTC(2025, 2, 5);
+  const symbols = ["ALDERUSDT", "BASALTUSDT", "BRIARUSDT"];
+  const to = from + 7 * 60 * MINUTE;
+  const { settings } = loadSettings({ ...ENVIRONMENT, MIN_CONFIDENCE: "0.2" }, []);
+  const { report: oneWay } = await backtest(settings, { dir: folder, symbols, from, to, without: [] });
+  const more = { MIN_CONFIDENCE: "0.2", POSITION_MODE: "hedge" };
+  const { tested, lived } = await both(folder, symbols, from, to, more);
+  expect(oneWay.summary.trades).toBeGreaterThan(0);
+  expect(tested.tradesHash).toBe(oneWay.tradesHash);
+  expect(lived.report.tradesHash).toBe(oneWay.tradesHash);
+  expect(lived.report.summary.endEquity).toBe(oneWay.summary.endEquity);
+}, 60_000);
+
 test("the market in lockstep goes no further than its client asks, and says when nothing happened", () => {
   writeMarket(folder, 1, 1);
   const { settings } = loadSettings(ENVIRONMENT, []);

@@ -1,5 +1,5 @@
 import type { Effect, OrderRequest } from "../../src/core/effects.ts";
-import type { Event, FillEvent } from "../../src/core/events.ts";
+import type { AdoptionEvent, Event, FillEvent } from "../../src/core/events.ts";
 import { trialBalance } from "../../src/core/ledger.ts";
 import type { State } from "../../src/core/state.ts";
 import type { VenueEvent } from "../../src/exchange/exchange.ts";
@@ -82,6 +82,9 @@ export class Auditor {
   rested = 0;
   cut = 0;
   wentOn = 0;
+  adoptions = 0;
+  /** Money that came in or left for reasons outside of trading, 1e-8 USDT. */
+  transferred = 0n;
   /** The longest time that a leg was held, as far as told, without a stop that covers it or an exit on its way, ms. */
   longestNaked = 0;
 
@@ -127,18 +130,25 @@ export class Auditor {
         if (event.answer === "rejected" || event.answer === "cancelled" || event.answer === "expired") {
           if (order.ended) return;
           this.#end(order);
-          const { symbol, leg, purpose } = order.request;
+          const { symbol, purpose } = order.request;
           const postOnly = event.code === POST_ONLY_REFUSED ? "post-only" : "other";
           const how = event.answer === "cancelled" ? "cancelled" : postOnly;
-          if (purpose === "entry") this.#leg(symbol, leg).entryEnd = how;
+          if (purpose === "entry") this.#leg(symbol).entryEnd = how;
           if (purpose === "entry" && waits(order.request) && order.filled > 0) this.cut++;
         }
         return;
       }
       case "fill":
         return this.#fill(event);
+      case "transfer":
+        this.transferred += BigInt(event.amount);
+        this.#cash += BigInt(event.amount);
+        this.#dayStart += event.amount;
+        return;
+      case "adoption":
+        return this.#adopted(event);
       case "liquidation": {
-        const leg = this.#leg(event.symbol, event.leg);
+        const leg = this.#leg(event.symbol);
         this.#cash -= BigInt(event.fee);
         this.#trade(event.symbol, leg, leg.lots > 0 ? -event.lots : event.lots, event.price, true);
         return;
@@ -148,15 +158,32 @@ export class Auditor {
     }
   }
 
+  /** What somebody else has paid for it was paid out of the same wallet. */
+  #adopted({ symbol, direction, lots, cost }: AdoptionEvent): void {
+    const leg = this.#leg(symbol);
+    if (leg.lots !== 0) throw new Violation("what is adopted was not ours", `${lots} lots beside ${leg.lots}`);
+    for (const { request } of this.#open.values()) {
+      if (request.symbol !== symbol) continue;
+      throw new Violation("what is adopted was not ours", `order ${request.id} is open on symbol ${symbol}`);
+    }
+    const price = cost / (lots * Number(this.#unit[symbol]!));
+    leg.lots = direction * lots;
+    [leg.lowest, leg.highest] = [Math.floor(price), Math.ceil(price)];
+    this.#cash -= BigInt(direction) * BigInt(cost);
+    this.#dayStart += direction * (this.#value(symbol, lots) - cost);
+    this.adoptions++;
+  }
+
   #flattened(): void {
     for (const { request } of this.#open.values()) {
-      if (request.purpose === "entry") this.#leg(request.symbol, request.leg).mustEnd = true;
+      if (request.purpose === "entry") this.#leg(request.symbol).mustEnd = true;
     }
     for (const leg of this.#legs.values()) if (leg.lots !== 0) leg.mustEnd = true;
   }
 
-  #leg(symbol: number, name: string): AuditedLeg {
-    const key = `${symbol}:${name}`;
+  /** A book has one position per symbol, whichever leg of the account it lies on. */
+  #leg(symbol: number): AuditedLeg {
+    const key = `${symbol}:both`;
     let leg = this.#legs.get(key);
     if (leg === undefined) {
       leg = {
@@ -180,7 +207,7 @@ export class Auditor {
     order.ended = true;
     this.#open.delete(order.request.id);
     const { request } = order;
-    const leg = this.#leg(request.symbol, request.leg);
+    const leg = this.#leg(request.symbol);
     if (request.purpose === "entry" && leg.lots === 0) leg.mustEnd = false;
   }
 
@@ -200,7 +227,7 @@ export class Auditor {
       throw new Violation("fills stay within the order", `order ${request.id}: ${order.filled} of ${request.lots}`);
     }
     this.#cash -= BigInt(event.fee);
-    const leg = this.#leg(request.symbol, request.leg);
+    const leg = this.#leg(request.symbol);
     if (request.purpose === "entry") this.#opening(request, leg, event);
     this.#trade(request.symbol, leg, request.side * event.lots, event.price, request.purpose !== "entry");
     if (event.done) this.#end(order);
@@ -251,7 +278,7 @@ export class Auditor {
   #submitted(request: OrderRequest): void {
     const { id, symbol, purpose } = request;
     if (this.#orders.has(id) || id <= this.#lastId) throw new Violation("no double order", `id ${id} was used before`);
-    const leg = this.#leg(symbol, request.leg);
+    const leg = this.#leg(symbol);
     if (purpose === "entry") {
       this.#entering(request, leg);
       this.#priced(request, leg);
@@ -278,7 +305,7 @@ export class Auditor {
       entryEnd: "open",
     });
     for (const other of this.#open.values()) {
-      if (other.request.symbol !== symbol || other.request.leg !== request.leg) continue;
+      if (other.request.symbol !== symbol) continue;
       const text = `entry ${request.id} while order ${other.request.id} (${other.request.purpose}) may still act`;
       throw new Violation("no double order", text);
     }
@@ -296,7 +323,7 @@ export class Auditor {
       if (other.purpose !== "entry") continue;
       exposure += this.#value(other.symbol, other.lots - filled);
       // One for the rest of a position belongs to that.
-      if (filled === 0 && this.#leg(other.symbol, other.leg).lots === 0) positions++;
+      if (filled === 0 && this.#leg(other.symbol).lots === 0) positions++;
     }
     const numbers = `entry ${request.id}: value ${value}, leverage ${leverage}, equity ${equity}, exposure ${exposure}`;
     // One unit in a billion for the core's arithmetic in floating point.
@@ -341,7 +368,10 @@ export class Auditor {
 
   #closing(request: OrderRequest, leg: AuditedLeg): void {
     const { id, side, purpose } = request;
-    if (request.reduceOnly === request.closePosition) {
+    // In hedge mode the other side of a leg only ever closes it.
+    const isLegOf = (direction: number) => request.leg === (direction > 0 ? "long" : "short");
+    const onlyCloses = request.leg === "both" ? request.reduceOnly !== request.closePosition : !request.reduceOnly;
+    if (!onlyCloses || (request.leg !== "both" && !isLegOf(-side))) {
       throw new Violation("reduce-only never opens", `order ${id} (${purpose}) could open`);
     }
     if (leg.lots * side >= 0) {
@@ -363,7 +393,7 @@ export class Auditor {
 
   /** A working stop of a position goes when another one stands, not before. */
   #cancelling({ request }: AuditedOrder): void {
-    const leg = this.#leg(request.symbol, request.leg);
+    const leg = this.#leg(request.symbol);
     if (request.purpose !== "working-stop" || leg.lots === 0) return;
     for (const { request: other, accepted, cancelAsked } of this.#open.values()) {
       const same = other.symbol === request.symbol && other.leg === request.leg && other.purpose === request.purpose;
@@ -439,7 +469,7 @@ export class Auditor {
       let covered = 0;
       let leaving = false;
       for (const { request, accepted, cancelAsked, filled } of this.#open.values()) {
-        if (`${request.symbol}:${request.leg}` !== key || cancelAsked) continue;
+        if (`${request.symbol}:both` !== key || cancelAsked) continue;
         if (request.purpose === "exit") leaving = true;
         if (!accepted || (request.purpose !== "working-stop" && request.purpose !== "disaster-stop")) continue;
         covered += request.closePosition ? Math.abs(leg.lots) : request.lots - filled;
@@ -491,7 +521,7 @@ export class Auditor {
       }
     }
     for (const { request, cancelAsked } of this.#open.values()) {
-      const flat = this.#leg(request.symbol, request.leg).lots === 0;
+      const flat = this.#leg(request.symbol).lots === 0;
       if (!flat && !cancelAsked) continue;
       const text = `order ${request.id} (${request.purpose}) is left ${flat ? "on a flat leg" : "though it was cancelled"}`;
       throw new Violation("every order ends exactly once", text);

@@ -1,6 +1,7 @@
+import { FAULT_KINDS } from "../../src/exchange/simulated/server/faults.ts";
 import { ExchangeRun } from "../../tests/exchange/binance/exchange-run.ts";
 import { type SocketOutcome, socketRun } from "../../tests/exchange/binance/socket-run.ts";
-import { FAULT_NAMES } from "../../tests/exchange/binance/venue-faults.ts";
+import { ALL_FAULT_NAMES } from "../../tests/exchange/binance/venue-faults.ts";
 import { createWorld } from "../../tests/simulation/world.ts";
 import type { Campaign, CampaignResult } from "./campaign.ts";
 
@@ -11,6 +12,7 @@ export const exchange: Campaign = {
     if (sockets) return overSockets(seeds, from, progress);
     const totals: Record<string, number> = {
       seeds: 0,
+      inHedgeMode: 0,
       events: 0,
       entries: 0,
       rested: 0,
@@ -22,12 +24,15 @@ export const exchange: Campaign = {
       mostPasses: 0,
       longestUnprotectedMs: 0,
     };
-    for (const name of FAULT_NAMES) totals[`fault ${name}`] = 0;
+    for (const name of ALL_FAULT_NAMES) totals[`fault ${name}`] = 0;
     totals["violations"] = 0;
     let trouble: string | undefined;
     const begun = performance.now();
     for (let seed = from; seed < from + seeds && trouble === undefined; seed++) {
-      const outcome = await new ExchangeRun(createWorld(seed)).run();
+      // Every third world on an account in hedge mode.
+      const hedge = seed % 3 === 2;
+      const outcome = await new ExchangeRun(createWorld(seed), undefined, undefined, hedge).run();
+      if (hedge) totals["inHedgeMode"] = totals["inHedgeMode"]! + 1;
       const { events, entries, rested, cut, wentOn, fills, crashes, comparisons } = outcome;
       const { mostPasses, longestNaked, happened, violation } = outcome;
       const counts = { seeds: 1, events, entries, rested, cut, wentOn, fills, crashes, comparisons };
@@ -64,7 +69,8 @@ async function overSockets(seeds: number, from: number, progress: (text: string)
     longestUnprotectedMs: 0,
     slowestConvergenceMs: 0,
   };
-  const strikes = new Map<string, number>();
+  // One that never struck is named with a 0.
+  const strikes = new Map<string, number>(FAULT_KINDS.map((kind) => [kind, 0]));
   const trouble: string[] = [];
   const begun = performance.now();
   const take = ({ seed, faults, violation, ...outcome }: SocketOutcome) => {

@@ -33,6 +33,19 @@ export function moneyOf(text: string): number {
   return value;
 }
 
+/** Places that an average price is taken with: the exchange gives about eleven digits. */
+const AVERAGE_DECIMALS = 16;
+
+/**
+ * What lots have cost at an average price, which need not lie on the grid; 1e-8 USDT, rounded to the nearest. Beyond
+ * exact arithmetic it is what a float makes of it, and no safe integer.
+ */
+export function costOf(instrument: Instrument, lots: number, price: string): number {
+  const quantity = BigInt(lots * instrument.lotUnits);
+  const unit = 10n ** BigInt(AVERAGE_DECIMALS + instrument.quantityDecimals - 8);
+  return Number((scaled(price, AVERAGE_DECIMALS) * quantity + unit / 2n) / unit);
+}
+
 /** Nearest whole number of ticks; prices of trades lie on the grid. */
 export function ticksFrom(instrument: Instrument, price: string): number {
   return steps(scaled(price, instrument.priceDecimals), instrument.tickUnits);

@@ -6,8 +6,8 @@ import { lotsFrom, moneyOf, ticksFrom } from "./decimals.ts";
 import type { AccountUpdate, Gateway, OrderTradeUpdate, TradeReport, UserEvent } from "./gateway.ts";
 import { DESK_TIMES, type DeskTimes, OrderDesk } from "./order-desk.ts";
 import type { OrderNews, OrderRecord } from "./order-record.ts";
-import { type ForeignPolicy, legKey } from "./reconcile.ts";
-import { RECONCILER_TIMES, Reconciler, type ReconcilerTimes } from "./reconciler.ts";
+import { type ForeignPolicy, legKey, legOf } from "./reconcile.ts";
+import { type Adoption, RECONCILER_TIMES, Reconciler, type ReconcilerTimes } from "./reconciler.ts";
 import { closingKey, type Recovered } from "./recovered.ts";
 import { Schedule } from "./schedule.ts";
 import { STOP_PROOF_TIMES, StopProof, type StopProofTimes } from "./stop-proof.ts";
@@ -27,6 +27,8 @@ export interface BinanceExchangeOptions {
   /** The market's time, ms: what events, trades and funding are stamped with. The clock's, except where a recording is played. */
   readonly marketTime?: () => number;
   readonly foreign: ForeignPolicy;
+  /** Distance of an adopted position's stop from the market, as a share of the price. */
+  readonly adoptedStop: number;
   /** The wallet that the core's ledger has, 1e-8 USDT, after all events that were taken. */
   readonly wallet: () => bigint;
   readonly notice: (level: "info" | "warning" | "alarm", text: string) => void;
@@ -98,6 +100,8 @@ export class BinanceExchange implements Exchange {
   /** Closings by the exchange that an earlier process has told of. */
   readonly #closings: string[] = [];
   readonly #prices: number[];
+  /** Until when what happened to a leg that was adopted happened to somebody else, ms. */
+  readonly #adoptedSince = new Map<string, number>();
   /** Price of the last trade of somebody else, by leg. */
   readonly #strangerPrice = new Map<string, number>();
   #onWake: () => void = () => {};
@@ -142,6 +146,9 @@ export class BinanceExchange implements Exchange {
       schedule,
       times: { ...RECONCILER_TIMES, ...options.times },
       foreign: options.foreign,
+      adoptedStop: options.adoptedStop,
+      price: (symbol) => this.#prices[this.#index(symbol)]!,
+      adopt: (leg, lots, terms) => this.#adopt(leg, lots, terms),
       desk: this.desk,
       held: this.#held,
       motion: (symbol) => this.#motions.get(symbol) ?? 0,
@@ -280,6 +287,7 @@ export class BinanceExchange implements Exchange {
     for (const [leg, lots] of recovered.held) this.#held.set(leg, lots);
     for (const trade of recovered.trades) this.#trades.add(trade);
     this.#closings.push(...recovered.closings);
+    for (const [leg, since] of recovered.adopted) this.#adoptedSince.set(leg, since);
     this.#fundingTold = new Map(recovered.funding);
     for (const record of recovered.orders) this.desk.restore(record);
     recovered.prices.forEach((price, symbol) => {
@@ -336,7 +344,7 @@ export class BinanceExchange implements Exchange {
     const leg = legKey(event.symbol, event.positionSide);
     // More than is held as far as told: a fill of ours is on its way still, and the list of trades has both in order.
     if (this.held(leg) * -side < lots) return this.reconciler.soon();
-    if (this.#known(`${event.symbol}:${trade}`)) return;
+    if (this.#known(`${event.symbol}:${trade}`) || this.#wasTheirs(leg, event.transactionTime)) return;
     const fee = event.commissionAsset === "USDT" ? moneyOf(event.commission) : 0;
     const price = ticksFrom(instrument, Number(event.lastPrice) > 0 ? event.lastPrice : event.price);
     if (this.#closedBefore(instrument.symbol, lots, price)) return;
@@ -348,6 +356,11 @@ export class BinanceExchange implements Exchange {
     const place = this.#closings.indexOf(closingKey(symbol, lots, price));
     if (place >= 0) this.#closings.splice(place, 1);
     return place >= 0;
+  }
+
+  /** Whether a leg was not ours yet when something happened to it that is read again after a restart. */
+  #wasTheirs(leg: string, time: number): boolean {
+    return time < (this.#adoptedSince.get(leg) ?? Number.NEGATIVE_INFINITY);
   }
 
   /** True when the trade was told before; remembers it. */
@@ -370,6 +383,7 @@ export class BinanceExchange implements Exchange {
       this.#strangerPrice.set(leg, price);
       return;
     }
+    if (this.#wasTheirs(leg, trade.time)) return;
     const side = trade.side === "BUY" ? 1 : -1;
     const lots = lotsFrom(instrument, trade.quantity);
     const fee = trade.commissionAsset === "USDT" ? moneyOf(trade.commission) : 0;
@@ -395,6 +409,17 @@ export class BinanceExchange implements Exchange {
       // A foreign share of the trade pays its own commission.
       fee: Math.round((fee * lots) / Math.abs(signed)),
     });
+  }
+
+  /** Lots that somebody else has opened are ours from now on. */
+  #adopt(leg: string, lots: number, terms: Adoption): void {
+    const { symbol } = legOf(leg);
+    this.#held.set(leg, this.held(leg) + lots);
+    this.#adoptedSince.set(leg, terms.since);
+    this.#moved(symbol);
+    const direction = lots > 0 ? 1 : -1;
+    const time = this.#marketTime();
+    this.#tell({ kind: "adoption", time, symbol: this.#index(symbol), direction, lots: Math.abs(lots), ...terms });
   }
 
   #news(record: OrderRecord, time: number, news: OrderNews): void {

@@ -22,6 +22,7 @@ import {
   type OrderNews,
   type OrderRecord,
   regularState,
+  sizeIs,
 } from "./order-record.ts";
 import type { Schedule } from "./schedule.ts";
 import { sideText, wireAlgoOrder, wireOrder } from "./wire-order.ts";
@@ -242,7 +243,7 @@ export class OrderDesk {
     const instrument = this.instrument(record);
     const news: OrderNews[] = [];
     const total = lotsFrom(instrument, event.quantity);
-    if (total > 0) record.total = total;
+    sizeIs(record, total, event.transactionTime);
     const lots = lotsFrom(instrument, event.lastQuantity);
     // More is closed than is held as far as told: a fill before it is missing. It is left to the list of trades, which
     // has both in order.
@@ -265,6 +266,7 @@ export class OrderDesk {
         status: event.status,
         total,
         executed: lotsFrom(instrument, event.executed),
+        time: event.transactionTime,
         reason: event.expiryReason === 0 ? "" : `expiry reason ${event.expiryReason}`,
       },
       news,
@@ -705,6 +707,7 @@ export class OrderDesk {
       status: report.status,
       total: lotsFrom(instrument, report.quantity),
       executed: lotsFrom(instrument, report.executed),
+      time: report.updateTime,
       reason: "",
     };
     regularState(record, said, news);

@@ -34,6 +34,8 @@ export interface OrderRecord {
   orderId: string;
   /** Lots of the regular order; 0 while not known (a conditional order that closes the position). */
   total: number;
+  /** Exchange's time of the word on them: after an amendment an older one may still come. */
+  totalAt: number;
   /** Lots executed by the exchange's word, and the sum of the fills that were told. */
   executed: number;
   known: number;
@@ -88,6 +90,7 @@ export function newRecord(request: OrderRequest, clientId: string): OrderRecord 
     algoStatus: undefined,
     orderId: "",
     total: service === "regular" ? request.lots : 0,
+    totalAt: 0,
     executed: 0,
     known: 0,
     trades: new Set(),
@@ -112,6 +115,13 @@ function accept(record: OrderRecord, news: OrderNews[]): void {
   news.push(answer("accepted"));
 }
 
+/** How many lots the exchange says that the order has, at its time. */
+export function sizeIs(record: OrderRecord, total: number, time: number): void {
+  if (total === 0 || time < record.totalAt) return;
+  record.total = total;
+  record.totalAt = time;
+}
+
 /** What a response, an event or a query says of the regular order. */
 export function regularState(
   record: OrderRecord,
@@ -121,6 +131,8 @@ export function regularState(
     /** Lots of the order and lots executed. */
     readonly total: number;
     readonly executed: number;
+    /** When it was so, ms of the exchange. */
+    readonly time: number;
     readonly reason: string;
   },
   news: OrderNews[],
@@ -128,7 +140,7 @@ export function regularState(
   record.orderId = said.orderId;
   // An older message may come late; what was executed never becomes less.
   if (said.executed > record.executed) record.executed = said.executed;
-  if (said.total > 0) record.total = said.total;
+  sizeIs(record, said.total, said.time);
   const how = ENDS[said.status];
   if (how === "rejected" && !record.accepted) {
     record.unknown = false;

@@ -32,8 +32,14 @@ export interface VenueBook {
   readonly algoOrders: readonly AlgoReport[];
 }
 
-/** What becomes of positions and orders that are not ours. Either way nothing is entered there while they last. */
-export const FOREIGN_POLICIES = ["ignore", "flatten"] as const;
+/**
+ * What becomes of positions and orders that are not ours. Whatever it is, nothing is entered there while they last.
+ *  - `ignore`: they are left alone.
+ *  - `flatten`: positions are closed at the market and orders cancelled.
+ *  - `adopt`: a position becomes ours and is protected; orders are left alone, and a position with orders that are not
+ *    ours is not taken, since a stop of ours could be refused next to them.
+ */
+export const FOREIGN_POLICIES = ["ignore", "flatten", "adopt"] as const;
 export type ForeignPolicy = (typeof FOREIGN_POLICIES)[number];
 
 export interface Policy {
@@ -56,6 +62,7 @@ export type Action =
   /** Lots or orders of somebody else. */
   | { readonly kind: "foreign"; readonly symbol: string; readonly what: string }
   | { readonly kind: "flatten-foreign"; readonly leg: string; readonly lots: number }
+  | { readonly kind: "adopt-foreign"; readonly leg: string; readonly lots: number }
   | {
       readonly kind: "cancel-foreign";
       readonly symbol: string;
@@ -85,12 +92,19 @@ export function reconcile(ours: OurBook, venue: VenueBook, policy: Policy): Reco
   const actions: Action[] = [];
   const restless = new Set<string>();
   reconcileOrders(ours, venue, policy, actions, restless);
-  reconcileLegs(ours, venue, policy, actions, restless);
+  const foreign = reconcileLegs(ours, venue, policy, actions, restless);
+  if (policy.foreign === "adopt") adoptLegs(ours, foreign, actions);
   const agreed = actions.every(({ kind }) => FOREIGN_ACTIONS.has(kind)) && restless.size === 0;
   return { actions, agreed, restless: [...restless].sort() };
 }
 
-const FOREIGN_ACTIONS: ReadonlySet<Action["kind"]> = new Set(["foreign", "flatten-foreign", "cancel-foreign"]);
+/** What concerns somebody else's, and keeps our own books not apart. */
+export const FOREIGN_ACTIONS: ReadonlySet<Action["kind"]> = new Set([
+  "foreign",
+  "flatten-foreign",
+  "adopt-foreign",
+  "cancel-foreign",
+]);
 
 function reconcileOrders(
   ours: OurBook,
@@ -152,7 +166,8 @@ function reconcileLegs(
   policy: Policy,
   actions: Action[],
   restless: Set<string>,
-): void {
+): ReadonlyMap<string, number> {
+  const foreignLegs = new Map<string, number>();
   const unread = new Map<string, string[]>();
   for (const leg of [...new Set([...ours.legs.keys(), ...venue.legs.keys()])].sort()) {
     const held = ours.legs.get(leg) ?? 0;
@@ -175,9 +190,22 @@ function reconcileLegs(
       if (left !== held) actions.push({ kind: "shrink", leg, lots: held - left });
       const foreign = there - left;
       if (foreign === 0) continue;
+      foreignLegs.set(leg, foreign);
       actions.push({ kind: "foreign", symbol, what: `${foreign} lots` });
       if (policy.foreign === "flatten") actions.push({ kind: "flatten-foreign", leg, lots: foreign });
     }
   }
   for (const [symbol, differences] of unread) actions.push({ kind: "trades", symbol, differences });
+  return foreignLegs;
+}
+
+/** Takes what can be taken: a book has one position per symbol, and no order of anybody else's beside its own. */
+function adoptLegs(ours: OurBook, foreign: ReadonlyMap<string, number>, actions: Action[]): void {
+  for (const [leg, lots] of foreign) {
+    const { symbol } = legOf(leg);
+    const isHeld = [...ours.legs].some(([own, held]) => held !== 0 && legOf(own).symbol === symbol);
+    const isOpen = ours.orders.some((order) => order.symbol === symbol);
+    const others = actions.filter((action) => action.kind === "foreign" && action.symbol === symbol).length;
+    if (!isHeld && !isOpen && others === 1) actions.push({ kind: "adopt-foreign", leg, lots });
+  }
 }

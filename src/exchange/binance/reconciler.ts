@@ -1,11 +1,20 @@
-import type { LiquidationCause } from "../../core/events.ts";
+import { type AdoptionTerms, adoptionTerms, type ForeignPosition } from "../../core/adoption.ts";
+import type { AdoptionEvent, LiquidationCause } from "../../core/events.ts";
 import type { Instrument } from "../../core/instrument.ts";
 import { clientIdText, parseClientId } from "./client-id.ts";
-import { lotsFrom, moneyOf, quantityText } from "./decimals.ts";
+import { costOf, lotsFrom, moneyOf, quantityText } from "./decimals.ts";
 import type { Gateway, Outcome, PositionReport, TradeReport } from "./gateway.ts";
 import type { OrderDesk } from "./order-desk.ts";
 import { lacksFills } from "./order-record.ts";
-import { type Action, type ForeignPolicy, legKey, legOf, type Reconciliation, reconcile } from "./reconcile.ts";
+import {
+  type Action,
+  FOREIGN_ACTIONS,
+  type ForeignPolicy,
+  legKey,
+  legOf,
+  type Reconciliation,
+  reconcile,
+} from "./reconcile.ts";
 import type { Schedule } from "./schedule.ts";
 
 export interface ReconcilerTimes {
@@ -40,6 +49,12 @@ export interface ReconcilerOptions {
   readonly schedule: Schedule;
   readonly times: ReconcilerTimes;
   readonly foreign: ForeignPolicy;
+  /** Distance of an adopted position's stop from the market, as a share of the price. */
+  readonly adoptedStop: number;
+  /** Last price of a symbol, ticks; 0 while there is none. */
+  readonly price: (symbol: string) => number;
+  /** Lots of somebody else (signed, by leg) are ours from now on. */
+  readonly adopt: (leg: string, lots: number, terms: Adoption) => void;
   readonly desk: OrderDesk;
   /** Our signed lots by leg, as told. */
   readonly held: ReadonlyMap<string, number>;
@@ -61,6 +76,9 @@ export interface ReconcilerOptions {
   /** Both books agree, money included, about what happened before a time. */
   readonly settled: (since: number) => void;
 }
+
+/** What an adopted position has cost, and where its stops are to lie. */
+export type Adoption = Pick<AdoptionEvent, "cost" | "leverage" | "mark" | "stop" | "disasterStop" | "since">;
 
 /** A comparison must end within this many passes over a venue that stands still. */
 export const MOST_PASSES = 3;
@@ -91,7 +109,14 @@ export class Reconciler {
   #wanted = false;
   #soonAt = Number.POSITIVE_INFINITY;
   #number = 0;
-  readonly #foreign = new Set<string>();
+  /** What lies on symbols that is not ours, in words. */
+  readonly #foreign = new Map<string, string>();
+  /** Orders of ours that close what is somebody else's, by leg. */
+  readonly #flattening = new Map<string, { readonly clientId: string; readonly at: number }>();
+  /** Why positions are not adopted, by leg, as people were told. */
+  readonly #notAdopted = new Map<string, string>();
+  /** What the venue said of each leg when it was looked at last. */
+  #positions: ReadonlyMap<string, PositionReport> = new Map();
   readonly #reading = new Map<string, Promise<boolean>>();
   #conditionalWarned = false;
   /** A difference of the wallets that was seen once: one look may catch money on its way. */
@@ -172,15 +197,17 @@ export class Reconciler {
         return;
       }
       this.#readAt = clock();
+      const marked = new Set(this.#foreign.keys());
       this.#markForeign(picture);
       if (picture.agreed) {
+        await this.#treatForeign(picture, marked, begun);
         this.since = begun;
         this.last = { passes, agreed: true, at: clock() };
         bar(undefined, "books", undefined);
         await this.#compareWallets();
         break;
       }
-      const acting = picture.actions.some(({ kind }) => kind !== "foreign");
+      const acting = picture.actions.some(({ kind }) => !FOREIGN_ACTIONS.has(kind));
       if (acting ? passes === MOST_PASSES : restless === MOST_RESTLESS) {
         this.last = { passes, agreed: false, at: clock() };
         const text = `the books do not agree after ${passes} passes: ${picture.actions.map(describe).join("; ") || picture.restless.join(", ")}`;
@@ -213,6 +240,7 @@ export class Reconciler {
     ]);
     if (positions.kind !== "done" || orders.kind !== "done" || algoOrders.kind !== "done") return undefined;
     this.#countConditional(algoOrders.value.length);
+    this.#forgetFlattening(orders.value);
     const restless = new Set<string>();
     for (const { symbol } of instruments) {
       if (motion(symbol) !== before.get(symbol) || desk.isBusy(symbol)) restless.add(symbol);
@@ -241,13 +269,28 @@ export class Reconciler {
     return reconcile(ours, venue, {
       foreign,
       isOurs: (clientId) => parseClientId(clientId) !== undefined,
-      isUnderWay: isProbe,
+      isUnderWay: (clientId) => isProbe(clientId) || this.#isFlattening(clientId),
     });
+  }
+
+  #isFlattening(clientId: string): boolean {
+    for (const one of this.#flattening.values()) if (one.clientId === clientId) return true;
+    return false;
+  }
+
+  /** An order that closes what is somebody else's is forgotten once it is neither open nor may still arrive. */
+  #forgetFlattening(open: readonly { readonly clientId: string }[]): void {
+    const { clock, times } = this.#options;
+    for (const [leg, { clientId, at }] of this.#flattening) {
+      if (clock() - at < times.again || open.some((order) => order.clientId === clientId)) continue;
+      this.#flattening.delete(leg);
+    }
   }
 
   #legs(positions: readonly PositionReport[]): Map<string, number> {
     const { instruments, desk } = this.#options;
     const legs = new Map<string, number>();
+    this.#positions = new Map(positions.map((one) => [legKey(one.symbol, one.positionSide), one]));
     for (const { symbol, positionSide, amount } of positions) {
       const lots = lotsFrom(instruments[desk.indexOf(symbol)!]!, amount);
       if (lots !== 0) legs.set(legKey(symbol, positionSide), lots);
@@ -256,24 +299,61 @@ export class Reconciler {
   }
 
   /** Nothing is entered where something of somebody else lies, for as long as it does. */
-  #markForeign({ actions }: Reconciliation): void {
+  #markForeign({ actions, restless }: Reconciliation): void {
     const { bar, notice } = this.#options;
     const now = new Map<string, string>();
-    for (const action of actions) if (action.kind === "foreign") now.set(action.symbol, action.what);
-    for (const symbol of [...this.#foreign]) {
-      if (now.has(symbol)) continue;
+    // Until the trades were read, and while something moves, it is not known whose a difference is.
+    const open = new Set(restless);
+    for (const action of actions) {
+      if (action.kind === "foreign") now.set(action.symbol, action.what);
+      if (action.kind === "trades") open.add(action.symbol);
+    }
+    for (const symbol of [...this.#foreign.keys()]) {
+      if (now.has(symbol) || open.has(symbol)) continue;
       this.#foreign.delete(symbol);
       bar(symbol, "foreign", undefined);
     }
     for (const [symbol, what] of now) {
+      if (open.has(symbol) && this.#foreign.has(symbol)) continue;
       bar(symbol, "foreign", `somebody else's at the exchange: ${what}`);
       if (!this.#foreign.has(symbol)) notice("warning", `${symbol}: somebody else's at the exchange: ${what}`);
-      this.#foreign.add(symbol);
+      this.#foreign.set(symbol, what);
+    }
+  }
+
+  /**
+   * Does with somebody else's what the policy says, once our own books agree. Only on symbols that were barred before
+   * this look, and after the core has taken that: nothing of ours can come in between.
+   */
+  async #treatForeign({ actions }: Reconciliation, marked: ReadonlySet<string>, begun: number): Promise<void> {
+    const { wallet, clock, schedule, times } = this.#options;
+    const isTaken = wallet() !== undefined;
+    for (const action of actions) {
+      if (action.kind === "foreign" || !FOREIGN_ACTIONS.has(action.kind)) continue;
+      const symbol = "symbol" in action ? action.symbol : "leg" in action ? legOf(action.leg).symbol : "";
+      if (!isTaken || !marked.has(symbol)) this.soon();
+      // Whether it has worked is seen with another look; what was refused waits for the next one of its time.
+      else if (await this.#treat(action, begun)) this.#at(clock() + times.again, schedule);
+    }
+  }
+
+  /** False where it was refused. */
+  async #treat(action: Action, begun: number): Promise<boolean> {
+    switch (action.kind) {
+      case "flatten-foreign":
+        if (this.#flattening.has(action.leg)) return true;
+        return (await this.#flatten(action.leg, action.lots)).kind !== "refused";
+      case "cancel-foreign":
+        return (await this.#cancel(action)).kind !== "refused";
+      case "adopt-foreign":
+        return await this.#adopt(action.leg, action.lots, begun);
+      default:
+        return false;
     }
   }
 
   async #perform(action: Action, explained: Set<string>): Promise<void> {
-    const { desk, gateway, notice, gone, instruments, epoch, lease } = this.#options;
+    const { desk, notice, gone } = this.#options;
     switch (action.kind) {
       case "ask": {
         const record = desk.record(action.clientId);
@@ -297,33 +377,75 @@ export class Reconciler {
         return;
       }
       case "foreign":
-        return;
-      case "flatten-foreign": {
-        const { symbol, side } = legOf(action.leg);
-        const instrument = instruments[desk.indexOf(symbol)!]!;
-        notice("warning", `${symbol}: ${action.lots} lots of somebody else are closed`);
-        await gateway.placeOrder(
-          {
-            symbol,
-            clientId: clientIdText({ epoch, lease: lease(), number: ++this.#number, auxiliary: true }).replace(
-              "_",
-              "_f",
-            ),
-            side: action.lots > 0 ? "SELL" : "BUY",
-            type: "MARKET",
-            quantity: quantityText(instrument, Math.abs(action.lots)),
-            ...(side === "BOTH" ? { reduceOnly: true } : { positionSide: side }),
-          },
-          "protect",
-        );
-        return;
-      }
+      case "flatten-foreign":
       case "cancel-foreign":
-        await this.#cancel(action);
+      case "adopt-foreign":
+        // Somebody else's is seen to once our own books agree.
         return;
       default:
         action satisfies never;
     }
+  }
+
+  #flatten(leg: string, lots: number): Promise<Outcome<unknown>> {
+    const { desk, gateway, notice, instruments, epoch, lease, clock } = this.#options;
+    const { symbol, side } = legOf(leg);
+    const instrument = instruments[desk.indexOf(symbol)!]!;
+    notice("warning", `${symbol}: ${lots} lots of somebody else are closed`);
+    const number = ++this.#number;
+    const clientId = clientIdText({ epoch, lease: lease(), number, auxiliary: true }).replace("_", "_f");
+    this.#flattening.set(leg, { clientId, at: clock() });
+    return gateway.placeOrder(
+      {
+        symbol,
+        clientId,
+        side: lots > 0 ? "SELL" : "BUY",
+        type: "MARKET",
+        quantity: quantityText(instrument, Math.abs(lots)),
+        ...(side === "BOTH" ? { reduceOnly: true } : { positionSide: side }),
+      },
+      "protect",
+    );
+  }
+
+  /** Makes somebody else's position ours where it can be protected, and says why not where it cannot. */
+  async #adopt(leg: string, lots: number, since: number): Promise<boolean> {
+    const { gateway, desk, instruments, motion, adoptedStop, price, adopt, notice } = this.#options;
+    const { symbol } = legOf(leg);
+    const instrument = instruments[desk.indexOf(symbol)!]!;
+    const still = motion(symbol);
+    const configs = await gateway.symbolConfig("protect");
+    const report = this.#positions.get(leg);
+    // What has moved meanwhile is looked at again.
+    if (configs.kind !== "done" || report === undefined || motion(symbol) !== still || desk.isBusy(symbol)) return true;
+    const config = configs.value.find((one) => one.symbol === symbol);
+    const position: ForeignPosition = {
+      direction: lots > 0 ? 1 : -1,
+      lots: Math.abs(lots),
+      cost: costOf(instrument, Math.abs(lots), report.entryPrice),
+      leverage: config?.leverage ?? 0,
+      mark: price(symbol),
+    };
+    // The whole wallet stands behind a crossed position: where it would be liquidated depends on all others.
+    const terms: AdoptionTerms =
+      report.isolated && config?.marginType !== "CROSSED"
+        ? adoptionTerms(instrument, position, adoptedStop)
+        : { kind: "refused", reason: "its margin is crossed, and positions here are isolated" };
+    if (terms.kind === "stops") {
+      const { cost, leverage, mark } = position;
+      const { stop, disasterStop } = terms;
+      this.#notAdopted.delete(leg);
+      adopt(leg, lots, { cost, leverage, mark, stop, disasterStop, since });
+      return true;
+    }
+    if (this.#notAdopted.get(leg) !== terms.reason) {
+      notice(
+        "alarm",
+        `${symbol}: ${lots} lots of somebody else are not adopted: ${terms.reason}. Nothing is entered there`,
+      );
+    }
+    this.#notAdopted.set(leg, terms.reason);
+    return false;
   }
 
   #cancel(order: {
@@ -454,6 +576,7 @@ function describe(action: Action): string {
       return `${action.symbol} holds other lots`;
     case "shrink":
     case "flatten-foreign":
+    case "adopt-foreign":
       return `${action.leg}: ${action.lots} lots`;
     case "foreign":
       return `${action.symbol}: ${action.what}`;

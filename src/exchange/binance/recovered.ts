@@ -17,6 +17,8 @@ export interface Recovered {
   readonly closings: readonly string[];
   /** All orders, those that have ended too: what comes late must find them. */
   readonly orders: readonly OrderRecord[];
+  /** When legs that were adopted last became ours; ms. */
+  readonly adopted: ReadonlyMap<string, number>;
   /** Last prices by symbol, ticks. */
   readonly prices: readonly number[];
   /** What happened before this was told in full; ms. */
@@ -54,6 +56,7 @@ export class Recovery {
   #time = 0;
   #since = 0;
   readonly #funding = new Map<string, number>();
+  readonly #adopted = new Map<string, number>();
 
   constructor(instruments: readonly Instrument[], hedge: boolean) {
     this.#instruments = instruments;
@@ -126,6 +129,14 @@ export class Recovery {
         this.#hold(record.request, event.lots);
         return;
       }
+      case "adoption": {
+        const { symbol, direction, lots } = event;
+        const side = direction === 1 ? "LONG" : "SHORT";
+        const leg = legKey(this.#instruments[symbol]!.symbol, this.#hedge ? side : "BOTH");
+        this.#held.set(leg, (this.#held.get(leg) ?? 0) + direction * lots);
+        this.#adopted.set(leg, event.since);
+        return;
+      }
       case "liquidation": {
         this.#closings.push(closingKey(this.#instruments[event.symbol]!.symbol, event.lots, event.price));
         if (this.#closings.length > CLOSINGS_MAX) this.#closings.shift();
@@ -169,6 +180,7 @@ export class Recovery {
       prices: this.#prices,
       since: this.#since,
       funding: this.#funding,
+      adopted: this.#adopted,
       barred: [...state.barred.keys()],
     };
   }

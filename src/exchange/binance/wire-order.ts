@@ -48,7 +48,8 @@ export function wireAlgoOrder(
 /** Reduce-only is refused together with close-position and in hedge mode, where the leg's other side means it. */
 function closing(request: OrderRequest, hedge: boolean): { positionSide?: PositionSide; reduceOnly?: boolean } {
   if (hedge) return { positionSide: positionSideOf(request, hedge) };
-  return request.reduceOnly && !request.closePosition ? { reduceOnly: true } : {};
+  // Said by what the order is for: a book that was begun in hedge mode does not ask for it.
+  return request.purpose !== "entry" && !request.closePosition ? { reduceOnly: true } : {};
 }
 
 /** The leg that an order opens or closes. */

@@ -14,6 +14,7 @@ test("an event knows when its message arrived; one that comes from no message of
     epoch: 1,
     clock: () => START,
     foreign: "ignore",
+    adoptedStop: 0.02,
     wallet: () => 0n,
     notice: () => {},
     trustsStops: true,

@@ -5,6 +5,7 @@ import { createState, type State } from "../../../src/core/state.ts";
 import { step } from "../../../src/core/step.ts";
 import { parseClientId } from "../../../src/exchange/binance/client-id.ts";
 import { BinanceExchange } from "../../../src/exchange/binance/exchange.ts";
+import type { ForeignPolicy } from "../../../src/exchange/binance/reconcile.ts";
 import { Recovery } from "../../../src/exchange/binance/recovered.ts";
 import { Schedule } from "../../../src/exchange/binance/schedule.ts";
 import type { VenueEvent } from "../../../src/exchange/exchange.ts";
@@ -12,7 +13,7 @@ import { printable } from "../../../src/journal/replay.ts";
 import { Random } from "../../../src/market/random.ts";
 import { Auditor, Violation } from "../../simulation/auditor.ts";
 import type { Crash, World } from "../../simulation/world.ts";
-import { GatewayVenue } from "./gateway-venue.ts";
+import { GatewayVenue, type Hand } from "./gateway-venue.ts";
 import { drawFaults, type VenueFaults } from "./venue-faults.ts";
 
 export interface ExchangeOutcome {
@@ -30,6 +31,8 @@ export interface ExchangeOutcome {
   readonly mostPasses: number;
   /** From the report of a fill to the acknowledgement of a stop or the sending of an exit, ms. */
   readonly longestNaked: number;
+  /** Positions of somebody else: opened, adopted, and closed by us. */
+  readonly foreign: { readonly opened: number; readonly adopted: number; readonly flattened: number };
   readonly happened: ReadonlyMap<string, number>;
   readonly violation:
     | { readonly invariant: string; readonly text: string; readonly last: readonly string[] }
@@ -46,6 +49,8 @@ class Death extends Error {
 }
 
 const FAULTS = 11;
+/** Symbol of somebody else. */
+export const HAND = 0;
 const AFTERMATH = 900_000;
 const ENDLESS = 400_000;
 const SHOWN = 40;
@@ -67,6 +72,8 @@ export class ExchangeRun {
   readonly #end: number;
   readonly #journal: { readonly event: Event; readonly effects: Effect[]; readonly epoch: number }[] = [];
   readonly #crashes: Crash[];
+  readonly #hand: (Hand & { readonly policy: ForeignPolicy }) | undefined;
+  readonly #hedge: boolean;
   readonly #missed: VenueEvent[] = [];
   readonly #notices: string[] = [];
   #state: State;
@@ -82,12 +89,22 @@ export class ExchangeRun {
   #mostPasses = 0;
   #now = 0;
 
+  /**
+   * @param hedge the account has two legs per symbol
+   * @param hand with it, somebody else opens positions on the first symbol
+   */
   constructor(
     world: World,
     faults: VenueFaults = drawFaults(world.seed, new Random(world.seed, FAULTS), world.restsFrom),
+    hand?: Hand & { readonly policy: ForeignPolicy },
+    hedge = false,
   ) {
-    this.#world = world;
-    this.#state = createState(world.config);
+    const inner = world.open();
+    if (hedge && !inner.setModes({ position: "hedge", margin: "isolated" })) throw new Error("the mode was not taken");
+    this.#hedge = hedge;
+    this.#world = hedge ? { ...world, config: { ...world.config, hedge } } : world;
+    this.#hand = hand;
+    this.#state = createState(this.#world.config);
     this.#auditor = new Auditor(this.#state, world.limits);
     this.#prices = world.config.instruments.map(() => 0);
     this.#crashes = [...world.crashes];
@@ -97,7 +114,7 @@ export class ExchangeRun {
       if (this.#exchange === undefined) this.#missed.push(event);
       else this.#exchange.market(event);
     };
-    this.#venue = new GatewayVenue(world.open(), faults, random, this.#agenda, () => this.#now, market);
+    this.#venue = new GatewayVenue(inner, faults, random, this.#agenda, () => this.#now, market, hand);
   }
 
   async run(): Promise<ExchangeOutcome> {
@@ -122,6 +139,11 @@ export class ExchangeRun {
       comparisons: this.#comparisons,
       mostPasses: this.#mostPasses,
       longestNaked: this.#auditor.longestNaked,
+      foreign: {
+        opened: this.#venue.handOpened,
+        adopted: this.#auditor.adoptions,
+        flattened: this.#notices.filter((text) => text.includes("of somebody else are closed")).length,
+      },
       happened: this.#venue.happened,
       violation,
     };
@@ -171,10 +193,11 @@ export class ExchangeRun {
     return new BinanceExchange({
       gateway: this.#venue,
       instruments: this.#world.config.instruments,
-      hedge: false,
+      hedge: this.#hedge,
       epoch: this.#epoch,
       clock: () => this.#now,
-      foreign: "ignore",
+      foreign: this.#hand?.policy ?? "ignore",
+      adoptedStop: 0.01,
       wallet: () => this.#state.ledger.balances.wallet,
       notice: (level, text) => this.#notices.push(`${this.#now} ${level} ${text}`),
       recovered,
@@ -187,7 +210,12 @@ export class ExchangeRun {
     const exchange = this.#exchange;
     if (exchange === undefined) return false;
     if (this.#awaited !== undefined) {
-      this.#admit(this.#world.analyse(this.#awaited, this.#prices));
+      const analysis = this.#world.analyse(this.#awaited, this.#prices);
+      const candidates = analysis.candidates.filter(({ symbol, direction }) => {
+        if (this.#hand === undefined || symbol !== HAND) return true;
+        return this.#hand.beside && direction === 1;
+      });
+      this.#admit({ ...analysis, candidates });
       return true;
     }
     let [timer, at] = ["", Number.POSITIVE_INFINITY];
@@ -262,7 +290,7 @@ export class ExchangeRun {
     this.#epoch++;
     this.#commands = 0;
     this.#state = createState(this.#world.config);
-    const recovery = new Recovery(this.#world.config.instruments, false);
+    const recovery = new Recovery(this.#world.config.instruments, this.#hedge);
     const last = this.#journal.length - 1;
     this.#journal.forEach(({ event, effects: written, epoch }, index) => {
       this.#know(event);
@@ -303,9 +331,25 @@ export class ExchangeRun {
   }
 
   #atRest(): void {
-    const { positions, wallet } = this.#venue.inner;
+    const { wallet } = this.#venue.inner;
+    // What could not be adopted stays somebody else's, and its symbol stays barred.
+    const isRefused = this.#exchange!.barred.get(HAND)?.has("foreign") === true && this.#hand?.policy === "adopt";
+    const staysForeign = isRefused || this.#hand?.beside === true;
+    const slots = this.#venue.inner.positions;
+    const positions = this.#world.config.instruments.map((_, symbol) => {
+      const [long, short] = this.#hedge ? [slots[2 * symbol]!, slots[2 * symbol + 1]!] : [slots[symbol]!, { lots: 0 }];
+      const lots = long.lots + (this.#hand?.beside && symbol === HAND ? 0 : short.lots);
+      return { lots: isRefused && symbol === HAND ? 0 : lots };
+    });
     this.#auditor.quiet(this.#state, { positions, wallet, openOrders: this.#venue.bookOrders } as never);
     this.#auditor.atRest(this.#state);
+    // What others trade costs the account its commissions. Nothing else comes from outside where all that they opened
+    // became ours; what was liquidated or closed before it did is their own affair.
+    const others = -this.#venue.handFees;
+    const isOursAlone = this.#venue.handOpened === this.#auditor.adoptions && this.#hand?.closes !== true;
+    if (isOursAlone && this.#auditor.transferred !== others) {
+      throw new Violation("books agree when quiet", `${this.#auditor.transferred} from outside, not ${others}`);
+    }
     const broken = checkBook(this.#state);
     if (broken.length > 0) throw new Violation("the book is whole", broken.join("; "));
     // What only closes may be sent again under its own id; what opens may not.
@@ -314,8 +358,13 @@ export class ExchangeRun {
       if (id.auxiliary || times === 1 || !this.#entryIds.has(id.number)) continue;
       throw new Violation("no entry is doubled", `${clientId} was placed ${times} times`);
     }
+    // A refusal that only a person can do something about stays until one has.
+    const { happened } = this.#venue;
+    const lasting = happened.has("refused") || happened.has("restricted") ? "refusal" : "";
     const reasons = [...this.#exchange!.barred].flatMap(([symbol, topics]) =>
-      [...topics.values()].flatMap(({ entries, reason }) => (entries === "none" ? [`${symbol}: ${reason}`] : [])),
+      [...topics].flatMap(([topic, { entries, reason }]) =>
+        entries === "none" && topic !== lasting && !(staysForeign && symbol === HAND) ? [`${symbol}: ${reason}`] : [],
+      ),
     );
     if (reasons.length > 0) throw new Violation("entries are free again at the end", reasons.join("; "));
   }

@@ -1,8 +1,9 @@
 import type { OrderRequest, OrderType } from "../../../src/core/effects.ts";
-import type { AnswerEvent, FillEvent, FundingEvent, LiquidationEvent } from "../../../src/core/events.ts";
+import type { AnswerEvent, FillEvent, FundingEvent, Leg, LiquidationEvent } from "../../../src/core/events.ts";
 import type { Instrument } from "../../../src/core/instrument.ts";
 import { parseClientId } from "../../../src/exchange/binance/client-id.ts";
 import { lotsFrom, priceText, quantityText, ticksFrom } from "../../../src/exchange/binance/decimals.ts";
+import { failureOf } from "../../../src/exchange/binance/errors.ts";
 import type {
   AlgoReport,
   AlgoStatus,
@@ -23,7 +24,7 @@ import type { Schedule } from "../../../src/exchange/binance/schedule.ts";
 import type { VenueEvent } from "../../../src/exchange/exchange.ts";
 import type { SimulatedExchange } from "../../../src/exchange/simulated/exchange.ts";
 import type { Random } from "../../../src/market/random.ts";
-import type { VenueFaults } from "./venue-faults.ts";
+import type { FaultName, VenueFaults } from "./venue-faults.ts";
 
 /** An order as the venue keeps it: a regular one, or a conditional one and the regular one that it becomes. */
 interface VenueOrder {
@@ -36,6 +37,7 @@ interface VenueOrder {
   /** Client id of the regular order that a conditional one has become. */
   bornId: string;
   readonly side: WireSide;
+  readonly positionSide: PositionSide;
   readonly wire: NewOrder | NewAlgoOrder | undefined;
   status: OrderStatus;
   algoStatus: AlgoStatus;
@@ -55,7 +57,20 @@ const ALGO: Readonly<Record<NewAlgoOrder["type"], OrderType>> = {
   TRAILING_STOP_MARKET: "trailing-stop",
 };
 
+/** What a placement may be refused with, and, rarely, what ends all entries until a person has done something. */
+const REFUSALS = [-1003, -1111, -1016, -2010, -2019, -2020, -2021, -2022, -4117, -4118, -4130, -4131, -4164];
+const LASTING_REFUSALS = [-2015, -4061, -4140, -4192];
+const LASTING = 0.02;
+
 const TIMEOUT = 1000;
+/** Somebody else who trades on the account, on the first symbol. */
+export interface Hand {
+  /** Whether they close what lies there, once. */
+  readonly closes: boolean;
+  /** In hedge mode: they hold the short leg and we the long one. Otherwise nothing of ours is entered there. */
+  readonly beside: boolean;
+}
+
 /** Inner ids of what is not an order of the core's book. */
 const OTHERS = 1_000_000_000;
 
@@ -75,9 +90,17 @@ export class GatewayVenue implements Gateway {
   readonly #trades: TradeReport[][];
   readonly #income: IncomeReport[] = [];
   readonly #leverage: number[];
+  readonly #hedge: boolean;
+  readonly #hand: Hand | undefined;
+  /** What somebody else has done on the account: positions opened, and commissions paid, 1e-8 USDT. */
+  handOpened = 0;
+  #handIsGone = false;
+  handFees = 0n;
   #listener: ((event: UserEvent) => void) | undefined;
   #generation = 0;
   #up = true;
+  /** The exchange answers nobody, or not everything, until then. */
+  #closed: { readonly why: FaultName; readonly until: number } | undefined;
   #ids = 0;
   #sequence = 0n;
   readonly #lastOfKind = new Map<string, number>();
@@ -95,8 +118,11 @@ export class GatewayVenue implements Gateway {
     agenda: Schedule,
     clock: () => number,
     market: (event: VenueEvent) => void,
+    hand?: Hand,
   ) {
     this.inner = inner;
+    this.#hand = hand;
+    this.#hedge = inner.account.hedge;
     this.#faults = faults;
     this.#random = random;
     this.#agenda = agenda;
@@ -186,12 +212,21 @@ export class GatewayVenue implements Gateway {
   positions(): ReturnType<Gateway["positions"]> {
     return this.#ask(() =>
       done(
-        this.inner.instruments.flatMap((instrument, symbol) => {
-          const { lots } = this.inner.positions[symbol]!;
+        this.inner.positions.flatMap(({ lots }, slot) => {
           if (lots === 0) return [];
+          const { symbol, side } = this.#slot(slot);
+          const instrument = this.inner.instruments[symbol]!;
           const amount = quantityText(instrument, lots);
-          const position = { symbol: instrument.symbol, positionSide: "BOTH" as const, amount };
-          return [{ ...position, entryPrice: "0", markPrice: "0", isolated: true, updateTime: this.#clock() }];
+          const position = { symbol: instrument.symbol, positionSide: side, amount };
+          return [
+            {
+              ...position,
+              entryPrice: this.#entryPrice(slot),
+              markPrice: "0",
+              isolated: true,
+              updateTime: this.#clock(),
+            },
+          ];
         }),
       ),
     );
@@ -224,11 +259,97 @@ export class GatewayVenue implements Gateway {
   }
 
   symbolConfig(): ReturnType<Gateway["symbolConfig"]> {
-    return this.#ask(() => done([]));
+    return this.#ask(() =>
+      done(
+        this.inner.instruments.map(({ symbol }, index) => {
+          return { symbol, marginType: "ISOLATED" as const, leverage: this.#leverage[index]! };
+        }),
+      ),
+    );
+  }
+
+  #slot(slot: number): { readonly symbol: number; readonly side: PositionSide } {
+    if (!this.#hedge) return { symbol: slot, side: "BOTH" };
+    return { symbol: slot >> 1, side: (slot & 1) === 1 ? "SHORT" : "LONG" };
+  }
+
+  /** Average price of what is held, with more places than the grid has, as the exchange gives it. */
+  #entryPrice(slot: number): string {
+    const { lots, cost } = this.inner.positions[slot]!;
+    const { lotUnits, quantityDecimals } = this.inner.instruments[this.#slot(slot).symbol]!;
+    const quantity = BigInt(Math.abs(lots) * lotUnits);
+    // 1e-8 USDT per unit of the quantity, with sixteen places after the point.
+    const digits = ((cost * 10n ** BigInt(quantityDecimals + 8)) / quantity).toString().padStart(17, "0");
+    return `${digits.slice(0, -16)}.${digits.slice(-16)}`;
+  }
+
+  /** Somebody else trades on the account, at the exchange's own screen. */
+  #handTrades(): void {
+    const symbol = 0;
+    // In hedge mode it may hold one leg or the other, and never both.
+    const beside = this.#hand?.beside === true;
+    const held = this.inner.positions.reduce((sum, { lots }, slot) => {
+      const its = this.#slot(slot);
+      return its.symbol === symbol && (!beside || its.side === "SHORT") ? sum + lots : sum;
+    }, 0);
+    const closes = held !== 0;
+    if (this.#clock() >= this.#faults.until || this.#handIsGone || (closes && this.#hand?.closes !== true)) return;
+    // Whoever has closed what we hold opens nothing anew before our book has seen that.
+    if (closes) this.#handIsGone = true;
+    if (
+      !closes &&
+      !beside &&
+      this.#orders.some((order) => order.symbol === symbol && this.inner.openOrders.includes(order.inner))
+    )
+      return;
+    const instrument = this.inner.instruments[symbol]!;
+    const lots = closes ? this.#random.whole(1, Math.abs(held)) : instrument.minLots * this.#random.whole(1, 20);
+    const side = closes ? (held > 0 ? -1 : 1) : !beside && this.#random.chance(0.5) ? 1 : -1;
+    const inner = OTHERS + ++this.#ids;
+    const orderId = this.#id();
+    const leg: Leg = !this.#hedge ? "both" : (closes ? held > 0 : side === 1) ? "long" : "short";
+    const order: VenueOrder = {
+      inner,
+      clientId: `web_${orderId.slice(-8)}`,
+      symbol,
+      service: "regular",
+      algoId: "",
+      orderId,
+      bornId: "",
+      side: side === 1 ? "BUY" : "SELL",
+      positionSide: sideOf(leg),
+      wire: undefined,
+      status: "NEW",
+      algoStatus: "NEW",
+      lots,
+      executed: 0,
+      placedAt: this.#clock(),
+      updatedAt: this.#clock(),
+      stuck: false,
+    };
+    this.#byInner.set(inner, order);
+    this.#send({
+      kind: "submit",
+      order: {
+        id: inner,
+        symbol,
+        leg,
+        side,
+        type: "market",
+        purpose: closes ? "exit" : "entry",
+        lots,
+        price: 0,
+        trigger: 0,
+        timeInForce: "ioc",
+        reduceOnly: closes && !this.#hedge,
+        closePosition: false,
+        leverage: closes ? 0 : this.#leverage[symbol]!,
+      },
+    });
   }
 
   positionMode(): ReturnType<Gateway["positionMode"]> {
-    return this.#ask(() => done("one-way" as const));
+    return this.#ask(() => done(this.#hedge ? ("hedge" as const) : ("one-way" as const)));
   }
 
   exchangeInfo(): ReturnType<Gateway["exchangeInfo"]> {
@@ -287,6 +408,13 @@ export class GatewayVenue implements Gateway {
       const retryAt = this.#clock() + this.#random.whole(1, 1500);
       return this.#after(0, () => ({ kind: "withheld", reason: "the budget is used up", retryAt }));
     }
+    const closed = this.#closedFor<T>("changes");
+    if (closed !== undefined) return closed;
+    if (this.#fails("refused")) {
+      const codes = this.#random.chance(LASTING) ? LASTING_REFUSALS : REFUSALS;
+      const code = codes[this.#random.whole(0, codes.length - 1)]!;
+      return this.#after(this.#way(), () => failureOf({ status: 400, code, message: "refused" }));
+    }
     if (this.#fails("lost")) return this.#after(TIMEOUT, unknown);
     if (this.#fails("busy")) return this.#after(this.#way(), busy);
     if (this.#fails("clock")) {
@@ -325,6 +453,8 @@ export class GatewayVenue implements Gateway {
       return order.status === "CANCELED" || order.algoStatus === "CANCELED" ? done(value(order)) : notFound(-2011);
     };
     const unknown = (): Outcome<T> => ({ kind: "unknown", reason: "no answer" });
+    const closed = this.#closedFor<T>("changes");
+    if (closed !== undefined) return closed;
     if (this.#fails("silence")) {
       if (this.#random.chance(0.5)) this.#agenda.at(this.#clock() + this.#way(), () => void carryOut());
       return this.#after(TIMEOUT, unknown);
@@ -337,8 +467,25 @@ export class GatewayVenue implements Gateway {
   }
 
   #ask<T>(answer: () => Outcome<T>): Promise<Outcome<T>> {
+    const closed = this.#closedFor<T>("reads");
+    if (closed !== undefined) return closed;
     if (this.#fails("silence")) return this.#after(TIMEOUT, () => ({ kind: "unknown", reason: "no answer" }));
     return this.#exchange(this.#way(), answer, (outcome) => outcome);
+  }
+
+  /** What a request meets while the exchange is closed to it; undefined while it is not. */
+  #closedFor<T>(what: "reads" | "changes"): Promise<Outcome<T>> | undefined {
+    const closed = this.#closed;
+    if (closed === undefined || this.#clock() >= closed.until) return undefined;
+    switch (closed.why) {
+      case "banned":
+        return this.#after(0, () => ({ kind: "withheld", reason: "banned", retryAt: closed.until }));
+      case "restricted":
+        return this.#after(this.#way(), () => failureOf({ status: 451, code: 0, message: "restricted location" }));
+      default:
+        if (what === "reads") return undefined;
+        return this.#after(this.#way(), () => failureOf({ status: 503, code: -1016, message: "shutting down" }));
+    }
   }
 
   #denies(order: VenueOrder): boolean {
@@ -409,6 +556,7 @@ export class GatewayVenue implements Gateway {
       orderId: service === "regular" ? this.#id() : "",
       bornId: "",
       side: wire.side,
+      positionSide: wire.positionSide ?? "BOTH",
       wire,
       status: "NEW",
       algoStatus: "NEW",
@@ -419,12 +567,12 @@ export class GatewayVenue implements Gateway {
       stuck: false,
     };
     this.#byInner.set(inner, order);
-    if (named?.auxiliary && this.#faults.probesTaken) {
+    if (service === "algo" && named?.auxiliary && this.#faults.probesTaken) {
       this.#orders.push(order);
       this.#algoEvent(order);
       return done(this.#algoReport(order) as T);
     }
-    const leverage = terms.reduceOnly || terms.closePosition ? 0 : this.#leverage[index]!;
+    const leverage = terms.purpose !== "entry" ? 0 : this.#leverage[index]!;
     this.#answer = undefined;
     this.#send({ kind: "submit", order: { ...terms, id: inner, symbol: index, leverage } });
     // The model says no, or has said yes and more since.
@@ -455,9 +603,24 @@ export class GatewayVenue implements Gateway {
     }
   }
 
-  /** What the exchange does of its own accord, once a bar. */
+  /** What the exchange, or somebody else, does of its own accord, once a bar. */
   #mischief(): void {
+    // Between two bars, when nothing of ours is on its way as a rule.
+    if (this.#hand !== undefined && this.#random.chance(0.05)) {
+      this.#agenda.at(this.#clock() + this.#random.whole(20_000, 50_000), () => this.#handTrades());
+    }
     if (this.#up && this.#fails("outage")) this.outage(this.#random.whole(500, 20_000));
+    for (const why of ["restricted", "banned", "maintenance"] as const) {
+      if (!this.#fails(why)) continue;
+      const length = this.#random.whole(500, 20_000);
+      this.#closed = { why, until: this.#clock() + length };
+      if (why === "maintenance" && this.#up) this.outage(length);
+    }
+    this.inner.positions.forEach(({ lots }, slot) => {
+      if (lots === 0 || !this.#fails("adl")) return;
+      const { symbol, side } = this.#slot(slot);
+      this.inner.deleverage(symbol, LEG[side]);
+    });
     for (const order of this.#orders) {
       if (order.stuck && order.algoStatus === "TRIGGERING" && this.#clock() >= this.#faults.until) {
         order.algoStatus = "EXPIRED";
@@ -521,7 +684,7 @@ export class GatewayVenue implements Gateway {
     this.#algoEvent(order);
     order.orderId = this.#id();
     order.bornId = this.#faults.bornSameId ? order.clientId : `born${order.orderId.slice(-6)}`;
-    if (order.lots === 0) order.lots = Math.abs(this.#sideOf(order.symbol));
+    if (order.lots === 0) order.lots = Math.abs(this.#sideOf(order.symbol, order.positionSide));
     order.algoStatus = "TRIGGERED";
     this.#algoEvent(order);
     this.#orderEvent(order, "NEW");
@@ -563,7 +726,7 @@ export class GatewayVenue implements Gateway {
       tradeId: String(++this.#sequence),
       orderId: order.orderId,
       side: order.side,
-      positionSide: "BOTH",
+      positionSide: order.positionSide,
       price: priceText(instrument, event.price),
       quantity: quantityText(instrument, lots),
       commission: money(BigInt(fee)),
@@ -573,6 +736,10 @@ export class GatewayVenue implements Gateway {
       time: this.#clock(),
     };
     this.#trades[order.symbol]!.push(trade);
+    if (order.clientId.startsWith("web_")) {
+      this.handFees += BigInt(fee);
+      if (order.wire === undefined && order.executed === lots) this.handOpened++;
+    }
     this.#emit({
       kind: "account",
       time: this.#clock(),
@@ -617,7 +784,8 @@ export class GatewayVenue implements Gateway {
       external: "x",
     };
     // The position is gone already: the book before it tells the side.
-    const side: WireSide = this.#sideOf(event.symbol) > 0 ? "SELL" : "BUY";
+    const positionSide = sideOf(event.leg);
+    const side: WireSide = this.#sideOf(event.symbol, positionSide) > 0 ? "SELL" : "BUY";
     const orderId = this.#id();
     const order: VenueOrder = {
       inner: OTHERS + ++this.#ids,
@@ -628,6 +796,7 @@ export class GatewayVenue implements Gateway {
       orderId,
       bornId: "",
       side,
+      positionSide,
       wire: undefined,
       status: "NEW",
       algoStatus: "NEW",
@@ -644,10 +813,11 @@ export class GatewayVenue implements Gateway {
   }
 
   /** Signed lots by the trades so far: what was held before the trade that is being told. */
-  #sideOf(symbol: number): number {
+  #sideOf(symbol: number, leg: PositionSide): number {
     const instrument = this.inner.instruments[symbol]!;
     return this.#trades[symbol]!.reduce(
-      (sum, { side, quantity }) => sum + (side === "BUY" ? 1 : -1) * lotsFrom(instrument, quantity),
+      (sum, { side, positionSide, quantity }) =>
+        sum + (positionSide !== leg ? 0 : side === "BUY" ? 1 : -1) * lotsFrom(instrument, quantity),
       0,
     );
   }
@@ -734,7 +904,7 @@ export class GatewayVenue implements Gateway {
       orderId: order.orderId,
       status: order.status,
       side: order.side,
-      positionSide: "BOTH",
+      positionSide: order.positionSide,
       type: wire?.type === "LIMIT" ? "LIMIT" : "MARKET",
       originalType: wire?.type ?? "MARKET",
       quantity: quantityText(instrument, order.lots),
@@ -748,7 +918,7 @@ export class GatewayVenue implements Gateway {
 
   #algoReport(order: VenueOrder): AlgoReport {
     const wire = order.wire as NewAlgoOrder;
-    const positionSide: PositionSide = "BOTH";
+    const { positionSide } = order;
     return {
       symbol: this.#name(order),
       clientId: order.clientId,
@@ -794,12 +964,23 @@ export class GatewayVenue implements Gateway {
 
 const TIME_IN_FORCE = { GTC: "gtc", IOC: "ioc", FOK: "fok", GTX: "post-only", GTD: "gtc" } as const;
 
+const LEG: Readonly<Record<PositionSide, Leg>> = { BOTH: "both", LONG: "long", SHORT: "short" };
+
+function sideOf(leg: Leg): PositionSide {
+  return leg === "long" ? "LONG" : leg === "short" ? "SHORT" : "BOTH";
+}
+
+/** What reduce-only means in hedge mode. */
+function closesLeg({ side, positionSide }: NewOrder): boolean {
+  return positionSide === (side === "SELL" ? "LONG" : "SHORT");
+}
+
 function requestOf(wire: NewOrder, instrument: Instrument): Omit<OrderRequest, "id" | "symbol" | "leverage"> {
   return {
-    leg: "both",
+    leg: LEG[wire.positionSide ?? "BOTH"],
     side: wire.side === "BUY" ? 1 : -1,
     type: wire.type === "LIMIT" ? "limit" : "market",
-    purpose: wire.reduceOnly === true ? "exit" : "entry",
+    purpose: wire.reduceOnly === true || closesLeg(wire) ? "exit" : "entry",
     lots: lotsFrom(instrument, wire.quantity),
     price: wire.price === undefined ? 0 : ticksFrom(instrument, wire.price),
     trigger: 0,
@@ -812,7 +993,7 @@ function requestOf(wire: NewOrder, instrument: Instrument): Omit<OrderRequest, "
 function algoRequestOf(wire: NewAlgoOrder, instrument: Instrument): Omit<OrderRequest, "id" | "symbol" | "leverage"> {
   const stop = wire.type === "STOP_MARKET";
   return {
-    leg: "both",
+    leg: LEG[wire.positionSide ?? "BOTH"],
     side: wire.side === "BUY" ? 1 : -1,
     type: ALGO[wire.type],
     purpose: stop ? (wire.closePosition === true ? "disaster-stop" : "working-stop") : "target",

@@ -23,6 +23,7 @@ import {
   type OrderNews,
   type OrderRecord,
   regularState,
+  sizeIs,
 } from "../../../src/exchange/binance/order-record.ts";
 import { Schedule } from "../../../src/exchange/binance/schedule.ts";
 import { userEvent } from "../../../src/exchange/binance/user-events.ts";
@@ -39,7 +40,7 @@ function wordsOf(parts: readonly number[], cancelled: boolean): Word[] {
   let executed = 0;
   const words: Word[] = [];
   const state = (status: "NEW" | "PARTIALLY_FILLED" | "FILLED" | "CANCELED"): Word => {
-    const said = { orderId: "8389766145050669870", status, total, executed, reason: "" };
+    const said = { orderId: "8389766145050669870", status, total, executed, time: 1, reason: "" };
     return (record, news) => regularState(record, said, news);
   };
   words.push(state("NEW"));
@@ -97,10 +98,51 @@ describe("an order as the exchange tells of it", () => {
     );
   });
 
+  test("an amended order ends with the fill that completes its last size, whatever older words come late", () => {
+    const arbitrary = fc
+      .record({
+        placed: fc.integer({ min: 1, max: 100 }),
+        parts: fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 5 }),
+      })
+      .chain((one) => {
+        const all = Array.from({ length: one.parts.length + 2 }, (_, index) => index);
+        return fc.record({
+          one: fc.constant(one),
+          heard: fc.shuffledSubarray([...all, ...all], { minLength: 2 * all.length }),
+        });
+      });
+    fc.assert(
+      fc.property(arbitrary, ({ one: { placed, parts }, heard }) => {
+        const total = parts.reduce((sum, lots) => sum + lots, 0);
+        const record = newRecord({ ...market, type: "limit", lots: placed }, "psk1-1");
+        const news: OrderNews[] = [];
+        let executed = 0;
+        const executedAt = parts.map((lots) => {
+          executed += lots;
+          return executed;
+        });
+        for (const index of heard) {
+          const at = index - 2;
+          const size = index === 0 ? placed : total;
+          sizeIs(record, size, index);
+          if (at >= 0) fill(record, { trade: `${at}`, lots: parts[at]!, price: 1, fee: 0, maker: true }, news);
+          const status = at === parts.length - 1 ? "FILLED" : at >= 0 ? "PARTIALLY_FILLED" : "NEW";
+          const said = { orderId: "1", status, total: size, executed: executedAt[at] ?? 0, time: index, reason: "" };
+          regularState(record, said as Parameters<typeof regularState>[1], news);
+        }
+        const fills = news.filter((item) => item.kind === "fill");
+        expect(fills.reduce((sum, { lots }) => sum + lots, 0)).toBe(total);
+        expect(fills.filter(({ done }) => done)).toHaveLength(1);
+        expect(news.at(-1)).toMatchObject({ kind: "fill", done: true });
+        expect(record.total).toBe(total);
+      }),
+    );
+  });
+
   test("an end is held back until the fills before it are there", () => {
     const record = newRecord(market, "psk1-1");
     const news: OrderNews[] = [];
-    regularState(record, { orderId: "1", status: "CANCELED", total: 10, executed: 4, reason: "" }, news);
+    regularState(record, { orderId: "1", status: "CANCELED", total: 10, executed: 4, time: 1, reason: "" }, news);
     expect(news).toMatchObject([{ answer: "accepted" }]);
     fill(record, { trade: "7", lots: 4, price: 1, fee: 0, maker: false }, news);
     expect(news.slice(1)).toMatchObject([{ kind: "fill", done: false }, { answer: "cancelled" }]);

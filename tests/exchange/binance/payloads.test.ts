@@ -9,6 +9,7 @@ import { errorIn } from "../../../src/exchange/binance/reply.ts";
 import * as report from "../../../src/exchange/binance/reports.ts";
 import { userEvent } from "../../../src/exchange/binance/user-events.ts";
 import { testRecorded } from "../../recorded.ts";
+import { wireEventOf } from "./client-names.ts";
 
 const RECORDED = "payloads/recorded";
 const DOCUMENTED = "../payloads-documented";
@@ -91,7 +92,7 @@ describe("user stream", () => {
       const events: UserEvent[] = [];
       for (const name of readdirSync(folder).filter((file) => file.startsWith("exemple-") && file.endsWith(".json"))) {
         for (const { value } of read<{ value: Json }[]>(join(folder, name))) {
-          const wire = wireOf(value);
+          const wire = wireEventOf(value);
           if (wire !== undefined) events.push(userEvent(wire)!);
         }
       }
@@ -134,51 +135,6 @@ describe("user stream", () => {
     });
   });
 });
-
-/** The 2022 recordings went through a client that gives fields long names and turns texts into numbers. */
-function wireOf(value: Json): Json | undefined {
-  if (value.eventType === "ORDER_TRADE_UPDATE") {
-    const order = value.order as Json;
-    const names = {
-      symbol: "s",
-      clientOrderId: "c",
-      orderSide: "S",
-      orderType: "o",
-      originalQuantity: "q",
-      originalPrice: "p",
-      executionType: "x",
-      orderStatus: "X",
-      orderId: "i",
-      lastFilledQuantity: "l",
-      orderFilledAccumulatedQuantity: "z",
-      lastFilledPrice: "L",
-      commissionAmount: "n",
-      commissionAsset: "N",
-      tradeId: "t",
-      isMakerTrade: "m",
-      isReduceOnly: "R",
-      originalOrderType: "ot",
-      positionSide: "ps",
-      isCloseAll: "cp",
-      realisedProfit: "rp",
-    };
-    const o = Object.fromEntries(Object.entries(names).map(([long, short]) => [short, order[long]]));
-    return { e: "ORDER_TRADE_UPDATE", E: value.eventTime, T: value.transactionTime, o };
-  }
-  if (value.eventType === "ACCOUNT_UPDATE") {
-    const data = value.updateData as { updateEventType: string; updatedBalances: Json[]; updatedPositions: Json[] };
-    const B = data.updatedBalances.map((one) => ({ a: one.asset, wb: one.walletBalance, bc: one.balanceChange }));
-    const P = data.updatedPositions.map((one) => ({
-      s: one.symbol,
-      ps: one.positionSide,
-      pa: one.positionAmount,
-      ep: one.entryPrice,
-      mt: one.marginType,
-    }));
-    return { e: "ACCOUNT_UPDATE", E: value.eventTime, T: value.transactionId, a: { m: data.updateEventType, B, P } };
-  }
-  return undefined;
-}
 
 describe("REST", () => {
   interface Recorded {

@@ -195,6 +195,35 @@ describe("what is not ours", () => {
     ]);
   });
 
+  test("is adopted where nothing of ours and no order of anybody is beside it", () => {
+    const legs = new Map([["AAAUSDT:BOTH", 7]]);
+    const venue: VenueBook = { legs, orders: [], algoOrders: [] };
+    const adopting = { ...POLICY, foreign: "adopt" } as const;
+    const adopted = (ours: Partial<OurBook>, there: Partial<VenueBook> = {}) => {
+      const explained = new Set(["AAAUSDT:BOTH 0 7", "AAAUSDT:BOTH 2 7", "AAAUSDT:LONG 0 7", "AAAUSDT:SHORT 0 -7"]);
+      const { actions } = reconcile({ ...empty, explained, ...ours }, { ...venue, ...there }, adopting);
+      return actions.filter(({ kind }) => kind === "adopt-foreign");
+    };
+    expect(adopted({})).toEqual([{ kind: "adopt-foreign", leg: "AAAUSDT:BOTH", lots: 7 }]);
+    // What is somebody else's does not keep our own books apart.
+    expect(reconcile({ ...empty, explained: new Set(["AAAUSDT:BOTH 0 7"]) }, venue, adopting).agreed).toBe(true);
+    // Before the trades were read it may be ours.
+    expect(adopted({ explained: new Set() })).toEqual([]);
+    expect(adopted({ legs: new Map([["AAAUSDT:BOTH", 2]]) })).toEqual([]);
+    const order = { symbol: "AAAUSDT", clientId: "psk1-9", service: "regular", executed: 0, bornOrderId: "" } as const;
+    expect(adopted({ orders: [order] }, { orders: [regular("AAAUSDT", "psk1-9", 0)] })).toEqual([]);
+    expect(adopted({ restless: new Set(["AAAUSDT"]) })).toEqual([]);
+    expect(adopted({}, { orders: [regular("AAAUSDT", "web-1", 0)] })).toEqual([]);
+    expect(adopted({}, { algoOrders: [algo("AAAUSDT", "web-1")] })).toEqual([]);
+    expect(adopted({}, { orders: [regular("BBBUSDT", "web-1", 0)] })).toHaveLength(1);
+    // Both legs of a symbol at once: a book has one position per symbol.
+    const both = new Map([
+      ["AAAUSDT:LONG", 7],
+      ["AAAUSDT:SHORT", -7],
+    ]);
+    expect(adopted({}, { legs: both })).toEqual([]);
+  });
+
   test("a stop of ours that hangs bars its symbol and does not keep the books apart; a probe is not swept", () => {
     const venue: VenueBook = {
       legs: new Map(),

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { type FaultKind, randomFaults } from "../../../src/exchange/simulated/server/faults.ts";
+import { FAULT_KINDS, type FaultKind, randomFaults } from "../../../src/exchange/simulated/server/faults.ts";
 import { socketRun } from "./socket-run.ts";
 
 const DURATION = 5000;
@@ -21,3 +21,16 @@ test("over sockets, after lost answers and lost events, both books agree exactly
   expect(entries).toBeGreaterThan(0);
   expect(mostPasses).toBeLessThanOrEqual(3);
 }, 120_000);
+
+// One seed of a one-way account, one of an account in hedge mode.
+test.each([3, 3 + 2 * FAULT_KINDS.length])(
+  "over sockets, a short that somebody else holds is adopted, protected and closed, and both books agree: seed %d",
+  async (seed) => {
+    const quiet = { name: "nothing", script: { faults: [] } };
+    const { violation, adoptions, mostPasses } = await socketRun(seed, 1000, quiet, "adopt");
+    expect(violation).toBeUndefined();
+    expect(adoptions).toBe(1);
+    expect(mostPasses).toBeLessThanOrEqual(3);
+  },
+  120_000,
+);

@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -5,11 +6,14 @@ import { loadSettings } from "../../../src/config/load.ts";
 import type { Candidate, Regime } from "../../../src/core/candidate.ts";
 import { checkBook } from "../../../src/core/check-book.ts";
 import type { AnalysisEvent } from "../../../src/core/events.ts";
+import { USDT } from "../../../src/core/instrument.ts";
 import type { State } from "../../../src/core/state.ts";
 import { parseClientId } from "../../../src/exchange/binance/client-id.ts";
+import { quantityText, ticksFrom } from "../../../src/exchange/binance/decimals.ts";
 import { BinanceExchange } from "../../../src/exchange/binance/exchange.ts";
+import type { ForeignPolicy } from "../../../src/exchange/binance/reconcile.ts";
 import { Door } from "../../../src/exchange/simulated/server/door.ts";
-import { FAULT_KINDS, type FaultKind, randomFaults } from "../../../src/exchange/simulated/server/faults.ts";
+import { FAULT_KINDS, randomFaults } from "../../../src/exchange/simulated/server/faults.ts";
 import { listen } from "../../../src/exchange/simulated/server/listen.ts";
 import { Pace } from "../../../src/exchange/simulated/server/pace.ts";
 import { relay } from "../../../src/exchange/simulated/server/relay.ts";
@@ -32,6 +36,7 @@ export interface SocketOutcome {
   readonly wentOn: number;
   readonly fills: number;
   readonly comparisons: number;
+  readonly adoptions: number;
   readonly mostPasses: number;
   /** From the report of a fill to the acknowledgement of a stop or the sending of an exit, wall ms. */
   readonly longestNaked: number;
@@ -47,31 +52,36 @@ const SPEED = 30;
 /** How long everything may take to come to rest after the last fault, and after the end of a ban that lasts longer, ms. */
 const PATIENCE = 120_000;
 const SYMBOLS = 3;
+/** When everything is closed while faults go on, as shares of the duration; entries go on afterwards. */
+const FLATTENED: readonly number[] = [0.4, 0.65, 0.9];
 /** Durations that a run without an entry goes on for. */
 const LONGEST = 5;
-/** What ends every connection to the client for good, or is not one fault. */
-const LEFT_OUT: readonly FaultKind[] = ["restricted", "refusal"];
-const ALONE = FAULT_KINDS.filter((kind) => !LEFT_OUT.includes(kind));
-
 /** Each kind alone for the first seeds of a round, mixtures for as many after them. */
 export function faultsOf(seed: number, duration: number) {
-  const alone = ALONE[seed % (2 * ALONE.length)];
-  if (alone === undefined) return { name: "mixture", script: randomFaults(seed, { duration, count: 12 }) };
+  const alone = FAULT_KINDS[seed % (2 * FAULT_KINDS.length)];
+  if (alone === undefined) {
+    return { name: "mixture", script: randomFaults(seed, { duration, count: 12, kinds: FAULT_KINDS }) };
+  }
   return { name: alone, script: randomFaults(seed, { duration, count: 6, kinds: [alone] }) };
 }
 
 /**
  * The trader's real parts over real sockets, on a simulated exchange in which things go wrong; with a script instead of
  * an analysis. After `duration` ms of faults everything is closed, and the books are compared to the last digit.
+ *
+ * @param policy with it, somebody else has a position on the first symbol when the trader comes, which is not entered
  */
 export async function socketRun(
   seed: number,
   duration = 25_000,
   faults = faultsOf(seed, duration),
+  policy?: ForeignPolicy,
 ): Promise<SocketOutcome> {
   const folder = mkdtempSync(join(tmpdir(), "penstock-faults-"));
   const market = { kind: "generated", seed, symbols: SYMBOLS } as const;
-  const venue = openVenue(loadSettings({}, []).settings, {
+  // Rounds take turns with how the account is kept.
+  const POSITION_MODE = Math.floor(seed / (2 * FAULT_KINDS.length)) % 2 === 1 ? "hedge" : "one-way";
+  const venue = openVenue(loadSettings({ POSITION_MODE }, []).settings, {
     market,
     without: [],
     lockstep: false,
@@ -105,21 +115,47 @@ export async function socketRun(
         ENTRY_POST_ONLY: String(seed % 4 === 3),
         ENTRY_MAX_SLIPPAGE_BPS: "50",
       }),
+      POSITION_MODE,
+      ...(policy && { FOREIGN_POSITIONS: policy }),
     },
     [],
   );
   const notices: string[] = [];
   let real: RealVenue | undefined;
   try {
+    if (policy !== undefined) await openByHand(`http://${host}`, venue);
     const note = (level: string, text: string) => notices.push(`${level} ${text}`);
     real = await started(() => openRealVenue(settings, { symbols: undefined }, note));
-    return await new Run(seed, venue, door, real, notices, settings).run(duration, faults);
+    return await new Run(seed, venue, door, real, notices, settings, policy).run(duration, faults);
   } finally {
     real?.close();
     pace.stop();
     front.stop();
     await port.stop();
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Somebody else, at a screen of the exchange's own: 200 USDT of the first symbol at fivefold leverage. */
+async function openByHand(base: string, { exchange }: Venue): Promise<void> {
+  const { account } = exchange;
+  const [instrument] = exchange.instruments;
+  const { symbol } = instrument!;
+  const marked = (await (await fetch(`${base}/fapi/v1/premiumIndex?symbol=${symbol}`)).json()) as { markPrice: string };
+  const value = ticksFrom(instrument!, marked.markPrice) * instrument!.unitValue;
+  const quantity = quantityText(instrument!, Math.ceil((200 * USDT) / value));
+  const leg = account.hedge ? { positionSide: "SHORT" } : {};
+  for (const [path, parameters] of [
+    ["leverage", { symbol, leverage: "5" }],
+    ["order", { symbol, side: "SELL", ...leg, type: "MARKET", quantity, newClientOrderId: "web_hand" }],
+  ] as const) {
+    const query = new URLSearchParams({ ...parameters, timestamp: String(Date.now()) }).toString();
+    const signature = createHmac("sha256", "secret").update(query).digest("hex");
+    const answer = await fetch(`${base}/fapi/v1/${path}?${query}&signature=${signature}`, {
+      method: "POST",
+      headers: { "X-MBX-APIKEY": "key" },
+    });
+    if (!answer.ok) throw new Error(await answer.text());
   }
 }
 
@@ -147,6 +183,7 @@ class Run {
   readonly #entries = new Set<number>();
   readonly #last: string[] = [];
   readonly #random: Random;
+  readonly #policy: ForeignPolicy | undefined;
   #events = 0;
   #comparisons = 0;
   #mostPasses = 0;
@@ -159,7 +196,9 @@ class Run {
     real: RealVenue,
     notices: string[],
     settings: Parameters<typeof openRealVenue>[0],
+    policy: ForeignPolicy | undefined,
   ) {
+    this.#policy = policy;
     const { exchange, state } = real;
     if (!(exchange instanceof BinanceExchange)) throw new Error("this is about real orders");
     this.#seed = seed;
@@ -197,6 +236,7 @@ class Run {
       rested: this.#auditor.rested,
       wentOn: this.#auditor.wentOn,
       comparisons: this.#comparisons,
+      adoptions: this.#auditor.adoptions,
       mostPasses: this.#mostPasses,
       longestNaked: Math.round(this.#auditor.longestNaked / SPEED),
       converged,
@@ -232,14 +272,25 @@ class Run {
     this.#door.start(script);
     const begun = performance.now();
     let calm = 0;
+    let flattened = 0;
+    const hangs = script.faults.length > 0 && script.faults.every(({ kind }) => kind === "stuck-triggering");
     for (;;) {
       const now = performance.now();
       // On a busy machine the first entry may take its time, and without one there is nothing to compare.
-      const enough = this.#entries.size > 0 || now - begun > LONGEST * duration;
+      const enough =
+        this.#policy === "adopt"
+          ? this.#auditor.adoptions > 0
+          : this.#entries.size > 0 || now - begun > LONGEST * duration;
       if (calm === 0 && enough && now - begun > duration) {
         calm = now;
         this.#door.clear();
         this.#trading = false;
+      }
+      // Exits must meet the faults too: some of them concern nothing else. Stops that are to hang must be let hit.
+      if (calm === 0 && !hangs && now - begun > (FLATTENED[flattened] ?? Number.POSITIVE_INFINITY) * duration) {
+        flattened++;
+        trader.admit({ kind: "command", time: Math.max(state.now, market.now()), symbol: -1, command: "flatten" });
+        continue;
       }
       const request = trader.awaited;
       if (request !== undefined) {
@@ -300,7 +351,7 @@ class Run {
       const wanted = random.chance(0.5);
       const direction = random.chance(0.5) ? 1 : -1;
       const [stop, target] = [random.between(0.002, 0.02), random.between(0.002, 0.02)];
-      if (!wanted || mark === 0 || !this.#trading) return;
+      if (!wanted || mark === 0 || !this.#trading || (this.#policy !== undefined && symbol === 0)) return;
       candidates.push({
         symbol,
         strategy: "drawn",
@@ -352,6 +403,9 @@ class Run {
     const broken = checkBook(state);
     if (broken.length > 0) throw new Violation("the book is whole", broken.join("; "));
     this.#auditor.atRest(state);
+    const { transferred } = this.#auditor;
+    if (transferred !== 0n && this.#policy === undefined)
+      throw new Violation("the ledger balances", `${transferred} came from outside`);
     const seen = new Set<string>();
     for (const { clientOrderId } of this.#venue.trading.orders.values()) {
       const id = parseClientId(clientOrderId);

@@ -27,6 +27,14 @@ export interface VenueFaults {
   readonly vanish: number;
   /** Fills in parts. */
   readonly split: number;
+  /** A request to place is refused with one of the codes that there are, and nothing was carried out. */
+  readonly refused: number;
+  /** Per bar, for some seconds: 451; 418; everything that changes something is refused and the stream is down. */
+  readonly restricted: number;
+  readonly banned: number;
+  readonly maintenance: number;
+  /** Per bar and position: the exchange deleverages it. */
+  readonly adl: number;
   /** Whether a triggered order keeps our id, and whether it names its conditional order. */
   readonly bornSameId: boolean;
   readonly bornNamed: boolean;
@@ -55,7 +63,26 @@ export const FAULT_NAMES: readonly FaultName[] = [
   "split",
 ];
 
-const NONE = Object.fromEntries(FAULT_NAMES.map((name) => [name, 0])) as Record<FaultName, number>;
+/** Faults that came later: they have seeds of their own, so that those which have found something keep their weather. */
+export const LATER_FAULT_NAMES: readonly FaultName[] = ["refused", "restricted", "banned", "maintenance", "adl"];
+export const ALL_FAULT_NAMES: readonly FaultName[] = [...FAULT_NAMES, ...LATER_FAULT_NAMES];
+
+/** Seeds come in blocks of so many, and every fifth block has the later faults as well. */
+const BLOCK = 2 * FAULT_NAMES.length;
+const LATER = { every: 5, at: 4 } as const;
+
+/** The first `count` seeds at which a fault is alone. */
+export function seedsOf(fault: FaultName, count: number): number[] {
+  const isLater = LATER_FAULT_NAMES.includes(fault);
+  const place = (isLater ? LATER_FAULT_NAMES : FAULT_NAMES).indexOf(fault);
+  const seeds: number[] = [];
+  for (let block = 0; seeds.length < count; block++) {
+    if ((block % LATER.every === LATER.at) === isLater) seeds.push(block * BLOCK + place);
+  }
+  return seeds;
+}
+
+const NONE = Object.fromEntries(ALL_FAULT_NAMES.map((name) => [name, 0])) as Record<FaultName, number>;
 
 /** How often a fault happens when it is drawn. */
 const USUAL: Readonly<Record<FaultName, number>> = {
@@ -75,14 +102,19 @@ const USUAL: Readonly<Record<FaultName, number>> = {
   stuck: 0.01,
   vanish: 0.01,
   split: 0.5,
+  refused: 0.3,
+  restricted: 0.03,
+  banned: 0.03,
+  maintenance: 0.03,
+  adl: 0.1,
 };
 
 /** The seed's faults: one alone for the first seeds of each round, a mixture for the others. */
 export function drawFaults(seed: number, random: Random, until: number): VenueFaults {
-  const round = seed % (2 * FAULT_NAMES.length);
-  const alone = FAULT_NAMES[round];
+  const isLater = Math.floor(seed / BLOCK) % LATER.every === LATER.at;
+  const alone = (isLater ? LATER_FAULT_NAMES : FAULT_NAMES)[seed % BLOCK];
   const chances = { ...NONE };
-  for (const name of FAULT_NAMES) {
+  for (const name of isLater ? ALL_FAULT_NAMES : FAULT_NAMES) {
     const drawn = alone === undefined ? random.chance(0.4) : name === alone;
     const share = random.between(0.2, 1);
     if (drawn) chances[name] = USUAL[name] * share;

@@ -41,6 +41,9 @@ const ONCE: readonly FaultKind[] = [
   "insurance-print",
 ];
 
+/** States of the exchange: they strike once, when they are noticed, and hold until they are over. */
+const LASTING: readonly FaultKind[] = ["maintenance", "clock-skew"];
+
 /**
  * The way into a venue, and what goes wrong on it. Sockets and in-process clients come through the same door, so every
  * fault works on both, but for half-open sockets: those need the relay.
@@ -67,7 +70,14 @@ export class Door {
   get now(): number {
     const now = this.scheduler.now();
     if (this.#started.length === 0) return now;
-    return now + (this.#active("clock-skew")?.fault.ms ?? 0);
+    const skew = this.#active("clock-skew");
+    if (skew === undefined) return now;
+    // It strikes once, by being read at all.
+    if (skew.left > 0) {
+      skew.left = 0;
+      this.#count("clock-skew");
+    }
+    return now + (skew.fault.ms ?? 0);
   }
 
   get faults(): readonly Fault[] {
@@ -126,7 +136,7 @@ export class Door {
     }
     this.#started = this.#started.filter((started) => {
       const over = this.#clock(started.market) >= started.until;
-      return !over && (started.left > 0 || started.fault.kind === "maintenance");
+      return !over && (started.left > 0 || LASTING.includes(started.fault.kind));
     });
   }
 

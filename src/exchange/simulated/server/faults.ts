@@ -149,8 +149,23 @@ export interface RandomFaultOptions {
   readonly clock?: "exchange" | "market";
 }
 
-/** Kinds that a random mixture leaves out: they stop the client for good, or need a relay. */
-const NEVER_MIXED: readonly FaultKind[] = ["restricted", "half-open", "refusal"];
+/** Needs a relay, so that a random mixture has it only where it is asked for. */
+const NEVER_MIXED: readonly FaultKind[] = ["half-open"];
+
+/** What a seeded script refuses orders with: codes of filters, margin, price bands, stops and settings. */
+const REFUSALS: readonly (readonly [code: number, message: string])[] = [
+  [-1015, "Too many new orders."],
+  [-1111, "Precision is over the maximum defined for this asset."],
+  [-2010, "NEW_ORDER_REJECTED"],
+  [-2019, "Margin is insufficient."],
+  [-2020, "Unable to fill."],
+  [-2021, "Order would immediately trigger."],
+  [-2022, "ReduceOnly Order is rejected."],
+  [-4118, "ReduceOnly Order Failed. Please check your existing position and open orders"],
+  [-4131, "The counterparty's best price does not meet the PERCENT_PRICE filter limit"],
+  [-4164, "Order's notional must be no smaller than 5 (unless you choose reduce only)"],
+  [-4192, "Trade forbidden due to Cooling-off Period."],
+];
 
 /** A script out of a seed: the same seed and options give the same faults on every machine. */
 export function randomFaults(seed: number, options: RandomFaultOptions): FaultScript {
@@ -173,7 +188,12 @@ export function randomFaults(seed: number, options: RandomFaultOptions): FaultSc
       case "backend-timeout":
       case "overloaded":
         return { ...lasting, count: random.whole(1, 3), route: "POST", executed: random.chance(0.5) };
+      case "refusal": {
+        const [code, message] = REFUSALS[random.whole(0, REFUSALS.length - 1)]!;
+        return { ...lasting, count: random.whole(1, 3), route: "POST", status: 400, code, message };
+      }
       case "unavailable":
+      case "restricted":
       case "forbidden":
       case "reduce-only-rejected":
         return { ...lasting, count: random.whole(1, 3) };

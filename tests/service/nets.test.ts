@@ -116,7 +116,7 @@ interface Run {
 
 async function live(name: string, { runtime, hours, timeout = 60_000, set = [], onRecord, onNotice }: Run) {
   const { settings } = loadSettings({ DATA_DIR: join(dir, name), MAX_WORKERS: "1" }, [
-    ...["STRATEGY_MODE=hybrid", `MODEL_ANSWER_TIMEOUT_MS=${timeout}`, ...set],
+    ...["STRATEGY_MODE=hybrid", `MODEL_ANSWER_TIMEOUT_MS=${timeout}`, "MODEL_MAX_AGE_HOURS=87600", ...set],
   ]);
   const registry = new ModelFolder(join(dir, name, "models"));
   addNet(registry, HYBRID, "champion");

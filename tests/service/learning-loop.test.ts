@@ -11,7 +11,7 @@ import { candidate } from "../core/core-fixture.ts";
 import { addNet, netModel } from "../learning/net-model.ts";
 
 // A model is trained first.
-setDefaultTimeout(60_000);
+setDefaultTimeout(240_000);
 
 const folders: string[] = [];
 afterEach(() => {

@@ -21,7 +21,7 @@ import { addNet, type NetModel, netModel } from "../learning/net-model.ts";
 import { predictNet, writeNet } from "../models/onnx/net.ts";
 import { smallMarket } from "../report/small-run.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(240_000);
 
 const dir = mkdtempSync(join(tmpdir(), "penstock-nets-"));
 afterAll(() => rmSync(dir, { recursive: true }));

@@ -6,7 +6,7 @@ import { BlockingOnnxModel } from "../../../src/models/process/blocking-model.ts
 import { ModelProcess } from "../../../src/models/process/model-process.ts";
 import { type Net, predictNet, randomNet, writeNet } from "../onnx/net.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(240_000);
 
 const WIDTH = 32;
 const NAMES = Array.from({ length: WIDTH }, (_, i) => `f${i}`);

@@ -1,4 +1,4 @@
-import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,6 +25,10 @@ setDefaultTimeout(240_000);
 
 const dir = mkdtempSync(join(tmpdir(), "penstock-nets-"));
 afterAll(() => rmSync(dir, { recursive: true }));
+let bars = "";
+beforeAll(() => {
+  bars = smallMarket(dir);
+});
 
 const HOUR = 3_600_000;
 /** Of the market of files. */
@@ -54,12 +58,12 @@ function checkPredictions(events: readonly Event[], { net }: NetModel): number {
 }
 
 test("a net decides in a backtest: the same trades each time, other than without it, and a replay asks no model", async () => {
-  const bars = smallMarket(mkdtempSync(join(dir, "bars-")));
   const run = async (name: string, model: NetModel | undefined) => {
     const mode = model?.manifest.strategy ?? "hybrid";
     const { settings } = loadSettings({ DATA_DIR: join(dir, name), MAX_WORKERS: "1" }, [`STRATEGY_MODE=${mode}`]);
     if (model !== undefined) addNet(new ModelFolder(join(dir, name, "models")), model, "shadow");
-    return backtest(settings, { dir: bars, without: [], model: model?.manifest.id });
+    const symbols = mode === "self_learning" ? SYMBOLS : undefined;
+    return backtest(settings, { dir: bars, without: [], symbols, model: model?.manifest.id });
   };
   const [one, two, none] = [await run("one", HYBRID), await run("two", HYBRID), await run("none", undefined)];
   expect(one.report.trades.length).toBeGreaterThan(0);
@@ -82,7 +86,6 @@ test("a net decides in a backtest: the same trades each time, other than without
 });
 
 test("a net that was trained elsewhere passes through the same gate and can be evaluated", async () => {
-  const bars = smallMarket(mkdtempSync(join(dir, "bars-")));
   const data = join(dir, "import");
   const { settings } = loadSettings({ DATA_DIR: data, MAX_WORKERS: "1" }, [
     ...["STRATEGY_MODE=self_learning", "ENABLE_STORE=false"],

@@ -32,7 +32,16 @@ test("what the model says now of a side is told with the positions on it, of all
   const held = (symbol: number, direction: "long" | "short", entered: number | null): PositionRow => ({
     ...{ symbol: names[symbol]!, leg: "both", direction, phase: "open", quantity: 1, entry: 1, mark: 1, stop: 1 },
     ...{ disasterStop: 1, target: 1, leverage: 1, notional: 1, margin: 1, unrealised: 0, fees: 0, funding: 0 },
-    ...{ protected: true, openedAt: AT, strategy: "hybrid", setup: "gap", confidence: 0.5, reasons: [] },
+    ...{
+      protected: true,
+      entering: "taking",
+      slippage: null,
+      openedAt: AT,
+      strategy: "hybrid",
+      setup: "gap",
+      confidence: 0.5,
+      reasons: [],
+    },
     chance: { entered, now: null },
   });
   const update = updateOf(state);

@@ -10,7 +10,7 @@ import type { Fault } from "./fault.ts";
 
 const EXPECTED = analysedByOne();
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 const SYMBOLS = OPTIONS.instruments.length;
 /** Steps that only warm up, and steps that are analysed one by one. */
 const FROM = 4400;

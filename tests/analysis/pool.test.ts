@@ -5,7 +5,7 @@ import type { Fault } from "./fault.ts";
 
 const EXPECTED = analysedByOne();
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 test("the reference has something to compare", () => {
   expect(EXPECTED.flatMap(({ candidates }) => candidates).length).toBeGreaterThan(20);

@@ -138,6 +138,7 @@ async function liveVenue(
     epoch,
     lease: () => lease?.epoch ?? 0,
     clock: () => client.clock.now(),
+    clockError: () => client.clock.error,
     marketTime: () => market.now(),
     foreign: settings.FOREIGN_POSITIONS,
     wallet: () => state.ledger.balances.wallet,

@@ -25,9 +25,12 @@ export class ServerClock {
 
   /** Takes an answer: monotonic ms before and after the question, and the exchange's time in it. */
   sample(sent: number, received: number, server: number): void {
+    const sample = { received, roundTrip: received - sent, offset: server - (sent + received) / 2 };
+    // An answer that contradicts what is believed: one of the two clocks was set, and older answers are about the past.
+    if (this.#best !== undefined && contradict(this.#best, sample)) this.#samples = [];
     const oldest = received - WINDOW;
-    this.#samples = this.#samples.filter((sample) => sample.received >= oldest).slice(-MOST + 1);
-    this.#samples.push({ received, roundTrip: received - sent, offset: server - (sent + received) / 2 });
+    this.#samples = this.#samples.filter((one) => one.received >= oldest).slice(-MOST + 1);
+    this.#samples.push(sample);
     this.#best = shortest(this.#samples);
   }
 
@@ -53,6 +56,13 @@ export class ServerClock {
     return (this.#best?.roundTrip ?? Number.POSITIVE_INFINITY) / 2;
   }
 
+  /** How far the exchange's clock may be from `now()`, ms; Infinity while nothing was measured. */
+  get error(): number {
+    if (this.#best === undefined) return Number.POSITIVE_INFINITY;
+    // Times of the exchange are whole ms, and so is `now`.
+    return 2 + this.uncertainty + DRIFT * (this.#now() - this.#best.received);
+  }
+
   /** The exchange's clock less this machine's, ms; what is assumed is that there is none. */
   get offset(): number {
     return this.#best === undefined ? 0 : this.#best.offset - this.#assumed;
@@ -69,12 +79,19 @@ function shortest(samples: readonly Sample[]): Sample | undefined {
   return best;
 }
 
+/** Whether two answers cannot both be right about the same two clocks. */
+function contradict(a: Sample, b: Sample): boolean {
+  const possible = (a.roundTrip + b.roundTrip) / 2 + DRIFT * Math.abs(b.received - a.received) + 2;
+  return Math.abs(a.offset - b.offset) > possible;
+}
+
 interface Sample {
   readonly received: number;
   readonly roundTrip: number;
   readonly offset: number;
 }
 
-/** Quartz drifts by up to some 50 ms in this time, which is small beside the receive window. */
 const WINDOW = 10 * 60_000;
+/** Of two clocks against each other, ms per ms: each quartz is off by up to some 50 ppm. */
+const DRIFT = 1e-4;
 const MOST = 32;

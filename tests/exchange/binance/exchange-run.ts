@@ -47,6 +47,7 @@ class Death extends Error {
 
 const FAULTS = 11;
 const AFTERMATH = 900_000;
+const MOST_SKEW = 400;
 const ENDLESS = 400_000;
 const SHOWN = 40;
 
@@ -81,6 +82,9 @@ export class ExchangeRun {
   #comparisons = 0;
   #mostPasses = 0;
   #now = 0;
+  readonly #skews: Random;
+  /** How far this process's idea of the exchange's clock is from it, ms: another one for each process. */
+  #skew = 0;
 
   constructor(
     world: World,
@@ -97,7 +101,9 @@ export class ExchangeRun {
       if (this.#exchange === undefined) this.#missed.push(event);
       else this.#exchange.market(event);
     };
-    this.#venue = new GatewayVenue(world.open(), faults, random, this.#agenda, () => this.#now, market);
+    const stamp = () => this.#now + this.#skew;
+    this.#skews = new Random(world.seed, FAULTS + 2);
+    this.#venue = new GatewayVenue(world.open(), faults, random, this.#agenda, () => this.#now, stamp, market);
   }
 
   async run(): Promise<ExchangeOutcome> {
@@ -137,7 +143,7 @@ export class ExchangeRun {
         const alive = this.#exchange !== undefined;
         const until = Math.min(
           this.#agenda.next,
-          this.#exchange?.wakeAt ?? Number.POSITIVE_INFINITY,
+          (this.#exchange?.wakeAt ?? Number.POSITIVE_INFINITY) - this.#skew,
           ...this.#timers.values(),
           (alive ? this.#world.commands[this.#commands]?.time : undefined) ?? Number.POSITIVE_INFINITY,
           this.#end,
@@ -173,7 +179,9 @@ export class ExchangeRun {
       instruments: this.#world.config.instruments,
       hedge: false,
       epoch: this.#epoch,
-      clock: () => this.#now,
+      clock: () => this.#now + this.#skew,
+      clockError: () => Math.abs(this.#skew),
+      marketTime: () => this.#now,
       foreign: "ignore",
       wallet: () => this.#state.ledger.balances.wallet,
       notice: (level, text) => this.#notices.push(`${this.#now} ${level} ${text}`),
@@ -260,6 +268,7 @@ export class ExchangeRun {
 
   #comeBack(): void {
     this.#epoch++;
+    this.#skew = this.#skews.chance(0.5) ? this.#skews.whole(-MOST_SKEW, MOST_SKEW) : 0;
     this.#commands = 0;
     this.#state = createState(this.#world.config);
     const recovery = new Recovery(this.#world.config.instruments, false);

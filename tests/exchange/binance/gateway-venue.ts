@@ -1,6 +1,7 @@
 import type { OrderRequest, OrderType } from "../../../src/core/effects.ts";
 import type { AnswerEvent, FillEvent, FundingEvent, LiquidationEvent } from "../../../src/core/events.ts";
 import type { Instrument } from "../../../src/core/instrument.ts";
+import { ORDER_WINDOW, QUERY_LAG } from "../../../src/exchange/binance/absence.ts";
 import { parseClientId } from "../../../src/exchange/binance/client-id.ts";
 import { lotsFrom, priceText, quantityText, ticksFrom } from "../../../src/exchange/binance/decimals.ts";
 import type {
@@ -14,6 +15,7 @@ import type {
   OrderReport,
   OrderStatus,
   Outcome,
+  Placement,
   PositionSide,
   TradeReport,
   UserEvent,
@@ -69,6 +71,8 @@ export class GatewayVenue implements Gateway {
   readonly #random: Random;
   readonly #agenda: Schedule;
   readonly #clock: () => number;
+  /** The trader's clock: what its requests are signed with. */
+  readonly #stamp: () => number;
   readonly #market: (event: VenueEvent) => void;
   readonly #orders: VenueOrder[] = [];
   readonly #byInner = new Map<number, VenueOrder>();
@@ -94,6 +98,7 @@ export class GatewayVenue implements Gateway {
     random: Random,
     agenda: Schedule,
     clock: () => number,
+    stamp: () => number,
     market: (event: VenueEvent) => void,
   ) {
     this.inner = inner;
@@ -101,6 +106,7 @@ export class GatewayVenue implements Gateway {
     this.#random = random;
     this.#agenda = agenda;
     this.#clock = clock;
+    this.#stamp = stamp;
     this.#market = market;
     this.#trades = inner.instruments.map(() => []);
     this.#leverage = inner.instruments.map(() => 20);
@@ -128,11 +134,11 @@ export class GatewayVenue implements Gateway {
     this.#listener = undefined;
   }
 
-  placeOrder(order: NewOrder): Promise<Outcome<OrderReport>> {
+  placeOrder(order: NewOrder): Promise<Placement<OrderReport>> {
     return this.#place(order, () => this.#submit(order, "regular", requestOf(order, this.#instrument(order.symbol))));
   }
 
-  placeAlgoOrder(order: NewAlgoOrder): Promise<Outcome<AlgoReport>> {
+  placeAlgoOrder(order: NewAlgoOrder): Promise<Placement<AlgoReport>> {
     return this.#place(order, () => this.#submit(order, "algo", algoRequestOf(order, this.#instrument(order.symbol))));
   }
 
@@ -253,7 +259,7 @@ export class GatewayVenue implements Gateway {
   }
 
   /** An outcome that reaches the process that has asked, if that still lives. */
-  #after<T>(delay: number, outcome: () => Outcome<T>): Promise<Outcome<T>> {
+  #after<Result>(delay: number, outcome: () => Result): Promise<Result> {
     const generation = this.#generation;
     return new Promise((resolve) => {
       this.#agenda.at(this.#clock() + delay, () => {
@@ -280,9 +286,17 @@ export class GatewayVenue implements Gateway {
     });
   }
 
-  #place<T extends OrderReport | AlgoReport>({ symbol }: OrderKey, carryOut: () => Outcome<T>): Promise<Outcome<T>> {
-    const unknown = (): Outcome<T> => ({ kind: "unknown", reason: `no answer about ${symbol}` });
-    const busy = (): Outcome<T> => ({ kind: "refused", code: -1008, message: "overloaded", consequence: "busy" });
+  #place<T extends OrderReport | AlgoReport>({ symbol }: OrderKey, carryOut: () => Outcome<T>): Promise<Placement<T>> {
+    // By the venue's clock it is taken up to this time and no longer, however wrong the clock was that signed it.
+    const takenUntil = this.#stamp() + ORDER_WINDOW;
+    const unknown = (): Placement<T> => ({ kind: "unknown", reason: `no answer about ${symbol}`, takenUntil });
+    const busy = (): Placement<T> => ({
+      kind: "refused",
+      code: -1008,
+      message: "overloaded",
+      consequence: "busy",
+      takenUntil,
+    });
     if (this.#fails("withheld")) {
       const retryAt = this.#clock() + this.#random.whole(1, 1500);
       return this.#after(0, () => ({ kind: "withheld", reason: "the budget is used up", retryAt }));
@@ -298,7 +312,9 @@ export class GatewayVenue implements Gateway {
       }));
     }
     if (this.#fails("late")) {
-      this.#agenda.at(this.#clock() + this.#random.whole(TIMEOUT, 4000), () => void carryOut());
+      // As often as not at the last moment.
+      const at = this.#random.chance(0.5) ? takenUntil : this.#clock() + this.#random.whole(TIMEOUT, ORDER_WINDOW);
+      this.#agenda.at(Math.min(at, takenUntil), () => void carryOut());
       return this.#after(TIMEOUT, unknown);
     }
     if (this.#fails("answerLost")) {
@@ -342,7 +358,7 @@ export class GatewayVenue implements Gateway {
   }
 
   #denies(order: VenueOrder): boolean {
-    return this.#clock() - order.placedAt < 3000 && this.#fails("denied");
+    return this.#clock() - order.placedAt < QUERY_LAG && this.#fails("denied");
   }
 
   #emit(event: UserEvent): void {

@@ -27,7 +27,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "an order that is not found at once counts as never placed",
     file: `${CLIENT}/order-desk.ts`,
-    from: "if (now - record.lastSent < grace) return false;",
+    from: "if (asked < this.#provenFrom(record)) return false;",
     to: "",
     breaks: ["every order ends exactly once", "no entry is doubled"],
   },

@@ -1,5 +1,5 @@
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { recordedSettings } from "../config/load.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Effect } from "../core/effects.ts";
@@ -9,7 +9,6 @@ import type { State } from "../core/state.ts";
 import { step } from "../core/step.ts";
 import { type Recovered, Recovery } from "../exchange/binance/recovered.ts";
 import { InputError } from "../input-error.ts";
-import type { JournalHeader } from "../journal/format.ts";
 import { type Journal, readJournal } from "../journal/reader.ts";
 import { newState } from "./assembly.ts";
 
@@ -48,14 +47,24 @@ export function lastLiveJournal(dataDir: string, account: string, address: strin
 /** A journal and those that it goes on from, oldest first. @throws InputError where one of them is missing or damaged */
 export function journalChain(path: string): Journal[] {
   const chain: Journal[] = [];
-  let next: string | null = path;
-  while (next !== null) {
+  for (let next: string | undefined = path; next !== undefined; ) {
     const journal: Journal = readJournal(next);
     chain.unshift(journal);
-    const { data }: JournalHeader = journal.header;
-    next = data.kind === "live" ? data.continues : null;
+    next = predecessorOf(journal);
   }
   return chain;
+}
+
+/** Where the journal is whose book this one goes on with; journals that were moved together find each other. */
+function predecessorOf({ path, header: { data } }: Journal): string | undefined {
+  if (data.kind !== "live" || data.continues === null) return undefined;
+  const beside = join(dirname(path), basename(data.continues));
+  const found = [beside, data.continues].find((place) => existsSync(place));
+  if (found !== undefined && resolve(found) !== resolve(path)) return found;
+  throw new InputError(
+    `${path} goes on with the book of ${data.continues}, which is not there: put that journal where it was, or beside ` +
+      "this one",
+  );
 }
 
 /**

@@ -7,7 +7,8 @@
  *   send:N:after    its Nth request has just been handed to the sender
  *   event:N         the Nth word of the exchange about its orders is in the journal and was not acted on
  *
- * Prints one line of JSON for each thing that whoever has started it may wait for.
+ * Prints one line of JSON for each thing that whoever has started it may wait for, and when its standard input asks for
+ * the `state`, what it waits for itself.
  */
 import { loadSettings } from "../../../src/config/load.ts";
 import type { Candidate } from "../../../src/core/candidate.ts";
@@ -21,8 +22,10 @@ import { Trader } from "../../../src/service/trader.ts";
 import { TradingRight } from "../../../src/service/trading-right.ts";
 
 const begun = performance.now();
+const plain = (_: string, value: unknown) =>
+  typeof value === "bigint" ? String(value) : value instanceof Set ? [...value] : value;
 const say = (what: string, more: Record<string, unknown> = {}) =>
-  process.stdout.write(`${JSON.stringify({ what, ms: Math.round(performance.now() - begun), ...more })}\n`);
+  process.stdout.write(`${JSON.stringify({ what, ms: Math.round(performance.now() - begun), ...more }, plain)}\n`);
 
 const [step, number, when] = (process.env["PENSTOCK_KILL"] ?? "").split(":");
 let sends = 0;
@@ -94,8 +97,28 @@ const trader = new Trader({
 
 let flatten = false;
 let entered = state.nextOrder > 1;
-process.stdin.on("data", () => {
-  flatten = true;
+const sayState = () => {
+  say("state", {
+    sends,
+    words,
+    cycle: state.cycle,
+    positions: [...state.positions.values()].map(({ plan: _, ...position }) => position),
+    orders: [...state.orders.values()].map(
+      ({ request, state: { kind } }) => `${request.id} ${request.purpose} ${kind}`,
+    ),
+    open: [...venue.desk.open].map(({ request, ...record }) => ({ ...record, purpose: request.purpose })),
+    barred: [...venue.barred].map(([index, topics]) => [index, [...topics.values()]]),
+    compared: venue.reconciler.last ?? null,
+    comparing: venue.reconciler.isRunning,
+    awaits: trader.awaited ?? null,
+    notices: notices.slice(-5),
+  });
+};
+process.stdin.on("data", (words) => {
+  for (const word of String(words).trim().split("\n")) {
+    if (word === "flatten") flatten = true;
+    else if (word === "state") sayState();
+  }
 });
 if (right !== undefined) {
   const [time, { epoch }] = [Math.max(state.now, real.market.now()), right.keeper];
@@ -147,7 +170,8 @@ for (;;) {
   const last = venue.reconciler.last;
   if (!agreed && last?.agreed === true) {
     agreed = true;
-    say("agreed", { passes: last.passes, positions: state.positions.size, orders: state.orders.size });
+    const { weight } = real.link();
+    say("agreed", { passes: last.passes, weight, positions: state.positions.size, orders: state.orders.size });
   }
   const [position] = state.positions.values();
   const stands = [position?.workingStop, position?.disasterStop].every((stop) => stop?.kind === "acknowledged");
@@ -157,7 +181,8 @@ for (;;) {
   }
   if (entered && state.positions.size === 0 && state.orders.size === 0 && agreed) {
     const broken = checkBook(state);
-    say("flat", { wallet: String(state.ledger.balances.wallet), broken, notices, next: state.nextOrder });
+    const wallet = String(state.ledger.balances.wallet);
+    say("flat", { wallet, broken, notices, next: state.nextOrder, sends, words });
     break;
   }
   await real.idle(trader.nextTimer, 50);

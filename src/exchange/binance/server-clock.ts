@@ -11,6 +11,8 @@ export class ServerClock {
   readonly #assumed: number;
   readonly #now: () => number;
   #samples: Sample[] = [];
+  /** An answer that contradicts the one that is believed. */
+  #doubt: Sample | undefined;
   /** The answer that is believed: of the shortest round trip, and the later one of equals. */
   #best: Sample | undefined;
 
@@ -26,9 +28,18 @@ export class ServerClock {
   /** Takes an answer: monotonic ms before and after the question, and the exchange's time in it. */
   sample(sent: number, received: number, server: number): void {
     const sample = { received, roundTrip: received - sent, offset: server - (sent + received) / 2 };
-    // An answer that contradicts what is believed: one of the two clocks was set, and older answers are about the past.
-    if (this.#best !== undefined && contradict(this.#best, sample)) this.#samples = [];
     const oldest = received - WINDOW;
+    if (this.#best === undefined || this.#best.received < oldest || !contradict(this.#best, sample)) {
+      this.#doubt = undefined;
+    } else if (this.#doubt === undefined || contradict(this.#doubt, sample)) {
+      // One answer may be nonsense: until the next one says which is right, nothing is.
+      this.#doubt = sample;
+      return;
+    } else {
+      // One of the two clocks was set, and older answers are about the past.
+      this.#samples = [];
+      this.#doubt = undefined;
+    }
     this.#samples = this.#samples.filter((one) => one.received >= oldest).slice(-MOST + 1);
     this.#samples.push(sample);
     this.#best = shortest(this.#samples);
@@ -56,9 +67,9 @@ export class ServerClock {
     return (this.#best?.roundTrip ?? Number.POSITIVE_INFINITY) / 2;
   }
 
-  /** How far the exchange's clock may be from `now()`, ms; Infinity while nothing was measured. */
+  /** How far the exchange's clock may be from `now()`, ms; Infinity while nothing was measured, or answers contradict. */
   get error(): number {
-    if (this.#best === undefined) return Number.POSITIVE_INFINITY;
+    if (this.#best === undefined || this.#doubt !== undefined) return Number.POSITIVE_INFINITY;
     // Times of the exchange are whole ms, and so is `now`.
     return 2 + this.uncertainty + DRIFT * (this.#now() - this.#best.received);
   }

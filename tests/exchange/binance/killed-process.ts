@@ -17,6 +17,7 @@ import type { AnalysisEvent, Event } from "../../../src/core/events.ts";
 import { BinanceExchange } from "../../../src/exchange/binance/exchange.ts";
 import type { Exchange, VenueRequest } from "../../../src/exchange/exchange.ts";
 import { openJournal } from "../../../src/service/assembly.ts";
+import { Checkpoints } from "../../../src/service/checkpoint.ts";
 import { openRealVenue } from "../../../src/service/real-venue.ts";
 import { Trader } from "../../../src/service/trader.ts";
 import { TradingRight } from "../../../src/service/trading-right.ts";
@@ -91,6 +92,7 @@ const trader = new Trader({
     },
   }),
   ...(real.timers && { timers: real.timers }),
+  watchers: [real.book!],
   onRecord: () => {},
   onNotice: (level, text) => notices.push(`${level} ${text}`),
 });
@@ -153,6 +155,10 @@ function analysis(cycle: number): AnalysisEvent {
   };
 }
 
+// Far more of them than in earnest, so that most deaths have one a few events before.
+const CHECKPOINT_EVENTS = 10;
+const checkpoints = new Checkpoints(real.book!, journal, false, note);
+let checkpointAt = 0;
 let agreed = false;
 let isProtected = false;
 for (;;) {
@@ -167,6 +173,10 @@ for (;;) {
     continue;
   }
   if (trader.take(real.market.now()) !== undefined) continue;
+  if (state.events >= checkpointAt) {
+    checkpoints.now();
+    checkpointAt = state.events + CHECKPOINT_EVENTS;
+  }
   const last = venue.reconciler.last;
   if (!agreed && last?.agreed === true) {
     agreed = true;
@@ -181,6 +191,7 @@ for (;;) {
   }
   if (entered && state.positions.size === 0 && state.orders.size === 0 && agreed) {
     const broken = checkBook(state);
+    checkpoints.now();
     const wallet = String(state.ledger.balances.wallet);
     say("flat", { wallet, broken, notices, next: state.nextOrder, sends, words });
     break;

@@ -103,16 +103,22 @@ test("the error that is admitted covers ways, rounding and the drift of the cloc
   );
 });
 
-test("an answer that cannot be true beside what is believed replaces it: one of the clocks was set", () => {
-  let monotonic = 0;
-  const clock = new ServerClock(
-    () => monotonic,
-    () => 0,
-  );
-  clock.sample(0, 2, 1_001);
-  monotonic = 60_000;
-  // Slower than the first answer, and a second off.
-  clock.sample(monotonic - 100, monotonic, monotonic - 50);
-  expect(clock.now()).toBe(60_000);
-  expect(clock.error).toBe(52);
+test("an answer that cannot be true beside what is believed puts all in doubt, until the next says which is right", () => {
+  for (const wasSet of [true, false]) {
+    let monotonic = 0;
+    const clock = new ServerClock(
+      () => monotonic,
+      () => 0,
+    );
+    clock.sample(0, 2, 1_001);
+    monotonic = 60_000;
+    // Slower than the first answer, and a second off.
+    clock.sample(monotonic - 100, monotonic, monotonic - 50);
+    expect(clock.now()).toBe(61_000);
+    expect(clock.error).toBe(Number.POSITIVE_INFINITY);
+    monotonic = 120_000;
+    clock.sample(monotonic - 100, monotonic, monotonic - 50 + (wasSet ? 0 : 1000));
+    expect(clock.now()).toBe(wasSet ? 120_000 : 121_000);
+    expect(clock.error).toBeLessThan(60);
+  }
 });

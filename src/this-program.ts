@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Whether this is the compiled program, which has its source and its assets inside of itself. */
@@ -14,4 +16,23 @@ export function selfCommand(): string[] {
  */
 export function workerOf(path: `src/${string}.ts`): string {
   return COMPILED ? `./${path}` : new URL(`../${path}`, import.meta.url).href;
+}
+
+let hash: string | undefined;
+
+/** A hash that changes with every change of the program: of the compiled file, or of all of its source. */
+export function programHash(): string {
+  hash ??= hashOf(COMPILED ? [process.execPath] : sourceFiles());
+  return hash;
+}
+
+function sourceFiles(): string[] {
+  const files = [...new Bun.Glob("**/*.ts").scanSync(import.meta.dir)].sort();
+  return files.map((file) => join(import.meta.dir, file));
+}
+
+function hashOf(files: readonly string[]): string {
+  const all = createHash("sha256");
+  for (const file of files) all.update(createHash("sha256").update(readFileSync(file)).digest());
+  return all.digest("hex");
 }

@@ -22,7 +22,7 @@ export function replayCommand(program: Command): void {
     .option("--brackets <file>", "where the leverage brackets of the run are now")
     .addOption(jsonOption("the result"))
     .action(async (file: string, options: ReplayOptions) => {
-      const { result, header, tradesHash, virtualTradesHash, trades } = replayJournal(file, {
+      const { result, header, journal, before, tradesHash, virtualTradesHash, trades } = replayJournal(file, {
         dir: options.data,
         fundingFile: options.funding,
         rulesFile: options.rules,
@@ -30,18 +30,19 @@ export function replayCommand(program: Command): void {
       });
       if (!result.identical) process.exitCode = 1;
       if (options.json !== undefined)
-        await writeJson(options.json, { ...result, tradesHash, virtualTradesHash, trades });
+        await writeJson(options.json, { ...result, journal, before, tradesHash, virtualTradesHash, trades });
       if (options.json === true) return;
       if (!result.identical) {
         return print(
-          `DIFFERENT at record ${result.sequence}, ${new Date(result.time).toISOString()}\n` +
+          `DIFFERENT at record ${result.sequence} of ${journal}, ${new Date(result.time).toISOString()}\n` +
             `after     ${result.event}\nrecorded  ${result.recorded}\nreplayed  ${result.replayed}\n`,
         );
       }
       const cut = result.torn ? ` (the torn tail of ${result.bytesCut} bytes was left out)` : "";
       const unfinished = result.end === undefined ? "; the run did not end cleanly, compared as far as it goes" : "";
+      const earlier = before.length === 0 ? "" : `goes on from ${before.join(", ")}, replayed first: identical\n`;
       await print(
-        `identical${cut}${unfinished}\n` +
+        `identical${cut}${unfinished}\n${earlier}` +
           `${result.events} events, ${result.effects} effects, ${trades} trades of ${header.command} by build ${header.build}\n` +
           `tradesHash ${tradesHash}\nvirtualTradesHash ${virtualTradesHash}\n`,
       );

@@ -65,6 +65,18 @@ export class MarketMemory {
     this.#returnHour.fill(-1, symbol * HOURS, (symbol + 1) * HOURS);
   }
 
+  /** Everything that is remembered, as plain data that shares its memory. */
+  image() {
+    return { now: this.#now, returns: this.#returns, returnHour: this.#returnHour };
+  }
+
+  /** Takes over what `image` gave for as many symbols. */
+  restore({ now, returns, returnHour }: MemoryImage): void {
+    this.#now.set(now);
+    this.#returns.set(returns);
+    this.#returnHour.set(returnHour);
+  }
+
   /** Average true range of an hour as a share of the price; 0 before the first whole hour, when nothing is known. */
   volatility(symbol: number): number {
     return this.#now[symbol * STRIDE + RANGE]!;
@@ -136,3 +148,6 @@ export class MarketMemory {
     now[at + RANGE]! += ((high - low) / close - now[at + RANGE]!) / (seen < ATR_HOURS ? seen : ATR_HOURS);
   }
 }
+
+/** What a market memory remembers, as plain data. */
+export type MemoryImage = ReturnType<MarketMemory["image"]>;

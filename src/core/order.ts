@@ -30,14 +30,15 @@ export interface Order {
   readonly trades: Set<string>;
 }
 
-const SENT: OrderState = { kind: "sent" };
-const UNKNOWN: OrderState = { kind: "unknown" };
-const WORKING: OrderState = { kind: "working" };
-const CANCELLING: OrderState = { kind: "cancelling" };
-const FILLED: OrderState = { kind: "ended", how: "filled" };
-const REJECTED: OrderState = { kind: "ended", how: "rejected" };
-const CANCELLED: OrderState = { kind: "ended", how: "cancelled" };
-const EXPIRED: OrderState = { kind: "ended", how: "expired" };
+// Frozen, because many orders share them; an image of the book tells by it that they are values (journal/image.ts).
+const SENT: OrderState = Object.freeze({ kind: "sent" });
+const UNKNOWN: OrderState = Object.freeze({ kind: "unknown" });
+const WORKING: OrderState = Object.freeze({ kind: "working" });
+const CANCELLING: OrderState = Object.freeze({ kind: "cancelling" });
+const FILLED: OrderState = Object.freeze({ kind: "ended", how: "filled" });
+const REJECTED: OrderState = Object.freeze({ kind: "ended", how: "rejected" });
+const CANCELLED: OrderState = Object.freeze({ kind: "ended", how: "cancelled" });
+const EXPIRED: OrderState = Object.freeze({ kind: "ended", how: "expired" });
 
 export function newOrder(request: OrderRequest, position: Position): Order {
   return { request, position, state: SENT, filled: 0, trades: new Set() };

@@ -94,9 +94,9 @@ export interface Position {
 /** Name of the strategy and set-up of positions that nobody here has decided on. */
 export const ADOPTED = "adopted";
 
-export const NO_STOP: StopOrder = { kind: "none" };
-export const NO_TARGET: Target = { kind: "none" };
-export const TAKING: Entering = { kind: "taking" };
+export const NO_STOP: StopOrder = Object.freeze({ kind: "none" });
+export const NO_TARGET: Target = Object.freeze({ kind: "none" });
+export const TAKING: Entering = Object.freeze({ kind: "taking" });
 
 export function newPosition(symbol: number, leg: Leg, plan: Plan, entry: number): Position {
   return {

@@ -21,6 +21,18 @@ export class TriggerHeap {
     return this.#slots[0]!;
   }
 
+  /** The slots as they lie in the heap. */
+  image(): Int32Array {
+    return this.#slots.slice(0, this.size);
+  }
+
+  /** Takes over what `image` gave. The places of the slots are the caller's. */
+  restore(slots: Int32Array): void {
+    this.size = slots.length;
+    this.#slots = new Int32Array(Math.max(8, slots.length));
+    this.#slots.set(slots);
+  }
+
   /** @param prices price of each slot  @param places where each slot lies in its heap; kept up to date here */
   push(slot: number, prices: Float64Array, places: Int32Array): void {
     if (this.size === this.#slots.length) {

@@ -1,4 +1,4 @@
-import { invariantBroken } from "./assert.ts";
+import { assert, invariantBroken } from "./assert.ts";
 import type { Candidate, Direction, Regime } from "./candidate.ts";
 import type { Effect } from "./effects.ts";
 import { type LifeRules, movedStop, riskOf, scoringInterval } from "./life.ts";
@@ -192,6 +192,92 @@ export class VirtualBook {
   /** How positions are led from now on. */
   set rules(rules: VirtualRules) {
     this.#rules = rules;
+  }
+
+  /** Everything that the book remembers, as plain data. It shares memory with the book: copy it before the next event. */
+  image() {
+    return {
+      statistics: this.statistics,
+      tracks: this.#tracks.map(({ longStops, shortStops, longTargets, shortTargets, ...track }) => ({
+        ...track,
+        heaps: [longStops, shortStops, longTargets, shortTargets].map((heap) => heap.image()),
+      })),
+      live: this.#live,
+      nextId: this.#nextId,
+      armed: this.#armed,
+      capacity: this.#capacity,
+      freeCount: this.#freeCount,
+      phase: this.#phase,
+      flags: this.#flags,
+      direction: this.#direction,
+      symbol: this.#symbol,
+      before: this.#before,
+      after: this.#after,
+      stopPlace: this.#stopPlace,
+      targetPlace: this.#targetPlace,
+      stopMoves: this.#stopMoves,
+      id: this.#id,
+      signalTime: this.#signalTime,
+      entryTime: this.#entryTime,
+      entry: this.#entry,
+      stop: this.#stop,
+      target: this.#target,
+      best: this.#best,
+      bestAt: this.#bestAt,
+      worst: this.#worst,
+      worstAt: this.#worstAt,
+      bestClose: this.#bestClose,
+      due: this.#due,
+      risk: this.#risk,
+      free: this.#free,
+      candidates: this.#candidates,
+      regimes: this.#regimes,
+    };
+  }
+
+  /** Takes over what `image` gave; to be called on a new book of as many symbols. The image is used up. */
+  restore(image: VirtualImage): void {
+    Object.assign(this.statistics, image.statistics);
+    assert(image.tracks.length === this.#tracks.length, "an image of as many symbols");
+    image.tracks.forEach(({ heaps, ...saved }, symbol) => {
+      const track = this.#track(symbol);
+      Object.assign(track, saved);
+      const { longStops, shortStops, longTargets, shortTargets } = track;
+      [longStops, shortStops, longTargets, shortTargets].forEach((heap, index) => {
+        heap.restore(heaps[index]!);
+      });
+    });
+    for (const [key, slot] of image.live) this.#live.set(key, slot);
+    this.#nextId = image.nextId;
+    this.#armed = image.armed;
+    this.#capacity = image.capacity;
+    this.#freeCount = image.freeCount;
+    this.#phase = image.phase;
+    this.#flags = image.flags;
+    this.#direction = image.direction;
+    this.#symbol = image.symbol;
+    this.#before = image.before;
+    this.#after = image.after;
+    this.#stopPlace = image.stopPlace;
+    this.#targetPlace = image.targetPlace;
+    this.#stopMoves = image.stopMoves;
+    this.#id = image.id;
+    this.#signalTime = image.signalTime;
+    this.#entryTime = image.entryTime;
+    this.#entry = image.entry;
+    this.#stop = image.stop;
+    this.#target = image.target;
+    this.#best = image.best;
+    this.#bestAt = image.bestAt;
+    this.#worst = image.worst;
+    this.#worstAt = image.worstAt;
+    this.#bestClose = image.bestClose;
+    this.#due = image.due;
+    this.#risk = image.risk;
+    this.#free = image.free;
+    // One by one: a call takes some 65,000 arguments and no more.
+    for (const candidate of image.candidates) this.#candidates.push(candidate);
+    for (const regime of image.regimes) this.#regimes.push(regime);
   }
 
   /** Positions that have been entered and not ended. */
@@ -712,6 +798,9 @@ export class VirtualBook {
     for (let slot = capacity - 1; slot >= before; slot--) this.#free[this.#freeCount++] = slot;
   }
 }
+
+/** What a virtual book remembers, as plain data. */
+export type VirtualImage = ReturnType<VirtualBook["image"]>;
 
 /** Name of the timer of the statistics. */
 export const VIRTUAL_TIMER = "virtual-statistics";

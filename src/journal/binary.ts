@@ -168,6 +168,13 @@ export class ByteReader {
     return this.#view.getFloat64(this.#advance(8), true);
   }
 
+  /** So many bytes as they are: a view. */
+  raw(size: number): Uint8Array {
+    if (size > this.rest) throw new RangeError(`${size} bytes in ${this.rest}`);
+    const start = this.#advance(size);
+    return this.#bytes.subarray(start, start + size);
+  }
+
   text(): string {
     const size = this.u32();
     if (size > this.rest) throw new RangeError(`text of ${size} bytes in ${this.rest}`);

@@ -119,6 +119,16 @@ export interface JournalCounts {
   readonly effects: number;
 }
 
+/** A record of a certain journal, to be found again by. */
+export interface JournalPosition {
+  /** Checksum of the journal's header. */
+  readonly header: number;
+  /** Where the record starts in the file, bytes; its sequence number and its checksum. */
+  readonly start: number;
+  readonly sequence: number;
+  readonly checksum: number;
+}
+
 /** First byte of a record's payload. */
 export const TAG = { event: 1, effect: 2, referencedBars: 3, storedBars: 4, block: 5, end: 6 } as const;
 
@@ -189,6 +199,11 @@ export function encodeHeader(header: JournalHeader): Uint8Array<ArrayBuffer> {
 /** Checksum of a header whose first 16 bytes and JSON are given. */
 export function headerChecksum(head: Uint8Array, json: Uint8Array): number {
   return crc32(json, crc32(head.subarray(8, 16)));
+}
+
+/** The checksum in the head of a file. */
+export function checksumOf(head: Uint8Array): number {
+  return new DataView(head.buffer, head.byteOffset).getUint32(16, true);
 }
 
 function hashText(hash: bigint): string {

@@ -2,11 +2,13 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { InputError } from "../input-error.ts";
 import {
+  checksumOf,
   decodeRecord,
   FILE_HEAD,
   headerChecksum,
   JOURNAL_VERSION,
   type JournalHeader,
+  type JournalPosition,
   type JournalRecord,
   MAGIC,
   MAX_HEADER,
@@ -22,11 +24,14 @@ const WINDOW = 4 << 20;
 export interface Journal {
   readonly path: string;
   readonly header: JournalHeader;
+  /** Whether this is the journal of a position, and the record is there. */
+  has(position: JournalPosition): boolean;
   /**
-   * The records from the first to the last good one, read as they are asked for.
+   * The records from the first, or the one after a position that the journal has, to the last good one, read as they are
+   * asked for.
    * @throws InputError where a bad record is followed by good ones, and for kinds that this build does not know.
    */
-  records(): Generator<JournalEntry, JournalTail, undefined>;
+  records(after?: JournalPosition): Generator<JournalEntry, JournalTail, undefined>;
 }
 
 export interface JournalEntry {
@@ -54,8 +59,14 @@ export interface JournalTail {
 export function readJournal(path: string): Journal {
   const file = openForReading(path);
   try {
-    const { header, size } = readHeader(path, file);
-    return { path, header, records: () => readRecords(path, size) };
+    const { header, size, checksum } = readHeader(path, file);
+    const isOf = (position: JournalPosition) => position.header === checksum && position.start >= size;
+    return {
+      path,
+      header,
+      has: (position) => isOf(position) && sizeOf(path, position) !== undefined,
+      records: (after) => readRecords(path, size, after),
+    };
   } finally {
     closeSync(file);
   }
@@ -72,7 +83,19 @@ function openForReading(path: string): number {
   throw new InputError(`${path} is not a file; give the path of a .journal file`);
 }
 
-function readHeader(path: string, file: number): { header: JournalHeader; size: number } {
+/** Size of the record at a position, with its padding; undefined where another record, or none, is there. */
+function sizeOf(path: string, { start, sequence, checksum }: JournalPosition): number | undefined {
+  const file = openForReading(path);
+  try {
+    const window = new Window(file, fstatSync(file).size);
+    const payload = window.recordAt(start, sequence);
+    return payload !== undefined && window.checksumAt(start) === checksum ? recordSize(payload.length) : undefined;
+  } finally {
+    closeSync(file);
+  }
+}
+
+function readHeader(path: string, file: number): { header: JournalHeader; size: number; checksum: number } {
   const head = new Uint8Array(FILE_HEAD);
   const got = readFully(file, head, 0);
   if (got < MAGIC.length || Buffer.from(head.subarray(0, MAGIC.length)).toString("latin1") !== MAGIC) {
@@ -92,18 +115,25 @@ function readHeader(path: string, file: number): { header: JournalHeader; size: 
   const json = new Uint8Array(length);
   const cut = readFully(file, json, FILE_HEAD);
   if (cut < length) throw new InputError(`${path}: the journal's header is cut off after ${FILE_HEAD + cut} bytes`);
-  if (headerChecksum(head, json) !== view.getUint32(16, true)) throw new InputError(`${damaged}: wrong checksum`);
-  return { header: JSON.parse(new TextDecoder().decode(json)), size: (FILE_HEAD + length + 7) & ~7 };
+  const checksum = checksumOf(head);
+  if (headerChecksum(head, json) !== checksum) throw new InputError(`${damaged}: wrong checksum`);
+  return { header: JSON.parse(new TextDecoder().decode(json)), size: (FILE_HEAD + length + 7) & ~7, checksum };
 }
 
-function* readRecords(path: string, start: number): Generator<JournalEntry, JournalTail, undefined> {
+function* readRecords(
+  path: string,
+  start: number,
+  after: JournalPosition | undefined,
+): Generator<JournalEntry, JournalTail, undefined> {
+  const skipped = after === undefined ? 0 : sizeOf(path, after);
+  if (skipped === undefined) throw new Error(`${path} has no record ${after?.sequence} at byte ${after?.start}`);
   const file = openForReading(path);
   try {
     // What is appended while we read belongs to a later reading.
     const end = fstatSync(file).size;
     const window = new Window(file, end);
-    let offset = start;
-    let sequence = 0;
+    let offset = after === undefined ? start : after.start + skipped;
+    let sequence = after?.sequence ?? 0;
     let ended = false;
     while (!ended) {
       const payload = window.recordAt(offset, sequence + 1);
@@ -162,6 +192,11 @@ class Window {
     const head = this.#locate(offset, RECORD_HEAD);
     if (head === undefined || this.#view.getFloat64(head + 8, true) !== sequence) return undefined;
     return this.#payloadAt(offset, head);
+  }
+
+  /** The checksum that stands in the record at `offset`, which is there. */
+  checksumAt(offset: number): number {
+    return this.#view.getUint32(this.#locate(offset, RECORD_HEAD)! + 4, true);
   }
 
   /** The first unharmed record behind `offset` with a sequence number that could follow; the sign of damage. */

@@ -6,11 +6,13 @@ import { isRequest } from "../exchange/exchange.ts";
 import { ByteWriter, checksum } from "./binary.ts";
 import { encodeBarFields, encodeEvent } from "./codec.ts";
 import {
+  checksumOf,
   EffectBlock,
   encodeHeader,
   isStored,
   type JournalEnd,
   type JournalHeader,
+  type JournalPosition,
   MAX_PAYLOAD,
   RECORD_HEAD,
   TAG,
@@ -58,6 +60,11 @@ export class JournalWriter {
   #blockTime: number | undefined;
   readonly #block = new EffectBlock();
   #sequence = 0;
+  readonly #headerChecksum: number;
+  /** Bytes that have left the buffer; where the last record starts in the file, and its checksum. */
+  #left = 0;
+  #lastStart = 0;
+  #lastChecksum = 0;
   #events = 0;
   #effects = 0;
   #syncing: Promise<void> | undefined;
@@ -72,6 +79,7 @@ export class JournalWriter {
     this.header = header;
     this.#durability = durability;
     const bytes = encodeHeader(header);
+    this.#headerChecksum = checksumOf(bytes);
     try {
       mkdirSync(dirname(path), { recursive: true });
       this.#file = openSync(path, "wx", 0o644);
@@ -92,6 +100,17 @@ export class JournalWriter {
   /** Sequence number of the last record, and what has gone through so far. */
   get sequence(): number {
     return this.#sequence;
+  }
+
+  /** The last record, to be found again by; undefined while there is none. Bars that are being gathered are in none. */
+  get position(): JournalPosition | undefined {
+    if (this.#sequence === 0) return undefined;
+    return {
+      header: this.#headerChecksum,
+      start: this.#lastStart,
+      sequence: this.#sequence,
+      checksum: this.#lastChecksum,
+    };
   }
 
   get events(): number {
@@ -265,7 +284,9 @@ export class JournalWriter {
     this.#sequence++;
     out.view.setUint32(start, payload, true);
     out.view.setFloat64(start + 8, this.#sequence, true);
-    out.view.setUint32(start + 4, checksum(out.bytes, start + 8, out.length), true);
+    this.#lastStart = this.#left + start;
+    this.#lastChecksum = checksum(out.bytes, start + 8, out.length);
+    out.view.setUint32(start + 4, this.#lastChecksum, true);
     while ((out.length & 7) !== 0) out.u8(0);
   }
 
@@ -280,9 +301,11 @@ export class JournalWriter {
     try {
       while (done < out.length) done += writeSync(this.#file, out.bytes, done, out.length - done);
       out.length = 0;
+      this.#left += done;
     } catch (error) {
       out.bytes.copyWithin(0, done, out.length);
       out.length -= done;
+      this.#left += done;
       throw new JournalWriteError(this.path, "write", error);
     }
   }

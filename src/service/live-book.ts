@@ -1,29 +1,28 @@
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { recordedSettings } from "../config/load.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Effect } from "../core/effects.ts";
 import type { Event } from "../core/events.ts";
 import type { Instrument } from "../core/instrument.ts";
-import type { State } from "../core/state.ts";
 import { step } from "../core/step.ts";
-import { type Recovered, Recovery } from "../exchange/binance/recovered.ts";
+import { LiveBook } from "../exchange/binance/book.ts";
+import { Recovery } from "../exchange/binance/recovered.ts";
 import { InputError } from "../input-error.ts";
 import type { JournalHeader } from "../journal/format.ts";
 import { type Journal, readJournal } from "../journal/reader.ts";
 import { newState } from "./assembly.ts";
+import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
 
 /** The book of earlier processes on the same account, as their journals have it. */
 export interface RecoveredBook {
-  readonly state: State;
-  readonly recovered: Recovered;
-  /** Timers that the core had set, with their times. */
-  readonly timers: ReadonlyMap<string, number>;
+  readonly book: LiveBook;
   /** The journal that the next one goes on from. */
   readonly journal: string;
   /** Settings of the book's first run: what the book was begun with stays what it was. */
   readonly settings: Settings;
-  readonly records: number;
+  /** Events that had to be replayed, because no checkpoint had them. */
+  readonly replayed: number;
 }
 
 /** The newest journal of live trading on an account, or undefined where there is none. */
@@ -45,22 +44,37 @@ export function lastLiveJournal(dataDir: string, account: string, address: strin
   return undefined;
 }
 
-/** A journal and those that it goes on from, oldest first. @throws InputError where one of them is missing or damaged */
-export function journalChain(path: string): Journal[] {
+/**
+ * A journal and those that it goes on from, oldest first.
+ * @param isEnough asked of each, the newest first: whether those before it are not needed
+ * @throws InputError where one of them is missing or damaged
+ */
+export function journalChain(path: string, isEnough: (journal: Journal) => boolean = () => false): Journal[] {
   const chain: Journal[] = [];
-  let next: string | null = path;
-  while (next !== null) {
+  for (let next: string | undefined = path; next !== undefined; ) {
     const journal: Journal = readJournal(next);
     chain.unshift(journal);
-    const { data }: JournalHeader = journal.header;
-    next = data.kind === "live" ? data.continues : null;
+    next = isEnough(journal) ? undefined : predecessorOf(journal);
   }
   return chain;
 }
 
+/** Where the journal is whose book this one goes on with; journals that were moved together find each other. */
+function predecessorOf({ path, header: { data } }: Journal): string | undefined {
+  if (data.kind !== "live" || data.continues === null) return undefined;
+  const beside = join(dirname(path), basename(data.continues));
+  const found = [beside, data.continues].find((place) => existsSync(place));
+  if (found !== undefined && resolve(found) !== resolve(path)) return found;
+  throw new InputError(
+    `${path} goes on with the book of ${data.continues}, which is not there: put that journal where it was, or beside ` +
+      "this one",
+  );
+}
+
 /**
- * Brings a book back from its journals and nothing else: the core takes every event once more. What the last process had
- * decided and not written any more was not sent, and is part of the book all the same: the exchange client asks for it.
+ * Brings a book back from its journals and nothing else: the core takes every event once more, from the newest good
+ * checkpoint on. What the last process had decided and not written any more was not sent, and is part of the book all
+ * the same: the exchange client asks for it.
  *
  * @throws InputError when the book holds something of a symbol that is not traded any more, or a journal is damaged
  */
@@ -68,45 +82,55 @@ export function recoverBook(
   path: string,
   instruments: readonly Instrument[],
   hedge: boolean,
+  onNotice: (level: "warning", text: string) => void,
 ): RecoveredBook | undefined {
-  const chain = journalChain(path);
-  const { header } = chain[0]!;
-  const settings = recordedSettings(header.settings);
-  const tradeFrom = header.data.kind === "recorded" ? 0 : header.data.start;
-  const state = newState(settings, header.instruments, tradeFrom);
-  const recovery = new Recovery(header.instruments, hedge);
-  const timers = new Map<string, number>();
+  const fits = (checkpoint: Checkpoint) =>
+    checkpoint.hedge === hedge ? undefined : "it is of a book in the other position mode";
+  let checkpoint: Checkpoint | undefined;
+  const chain = journalChain(path, (journal) => {
+    checkpoint = openCheckpoint(journal, fits, onNotice);
+    return checkpoint !== undefined;
+  });
+  const book = checkpoint === undefined ? newBook(chain[0]!.header, hedge) : restoredBook(checkpoint);
+  const settings = checkpoint?.settings ?? recordedSettings(chain[0]!.header.settings);
+  const before = book.records;
+  const { state } = book;
   const effects: Effect[] = [];
-  let records = 0;
-  const take = (event: Event, epoch: number) => {
-    recovery.event(event);
-    if (event.kind === "timer") timers.delete(event.timer);
+  const take = (event: Event) => {
     effects.length = 0;
     step(state, event, effects);
-    for (const effect of effects) {
-      recovery.effect(effect, epoch);
-      if (effect.kind === "set-timer") timers.set(effect.timer, effect.at);
-      else if (effect.kind === "clear-timer") timers.delete(effect.timer);
-    }
-    records++;
+    book.stepped(event, effects);
   };
-  for (const journal of chain) {
-    recovery.nextProcess();
-    for (const { record } of journal.records()) {
-      if (record.kind === "event") take(record.event, journal.header.epoch);
-      else if (record.kind === "bars") for (const bar of record.bars ?? []) take(bar, journal.header.epoch);
+  chain.forEach((journal, index) => {
+    const after = index === 0 ? checkpoint?.position : undefined;
+    if (after === undefined) book.begins(journal.header.epoch);
+    for (const { record } of journal.records(after)) {
+      if (record.kind === "event") take(record.event);
+      else if (record.kind === "bars") for (const bar of record.bars ?? []) take(bar);
     }
-  }
-  if (!sameInstruments(header.instruments, instruments)) {
-    const held = [...state.positions.values()].map(({ symbol }) => header.instruments[symbol]!.symbol);
+  });
+  const known = state.config.instruments;
+  if (!sameInstruments(known, instruments)) {
+    const held = [...state.positions.values()].map(({ symbol }) => known[symbol]!.symbol);
     if (held.length === 0 && state.orders.size === 0) return undefined;
     throw new InputError(
       `the book holds ${held.join(", ") || "open orders"} with other symbols or contract rules than this run has: ` +
-        `run with --symbols ${header.instruments.map(({ symbol }) => symbol).join(",")}, or close what is open first`,
+        `run with --symbols ${known.map(({ symbol }) => symbol).join(",")}, or close what is open first`,
       2,
     );
   }
-  return { state, recovered: recovery.finish(state), timers, journal: path, settings, records };
+  return { book, journal: path, settings, replayed: book.records - before };
+}
+
+/** The book before the first event of its first journal. */
+function newBook(header: JournalHeader, hedge: boolean): LiveBook {
+  const settings = recordedSettings(header.settings);
+  const tradeFrom = header.data.kind === "recorded" ? 0 : header.data.start;
+  return new LiveBook(newState(settings, header.instruments, tradeFrom), new Recovery(header.instruments, hedge));
+}
+
+function restoredBook({ settings, instruments, tradeFrom, hedge, book }: Checkpoint): LiveBook {
+  return LiveBook.restored(newState(settings, instruments, tradeFrom), new Recovery(instruments, hedge), book);
 }
 
 function sameInstruments(before: readonly Instrument[], now: readonly Instrument[]): boolean {

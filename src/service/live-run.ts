@@ -15,6 +15,7 @@ import { takeScenes } from "../report/scenes.ts";
 import { Administration } from "./administration.ts";
 import { assumptionsOf, newExchange, newState, openJournal, runHash, takerCosts } from "./assembly.ts";
 import { openPositions } from "./backtest.ts";
+import { Checkpoints } from "./checkpoint.ts";
 import { Holds } from "./holds.ts";
 import type { LearningLoop, Swap } from "./learning-loop.ts";
 import type { LiveOptions, LiveResult, LiveView } from "./live.ts";
@@ -64,6 +65,7 @@ export class LiveRun {
   readonly #journal: JournalWriter;
   readonly #learning: LearningLoop | undefined;
   readonly #recording: Recording | undefined;
+  readonly #checkpoints: Checkpoints | undefined;
   readonly #holds: Holds;
   readonly #collector: Collector;
   /** Models that have been in charge. */
@@ -161,6 +163,8 @@ export class LiveRun {
         })
       : undefined;
     owned.defer(() => this.#recording?.close());
+    this.#checkpoints =
+      real?.book && new Checkpoints(real.book, this.#journal, settings.POSITION_MODE === "hedge", onlookers.notice);
     this.#holds = new Holds(this.#journal, this.#recording, onlookers.notice);
     this.#collector = new Collector(
       source.instruments,
@@ -227,6 +231,7 @@ export class LiveRun {
       onNotice,
       watchers: [
         this.#collector.executions,
+        ...(real?.book === undefined ? [] : [real.book]),
         ...(this.#recording === undefined ? [] : [this.#recording]),
         ...(admin?.watchers ?? []),
         ...(supervision?.watch(this.#state, facts) ?? []),
@@ -296,6 +301,7 @@ export class LiveRun {
       if (this.#trader.ended || due === tradingEnd(this.#options.market) || real?.ended) break;
       this.#marketTime = due;
       this.#behind = 0;
+      this.#checkpoints?.idle(now);
       if (real === undefined) await Bun.sleep(IDLE);
       else await real.idle(this.#trader.nextTimer, TICK);
     }
@@ -386,6 +392,7 @@ export class LiveRun {
     const end = { tradesHash: this.#collector.tradesHash, trades: this.#collector.trades.length };
     this.#recording?.end(end);
     this.#journal.end(end);
+    this.#checkpoints?.now();
     const recording = this.#recording?.status;
     this.#recording?.commit();
     const report = this.#report(ended);

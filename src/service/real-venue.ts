@@ -2,8 +2,10 @@ import type { Settings } from "../config/settings.ts";
 import type { BarEvent } from "../core/events.ts";
 import { type Instrument, USDT } from "../core/instrument.ts";
 import type { State } from "../core/state.ts";
+import { LiveBook } from "../exchange/binance/book.ts";
 import { moneyOf } from "../exchange/binance/decimals.ts";
 import { BinanceExchange } from "../exchange/binance/exchange.ts";
+import { Recovery } from "../exchange/binance/recovered.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import type { SimulatedExchange } from "../exchange/simulated/exchange.ts";
 import { InputError } from "../input-error.ts";
@@ -34,6 +36,8 @@ export interface RealVenue {
   readonly exchange: Exchange;
   /** The book, new or brought back from the journals. */
   readonly state: State;
+  /** Where it is to be brought back after this run: what follows it, so that checkpoints can be made. */
+  readonly book: LiveBook | undefined;
   readonly timers: ReadonlyMap<string, number> | undefined;
   /** What the journal says of where its market comes from, and under which settings its book was begun. */
   readonly reference: DataReference;
@@ -91,6 +95,7 @@ function paperVenue(settings: Settings, market: BinanceMarket): RealVenue {
     market,
     exchange,
     state: newState(settings, instruments, from),
+    book: undefined,
     timers: undefined,
     reference: referenceOf(market, null),
     bookSettings: settings,
@@ -126,11 +131,22 @@ async function liveVenue(
     );
   }
   const last = lastLiveJournal(settings.DATA_DIR, account, address);
-  const book = last === undefined ? undefined : recoverBook(last, instruments, hedge);
-  const bookSettings = book?.settings ?? (await withBalance(settings, market));
-  const state = book?.state ?? newState(bookSettings, instruments, market.from);
-  if (book !== undefined) onNotice("info", `the book goes on from ${book.records} events in ${book.journal}`);
+  const earlier = last === undefined ? undefined : recoverBook(last, instruments, hedge, onNotice);
+  const bookSettings = earlier?.settings ?? (await withBalance(settings, market));
+  const book =
+    earlier?.book ?? new LiveBook(newState(bookSettings, instruments, market.from), new Recovery(instruments, hedge));
+  const { state } = book;
+  if (earlier !== undefined) {
+    const { records } = book;
+    onNotice(
+      "info",
+      `the book goes on from ${records} events, ${earlier.replayed} of them replayed, in ${earlier.journal}`,
+    );
+  }
+  const recovered = earlier && book.recovered();
+  const timers = earlier && new Map(book.timers);
   const epoch = Date.now();
+  book.begins(epoch);
   const exchange = new BinanceExchange({
     gateway: client,
     instruments,
@@ -138,13 +154,14 @@ async function liveVenue(
     epoch,
     lease: () => lease?.epoch ?? 0,
     clock: () => client.clock.now(),
+    clockError: () => client.clock.error,
     marketTime: () => market.now(),
     foreign: settings.FOREIGN_POSITIONS,
     adoptedStop: settings.ADOPTED_STOP_PCT,
     wallet: () => state.ledger.balances.wallet,
     notice: onNotice,
     trustsStops: market.lockstep !== undefined,
-    ...(book && { recovered: book.recovered }),
+    ...(recovered && { recovered }),
   });
   const wake = new Wake(settings.BINANCE_BUSY_WAIT);
   exchange.onWake(() => wake.now());
@@ -154,8 +171,9 @@ async function liveVenue(
     market,
     exchange,
     state,
-    timers: book?.timers,
-    reference: referenceOf(market, book?.journal ?? null),
+    book,
+    timers,
+    reference: referenceOf(market, earlier?.journal ?? null),
     bookSettings,
     epoch,
     due: () => (lockstep === undefined ? market.now() : lockstepDue(lockstep, exchange)),

@@ -37,10 +37,10 @@ export async function rebuild(
   try {
     for (const [index, path] of paths.entries()) {
       onProgress?.(index / paths.length, basename(path));
-      const { result } = replayJournal(path);
+      const { result, journal } = replayJournal(path);
       if (!result.identical) {
         throw new InputError(
-          `${path}: record ${result.sequence} does not replay on this build, so its rows cannot be made again`,
+          `${journal}: record ${result.sequence} does not replay on this build, so its rows cannot be made again`,
         );
       }
       let recorder: RunRecorder | undefined;

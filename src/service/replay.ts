@@ -5,16 +5,20 @@ import type { State } from "../core/state.ts";
 import { step } from "../core/step.ts";
 import { InputError } from "../input-error.ts";
 import type { JournalHeader } from "../journal/format.ts";
-import { readJournal } from "../journal/reader.ts";
 import { type BarsOf, type ReplayResult, replay } from "../journal/replay.ts";
 import { ABSENT, barEvent } from "../market/bar-source.ts";
 import { openRecordedMarket, type RecordedMarket } from "../market/recorded-market.ts";
 import { timeframeName } from "../market/timeframe.ts";
 import { Collector } from "../report/collector.ts";
 import { newState } from "./assembly.ts";
+import { journalChain } from "./live-book.ts";
 
 export interface Replayed {
   readonly result: ReplayResult;
+  /** The file that `result` is about: the one that was asked for, or the one of its chain in which a difference showed. */
+  readonly journal: string;
+  /** The journals with whose book the run went on, oldest first: they were replayed and compared before it. */
+  readonly before: readonly string[];
   readonly header: JournalHeader;
   /** Hash over the trades that the replay made. */
   readonly tradesHash: string;
@@ -31,10 +35,11 @@ export interface MovedInputs {
 }
 
 /**
- * Feeds a journal to the core of this build again and compares what it does. Never writes to the journal.
+ * Feeds a journal to the core of this build again and compares what it does. Never writes to the journal. A run that went
+ * on with the book of earlier ones begins where they end, so their journals come first, and are compared as well.
  * @param moved where the run's inputs are now; where the journal says, when absent.
- * @param watch given the core before its first event; what it returns is told of every step.
- * @throws InputError for a damaged journal, or when the bars are not the ones the run was made on.
+ * @param watch given the core before the run's first event; what it returns is told of every step of the run.
+ * @throws InputError for a journal that is damaged, or missing in the chain, or when the bars are not the run's.
  */
 export function replayJournal(
   path: string,
@@ -44,17 +49,21 @@ export function replayJournal(
     state: State,
   ) => { stepped(event: Event, effects: readonly Effect[], state: State): void },
 ): Replayed {
-  const journal = readJournal(path);
-  const { header } = journal;
-  const { data } = header;
-  const settings = recordedSettings(header.settings);
-  const tradeFrom = data.kind === "recorded" ? (data.from ?? 0) : data.start;
-  const state = newState(settings, header.instruments, tradeFrom);
-  const collector = new Collector(header.instruments, tradeFrom, state.config.balance);
+  const chain = journalChain(path);
+  const before = chain.slice(0, -1);
+  const { header } = chain.at(-1)!;
+  const state = stateOf(chain[0]!.header);
+  const collector = new Collector(header.instruments, tradeFromOf(header), state.config.balance);
+  const described = { header, before: before.map((journal) => journal.path) };
+  for (const journal of before) {
+    const result = replay(journal, (event, effects) => step(state, event, effects));
+    if (result.identical) continue;
+    return { result, journal: journal.path, ...described, tradesHash: "", virtualTradesHash: "", trades: 0 };
+  }
   const watcher = watch?.(header, state);
   const barsOf = header.bars === "referenced" ? recordedBars(path, header, moved) : undefined;
   const result = replay(
-    journal,
+    chain.at(-1)!,
     (event, effects) => {
       step(state, event, effects);
       for (const effect of effects) if (effect.kind === "record") collector.add(effect.record);
@@ -69,11 +78,21 @@ export function replayJournal(
   }
   return {
     result,
-    header,
+    journal: path,
+    ...described,
     tradesHash: collector.tradesHash,
     virtualTradesHash: collector.virtual.hash,
     trades: collector.trades.length,
   };
+}
+
+/** The core before the first event of a book. */
+function stateOf(header: JournalHeader): State {
+  return newState(recordedSettings(header.settings), header.instruments, tradeFromOf(header));
+}
+
+function tradeFromOf({ data }: JournalHeader): number {
+  return data.kind === "recorded" ? (data.from ?? 0) : data.start;
 }
 
 /** The bars that a journal refers to, step by step, after their hash was found to be the run's. */

@@ -6,7 +6,11 @@ import { listenControl } from "../../src/exchange/simulated/server/control.ts";
 import { Door } from "../../src/exchange/simulated/server/door.ts";
 import { listen } from "../../src/exchange/simulated/server/listen.ts";
 import { Lockstep } from "../../src/exchange/simulated/server/lockstep.ts";
+import { encodeImage } from "../../src/journal/image.ts";
+import { readJournal } from "../../src/journal/reader.ts";
+import { checkpointPath } from "../../src/service/checkpoint.ts";
 import { type LiveResult, runLive } from "../../src/service/live.ts";
+import { recoverBook } from "../../src/service/live-book.ts";
 import type { LiveMarket } from "../../src/service/live-market.ts";
 import { openVenue, type VenueMarket } from "../../src/service/simulated-venue.ts";
 
@@ -14,6 +18,8 @@ export interface LockstepRun extends LiveResult {
   /** The exchange's own wallet in the end, 1e-8 USDT. */
   readonly wallet: bigint;
   readonly notices: readonly string[];
+  /** What the next process would begin with: brought back from the checkpoint of the run, and from its journal alone. */
+  readonly restarts: readonly { readonly replayed: number; readonly book: Buffer }[];
 }
 
 /** Runs the live path over sockets against an exchange of this process in lockstep, until its market ends. */
@@ -48,11 +54,24 @@ export async function runInLockstep(
       },
       (level, text) => notices.push(`${level} ${text}`),
     );
-    return { ...result, wallet: venue.exchange.wallet, notices };
+    return { ...result, wallet: venue.exchange.wallet, notices, restarts: restartsOf(result.journal) };
   } finally {
     await Promise.all([port.stop(), control.stop()]);
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function restartsOf(journal: string): LockstepRun["restarts"] {
+  const { instruments } = readJournal(journal).header;
+  const restart = () => {
+    const { book, replayed } = recoverBook(journal, instruments, false, (_, text) => {
+      throw new Error(text);
+    })!;
+    return { replayed, book: Buffer.from(encodeImage([book.image(), book.recovered()])) };
+  };
+  const fromCheckpoint = restart();
+  rmSync(checkpointPath(journal));
+  return [fromCheckpoint, restart()];
 }
 
 /** A run without database and dashboard as fast as it goes. */

@@ -49,6 +49,11 @@ test("and a generated market", async () => {
   expect(tested.summary.trades).toBeGreaterThan(0);
   expect(lived.report.tradesHash).toBe(tested.tradesHash);
   expect(lived.report.summary.endEquity).toBe(tested.summary.endEquity);
+  // The clean end has left a checkpoint, and it is the book that the journal leads to.
+  const [fromCheckpoint, fromJournal] = lived.restarts;
+  expect(fromCheckpoint!.replayed).toBe(0);
+  expect(fromJournal!.replayed).toBeGreaterThan(0);
+  expect(fromCheckpoint!.book.equals(fromJournal!.book)).toBe(true);
 }, 60_000);
 
 testRecorded("in hedge mode a backtest of recorded bars has the same trades", "market/m1-30d-2025-06", async (dir) => {

@@ -1,6 +1,7 @@
 import type { BreakerLevel } from "../../core/events.ts";
 import { InputError } from "../../input-error.ts";
 import { timeframeName } from "../../market/timeframe.ts";
+import { ORDER_WINDOW } from "./absence.ts";
 import { ApiBreaker } from "./api-breaker.ts";
 import { Bans } from "./bans.ts";
 import { type ClientMeasures, Reconnections, type Stream, UNMEASURED } from "./client-measures.ts";
@@ -22,6 +23,7 @@ import type {
   OrderKey,
   OrderReport,
   Outcome,
+  Placement,
   PositionMode,
   PositionReport,
   SymbolBrackets,
@@ -62,15 +64,16 @@ export interface BinanceClientOptions extends BinanceOptions {
 export interface ClientTiming {
   /** Until an answer must be here; what takes longer is unknown. */
   readonly answer: number;
-  /** How old the exchange lets a request become. */
+  /** How old the exchange lets a request become, and how old one about an order. */
   readonly recvWindow: number;
+  readonly orderWindow: number;
   /** Between two measurements of the exchange's clock. */
   readonly clock: number;
   readonly line?: LineTiming;
   readonly userStream?: UserStreamTiming;
 }
 
-const TIMING: ClientTiming = { answer: 5_000, recvWindow: 5_000, clock: 60_000 };
+const TIMING: ClientTiming = { answer: 5_000, recvWindow: 5_000, orderWindow: ORDER_WINDOW, clock: 60_000 };
 
 /** Questions for the time at the start and after a refused timestamp: the fastest answer is the truest. */
 const CLOCK_SAMPLES = 3;
@@ -144,7 +147,7 @@ export class BinanceClient implements Gateway, FeedSource {
     this.#trading = keys.trading === keys.reading ? this.#reading : this.#transport(keys.trading);
     if (keys.trading === undefined) return;
     const { apiKey, signer } = keys.trading;
-    const { answer: timeout, recvWindow, line } = this.#timing;
+    const { answer: timeout, orderWindow: recvWindow, line } = this.#timing;
     this.#socketApi = new SocketApi({
       address: addresses.socketApi,
       apiKey,
@@ -213,7 +216,7 @@ export class BinanceClient implements Gateway, FeedSource {
     this.#trading.close();
   }
 
-  placeOrder(order: NewOrder, urgency: Urgency): Promise<Outcome<OrderReport>> {
+  placeOrder(order: NewOrder, urgency: Urgency): Promise<Placement<OrderReport>> {
     const { clientId, reduceOnly, ...rest } = order;
     const params = {
       ...rest,
@@ -233,7 +236,7 @@ export class BinanceClient implements Gateway, FeedSource {
     return this.#order(ORDER_ROUTES.cancel, { symbol, origClientOrderId: clientId }, urgency, report.orderReport);
   }
 
-  placeAlgoOrder(order: NewAlgoOrder, urgency: Urgency): Promise<Outcome<AlgoReport>> {
+  placeAlgoOrder(order: NewAlgoOrder, urgency: Urgency): Promise<Placement<AlgoReport>> {
     const { clientId, reduceOnly, closePosition, ...rest } = order;
     const params = {
       algoType: "CONDITIONAL",
@@ -413,20 +416,24 @@ export class BinanceClient implements Gateway, FeedSource {
     params: Params,
     urgency: Urgency,
     read: (body: unknown) => T,
-  ): Promise<Outcome<T>> {
+  ): Promise<Placement<T>> {
     const sender = this.#sender;
     if (sender === undefined) throw new InputError("no API key to send orders with: BINANCE_TRADING_API_KEY", 2);
     const begun = performance.now();
     const since = () => (performance.now() - begun) / 1000;
+    let takenUntil = 0;
     const send = () =>
       this.#fenced(() => {
         const reply = sender.send(route, params);
+        // Signed a moment ago, by the same clock.
+        takenUntil = this.clock.now() + this.#timing.orderWindow;
         this.measures.sent(since());
         return reply;
       });
     const outcome = await this.#requests.perform(route.cost, urgency, send, read);
     if (outcome.kind === "done" || outcome.kind === "refused") this.measures.answered(since());
-    return outcome;
+    const isOpen = outcome.kind === "unknown" || (outcome.kind === "refused" && outcome.consequence === "busy");
+    return isOpen ? { ...outcome, takenUntil } : outcome;
   }
 
   /** Makes a request that changes something, unless another service may have the right to. */

@@ -22,8 +22,10 @@ export interface BinanceExchangeOptions {
   readonly epoch: number;
   /** Epoch of the lease that orders leave under, 0 without one; part of every client order id as well. */
   readonly lease?: () => number;
-  /** The exchange's clock, ms: for waiting times. */
+  /** The exchange's clock as far as we know it, ms: for waiting times. */
   readonly clock: () => number;
+  /** How far the true clock may be behind that, ms; 0 when absent. */
+  readonly clockError?: () => number;
   /** The market's time, ms: what events, trades and funding are stamped with. The clock's, except where a recording is played. */
   readonly marketTime?: () => number;
   readonly foreign: ForeignPolicy;
@@ -109,6 +111,7 @@ export class BinanceExchange implements Exchange {
   constructor(options: BinanceExchangeOptions) {
     this.#options = options;
     const { gateway, instruments, hedge, epoch, lease = () => 0, clock, notice, recovered } = options;
+    const clockError = options.clockError ?? (() => 0);
     this.#marketTime = options.marketTime ?? clock;
     this.instruments = instruments;
     this.#prices = instruments.map(() => 0);
@@ -121,6 +124,7 @@ export class BinanceExchange implements Exchange {
       epoch,
       lease,
       clock,
+      clockError,
       marketTime: this.#marketTime,
       schedule,
       times: deskTimes,

@@ -7,11 +7,11 @@
  * Times are the exchange's, ms since the epoch.
  */
 export interface Gateway {
-  placeOrder(order: NewOrder, urgency: Urgency): Promise<Outcome<OrderReport>>;
+  placeOrder(order: NewOrder, urgency: Urgency): Promise<Placement<OrderReport>>;
   /** Limit orders only: `quantity` counts what is filled already. */
   amendOrder(order: OrderAmendment, urgency: Urgency): Promise<Outcome<OrderReport>>;
   cancelOrder(key: OrderKey, urgency: Urgency): Promise<Outcome<OrderReport>>;
-  placeAlgoOrder(order: NewAlgoOrder, urgency: Urgency): Promise<Outcome<AlgoReport>>;
+  placeAlgoOrder(order: NewAlgoOrder, urgency: Urgency): Promise<Placement<AlgoReport>>;
   /** Done means that the exchange has taken the request; the end of the order is told by its event or a query. */
   cancelAlgoOrder(key: OrderKey, urgency: Urgency): Promise<Outcome<null>>;
 
@@ -65,6 +65,12 @@ export type Outcome<T> =
     }
   | { readonly kind: "unknown"; readonly reason: string }
   | { readonly kind: "withheld"; readonly reason: string; readonly retryAt: number };
+
+/**
+ * What became of a request to place an order. Where that is not known for sure, `takenUntil` says until when, by its own
+ * clock, the exchange may still take it (absence.ts).
+ */
+export type Placement<T> = Outcome<T> & { readonly takenUntil?: number };
 
 /** What a refusal means for us; the table from codes to these is in errors.ts. */
 export const CONSEQUENCES = [

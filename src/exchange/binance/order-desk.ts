@@ -1,6 +1,7 @@
 import { unreachable } from "../../core/assert.ts";
 import type { AmendRequest, OrderRequest } from "../../core/effects.ts";
 import type { Instrument } from "../../core/instrument.ts";
+import { ORDER_WINDOW, QUERY_LAG } from "./absence.ts";
 import { clientIdText } from "./client-id.ts";
 import { lotsFrom, moneyOf, priceText, quantityText, ticksFrom } from "./decimals.ts";
 import type {
@@ -10,6 +11,7 @@ import type {
   OrderReport,
   OrderTradeUpdate,
   Outcome,
+  Placement,
   TradeReport,
   Urgency,
 } from "./gateway.ts";
@@ -32,10 +34,11 @@ export interface DeskTimes {
   /** Between two questions after one order: doubled from the first to the longest. */
   readonly firstAsk: number;
   readonly longestAsk: number;
-  /** Absence is no proof before: a request may be carried out up to recvWindow after it was sent, and be found later. */
-  readonly grace: number;
-  /** The same for what only closes and is not wanted any more: were it to come late, it would be cancelled. */
-  readonly unwantedGrace: number;
+  /** How old the exchange lets a request become, and how long queries may deny what it has taken (absence.ts). */
+  readonly orderWindow: number;
+  readonly queryLag: number;
+  /** An order that was there and is not found for so long has vanished. */
+  readonly vanishedAfter: number;
   /** From when on an order that protects or closes and that is not found is sent again under its own id. */
   readonly resendAfter: number;
   /** How long a conditional order may be triggering before it counts as lost. */
@@ -49,8 +52,9 @@ export interface DeskTimes {
 export const DESK_TIMES: DeskTimes = {
   firstAsk: 200,
   longestAsk: 2000,
-  grace: 8000,
-  unwantedGrace: 5000,
+  orderWindow: ORDER_WINDOW,
+  queryLag: QUERY_LAG,
+  vanishedAfter: 8000,
   resendAfter: 1000,
   triggerBound: 3000,
   fillDelay: 500,
@@ -65,7 +69,9 @@ export interface DeskOptions {
   readonly epoch: number;
   /** Epoch of the lease that we trade under; 0 without one. */
   readonly lease: () => number;
+  /** The exchange's clock as far as we know it, and how far the true one may be behind it, ms. */
   readonly clock: () => number;
+  readonly clockError: () => number;
   readonly marketTime: () => number;
   readonly schedule: Schedule;
   readonly times: DeskTimes;
@@ -156,8 +162,20 @@ export class OrderDesk {
     this.#add(record);
     if (record.over) return;
     record.unknown = true;
-    // When it was sent is not in the journal; at the latest it was a moment ago.
     record.lastSent = this.#options.clock();
+    record.takenUntil = Number.POSITIVE_INFINITY;
+    this.#boundRestored(record);
+  }
+
+  /**
+   * When an earlier process signed is not in its journal. At the latest it was a moment ago, by a clock as good as ours;
+   * while ours was not measured there is no bound.
+   */
+  #boundRestored(record: OrderRecord): void {
+    const { clock, clockError, times } = this.#options;
+    if (record.takenUntil === Number.POSITIVE_INFINITY) {
+      record.takenUntil = clock() + 2 * clockError() + times.orderWindow;
+    }
   }
 
   /** Asks after everything that is open. */
@@ -467,9 +485,14 @@ export class OrderDesk {
     }
   }
 
-  #placed(record: OrderRecord, outcome: Outcome<OrderReport | AlgoReport>): void {
+  #placed(record: OrderRecord, outcome: Placement<OrderReport | AlgoReport>): void {
     const { clock, schedule, times, tell } = this.#options;
     record.placing = false;
+    if (outcome.kind !== "withheld") {
+      // Whatever was signed was signed before this answer.
+      const takenUntil = outcome.takenUntil ?? clock() + times.orderWindow;
+      if (takenUntil > record.takenUntil) record.takenUntil = takenUntil;
+    }
     if (record.over) return;
     if (outcome.kind === "done") return this.#report(record, outcome.value);
     // The account stream was faster: the order is there, whatever this answer says, and nothing is sent again.
@@ -608,6 +631,9 @@ export class OrderDesk {
       this.#waiting.delete(record);
       for (const go of waiting) go();
     };
+    this.#boundRestored(record);
+    // What counts is when it is asked, not when it is answered: a slow answer tells of the past.
+    const asked = this.#options.clock() - this.#options.clockError();
     void this.#query(record).then((outcome) => {
       if (record.over) return settled();
       if (outcome.kind === "done") {
@@ -619,16 +645,28 @@ export class OrderDesk {
         return settled();
       }
       if (outcome.kind === "refused" && outcome.consequence === "not-found") {
-        return void this.#missing(record, attempt).then((over) => (over ? settled() : this.#askLater(record, attempt)));
+        return void this.#missing(record, attempt, asked).then((over) =>
+          over ? settled() : this.#askLater(record, attempt),
+        );
       }
       this.#askLater(record, attempt);
     });
   }
 
   #askLater(record: OrderRecord, attempt: number): void {
-    const { clock, schedule, times } = this.#options;
-    const delay = Math.min(times.firstAsk * 2 ** attempt, times.longestAsk);
-    schedule.at(clock() + delay, () => this.ask(record, undefined, attempt + 1));
+    const { clock, clockError, schedule, times } = this.#options;
+    const now = clock();
+    const next = now + Math.min(times.firstAsk * 2 ** attempt, times.longestAsk);
+    // One question is asked right when its answer proves something.
+    const proof = this.#provenFrom(record) + clockError();
+    schedule.at(proof > now && proof < next ? proof : next, () => this.ask(record, undefined, attempt + 1));
+  }
+
+  /** From this time of the exchange's clock on, who asks and does not find the order knows that it will never be there. */
+  #provenFrom({ request, cancelAsked, takenUntil }: OrderRecord): number {
+    // What only closes and is not wanted any more need not be seen to be absent: were it found later, it is cancelled.
+    const unwanted = request.purpose !== "entry" && cancelAsked;
+    return takenUntil + (unwanted ? 0 : this.#options.times.queryLag);
   }
 
   #query(record: OrderRecord): Promise<Outcome<OrderReport | AlgoReport>> {
@@ -639,8 +677,11 @@ export class OrderDesk {
     return gateway.queryAlgoOrder({ symbol, clientId: record.clientId }, PROTECT);
   }
 
-  /** Asked for and not there. True when that has settled it. */
-  async #missing(record: OrderRecord, attempt: number): Promise<boolean> {
+  /**
+   * Asked for and not there. True when that has settled it.
+   * @param asked what the exchange's clock showed at least when it was asked
+   */
+  async #missing(record: OrderRecord, attempt: number, asked: number): Promise<boolean> {
     const { gateway, clock, times } = this.#options;
     const symbol = this.symbol(record);
     // The service of conditional orders denies orders that its list still has.
@@ -654,12 +695,14 @@ export class OrderDesk {
         return true;
       }
     }
+    // A request is on its way, or waits to leave: nothing can be known before its answer, which is acted on.
+    if (record.placing) return true;
     const now = clock();
     if (!this.#missingSince.has(record)) this.#missingSince.set(record, now);
     const waited = now - Math.max(record.lastSent, this.#missingSince.get(record)!);
     if (record.accepted) {
       // It was there, and whatever it filled is told by trades.
-      if (waited < times.grace) return false;
+      if (waited < times.vanishedAfter) return false;
       this.#options.readTrades(symbol);
       this.#concluded(record, "expired", 0, "the exchange has it no more");
       this.#options.doubt(symbol, `order ${record.clientId} has vanished`);
@@ -679,8 +722,7 @@ export class OrderDesk {
       this.#place(record);
       return true;
     }
-    const grace = closes && record.cancelAsked ? times.unwantedGrace : times.grace;
-    if (now - record.lastSent < grace) return false;
+    if (asked < this.#provenFrom(record)) return false;
     this.#concluded(record, "rejected", 0, "it never reached the exchange");
     return true;
   }

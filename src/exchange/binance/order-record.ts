@@ -18,6 +18,8 @@ export interface OrderRecord {
   /** When it was sent first, and when last; ms of the clock. 0 before. */
   sentAt: number;
   lastSent: number;
+  /** Until when, by its own clock, the exchange may take what was sent; 0 before. */
+  takenUntil: number;
   /** A request to place it is on its way. */
   placing: boolean;
   /** Nobody knows whether it has arrived. */
@@ -79,6 +81,7 @@ export function newRecord(request: OrderRequest, clientId: string): OrderRecord 
     service,
     sentAt: 0,
     lastSent: 0,
+    takenUntil: 0,
     placing: false,
     unknown: false,
     accepted: false,

@@ -35,8 +35,9 @@ export function closingKey(symbol: string, lots: number, price: number): string 
 }
 
 const CLOSINGS_MAX = 200;
-/** Orders that are remembered after their end. */
+/** Orders that are remembered after their end, and trades once the books have agreed: as many as the client remembers. */
 const ENDED_MAX = 2000;
+const TRADES_MAX = 50_000;
 
 /**
  * Gathers, from the events and effects of journals as they are replayed, what the exchange client of the next process
@@ -97,6 +98,8 @@ export class Recovery {
       case "agreement":
         this.#since = event.since;
         this.#funding.clear();
+        // What was traded before is not read again.
+        if (this.#trades.length > 2 * TRADES_MAX) this.#trades.splice(0, this.#trades.length - TRADES_MAX);
         return;
       case "funding": {
         const symbol = this.#instruments[event.symbol]?.symbol ?? "";
@@ -170,18 +173,55 @@ export class Recovery {
     }
   }
 
-  /** @param state the core after the last event */
-  finish(state: State): Recovered {
+  /** Everything that was gathered, as plain data that shares its memory: to be copied before the next event. */
+  image() {
     return {
-      held: new Map([...this.#held].filter(([, lots]) => lots !== 0)),
+      held: this.#held,
       trades: this.#trades,
       closings: this.#closings,
-      orders: [...this.#orders.values()],
+      orders: this.#orders,
       prices: this.#prices,
+      lease: this.#lease,
+      time: this.#time,
       since: this.#since,
       funding: this.#funding,
       adopted: this.#adopted,
+    };
+  }
+
+  /** Takes over what `image` gave; to be called on a new one. */
+  restore(image: RecoveryImage): void {
+    for (const [leg, lots] of image.held) this.#held.set(leg, lots);
+    // One by one: a call takes some 65,000 arguments and no more.
+    for (const trade of image.trades) this.#trades.push(trade);
+    for (const closing of image.closings) this.#closings.push(closing);
+    for (const [id, record] of image.orders) this.#orders.set(id, record);
+    for (const [symbol, price] of image.prices.entries()) this.#prices[symbol] = price;
+    this.#lease = image.lease;
+    this.#time = image.time;
+    this.#since = image.since;
+    for (const [symbol, amount] of image.funding) this.#funding.set(symbol, amount);
+    for (const [leg, time] of image.adopted) this.#adopted.set(leg, time);
+  }
+
+  /**
+   * A copy, because what has been gathered goes on being gathered while the exchange client works with this.
+   * @param state the core after the last event
+   */
+  finish(state: State): Recovered {
+    return {
+      held: new Map([...this.#held].filter(([, lots]) => lots !== 0)),
+      trades: [...this.#trades],
+      closings: [...this.#closings],
+      orders: [...this.#orders.values()].map((record) => ({ ...record, trades: new Set(record.trades) })),
+      prices: [...this.#prices],
+      since: this.#since,
+      funding: new Map(this.#funding),
+      adopted: new Map(this.#adopted),
       barred: [...state.barred.keys()],
     };
   }
 }
+
+/** What has been gathered, as plain data. */
+export type RecoveryImage = ReturnType<Recovery["image"]>;

@@ -11,6 +11,8 @@ export class ServerClock {
   readonly #assumed: number;
   readonly #now: () => number;
   #samples: Sample[] = [];
+  /** An answer that contradicts the one that is believed. */
+  #doubt: Sample | undefined;
   /** The answer that is believed: of the shortest round trip, and the later one of equals. */
   #best: Sample | undefined;
 
@@ -25,9 +27,21 @@ export class ServerClock {
 
   /** Takes an answer: monotonic ms before and after the question, and the exchange's time in it. */
   sample(sent: number, received: number, server: number): void {
+    const sample = { received, roundTrip: received - sent, offset: server - (sent + received) / 2 };
     const oldest = received - WINDOW;
-    this.#samples = this.#samples.filter((sample) => sample.received >= oldest).slice(-MOST + 1);
-    this.#samples.push({ received, roundTrip: received - sent, offset: server - (sent + received) / 2 });
+    if (this.#best === undefined || this.#best.received < oldest || !contradict(this.#best, sample)) {
+      this.#doubt = undefined;
+    } else if (this.#doubt === undefined || contradict(this.#doubt, sample)) {
+      // One answer may be nonsense: until the next one says which is right, nothing is.
+      this.#doubt = sample;
+      return;
+    } else {
+      // One of the two clocks was set, and older answers are about the past.
+      this.#samples = [];
+      this.#doubt = undefined;
+    }
+    this.#samples = this.#samples.filter((one) => one.received >= oldest).slice(-MOST + 1);
+    this.#samples.push(sample);
     this.#best = shortest(this.#samples);
   }
 
@@ -53,6 +67,13 @@ export class ServerClock {
     return (this.#best?.roundTrip ?? Number.POSITIVE_INFINITY) / 2;
   }
 
+  /** How far the exchange's clock may be from `now()`, ms; Infinity while nothing was measured, or answers contradict. */
+  get error(): number {
+    if (this.#best === undefined || this.#doubt !== undefined) return Number.POSITIVE_INFINITY;
+    // Times of the exchange are whole ms, and so is `now`.
+    return 2 + this.uncertainty + DRIFT * (this.#now() - this.#best.received);
+  }
+
   /** The exchange's clock less this machine's, ms; what is assumed is that there is none. */
   get offset(): number {
     return this.#best === undefined ? 0 : this.#best.offset - this.#assumed;
@@ -69,12 +90,19 @@ function shortest(samples: readonly Sample[]): Sample | undefined {
   return best;
 }
 
+/** Whether two answers cannot both be right about the same two clocks. */
+function contradict(a: Sample, b: Sample): boolean {
+  const possible = (a.roundTrip + b.roundTrip) / 2 + DRIFT * Math.abs(b.received - a.received) + 2;
+  return Math.abs(a.offset - b.offset) > possible;
+}
+
 interface Sample {
   readonly received: number;
   readonly roundTrip: number;
   readonly offset: number;
 }
 
-/** Quartz drifts by up to some 50 ms in this time, which is small beside the receive window. */
 const WINDOW = 10 * 60_000;
+/** Of two clocks against each other, ms per ms: each quartz is off by up to some 50 ppm. */
+const DRIFT = 1e-4;
 const MOST = 32;

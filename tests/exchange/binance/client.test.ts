@@ -16,6 +16,7 @@ const LINE = { ...LINE_TIMING, retryFirst: 1, retire: 10 };
 const TIMING: ClientTiming = {
   answer: 5_000,
   recvWindow: 5_000,
+  orderWindow: 3_000,
   clock: 60_000,
   line: LINE,
   userStream: { keep: 60_000, keepAgain: 60_000, line: LINE },
@@ -238,7 +239,7 @@ describe("orders", () => {
       quantity: "0.001",
       newClientOrderId: "p-1",
       newOrderRespType: "RESULT",
-      recvWindow: 5000,
+      recvWindow: 3000,
     };
     const asked: Record<string, unknown>[] = [];
     const world = setUp({
@@ -314,8 +315,8 @@ describe("orders", () => {
     });
     expect(await world.client.cancelAlgoOrder(key, "protect")).toEqual({ kind: "done", value: null });
     expect(seen).toEqual([
-      "POST /fapi/v1/algoOrder?algoType=CONDITIONAL&symbol=BTCUSDT&side=SELL&type=STOP_MARKET&triggerPrice=1&workingType=MARK_PRICE&closePosition=true&clientAlgoId=p-2&recvWindow=5000",
-      "DELETE /fapi/v1/algoOrder?clientAlgoId=p-2&recvWindow=5000",
+      "POST /fapi/v1/algoOrder?algoType=CONDITIONAL&symbol=BTCUSDT&side=SELL&type=STOP_MARKET&triggerPrice=1&workingType=MARK_PRICE&closePosition=true&clientAlgoId=p-2&recvWindow=3000",
+      "DELETE /fapi/v1/algoOrder?clientAlgoId=p-2&recvWindow=3000",
     ]);
   });
 
@@ -356,12 +357,20 @@ describe("orders", () => {
       world.client.close();
       await world.exchange.close();
     }
+    const asked: URLSearchParams[] = [];
     const silent = setUp({
       withoutSocketApi: true,
       timing: { answer: 30 },
-      rest: () => new Promise<Response>(() => {}),
+      rest: (request) => {
+        asked.push(new URL(request.url).searchParams);
+        return new Promise<Response>(() => {});
+      },
     });
-    expect(await silent.client.placeOrder(ORDER, "protect")).toEqual({ kind: "unknown", reason: "no answer in time" });
+    const placed = await silent.client.placeOrder(ORDER, "protect");
+    expect(placed).toMatchObject({ kind: "unknown", reason: "no answer in time" });
+    // The exchange takes it until its timestamp is as old as the window allows.
+    const [timestamp, recvWindow] = ["timestamp", "recvWindow"].map((name) => Number(asked[0]!.get(name)));
+    expect(placed.takenUntil).toBeGreaterThanOrEqual(timestamp! + recvWindow!);
     expect(await silent.client.positions("protect")).toMatchObject({ kind: "unknown" });
     expect(silent.exchange.requests).toHaveLength(2);
   });

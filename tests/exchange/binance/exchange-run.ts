@@ -3,12 +3,14 @@ import type { Effect } from "../../../src/core/effects.ts";
 import type { Event } from "../../../src/core/events.ts";
 import { createState, type State } from "../../../src/core/state.ts";
 import { step } from "../../../src/core/step.ts";
+import { type BookImage, LiveBook } from "../../../src/exchange/binance/book.ts";
 import { parseClientId } from "../../../src/exchange/binance/client-id.ts";
 import { BinanceExchange } from "../../../src/exchange/binance/exchange.ts";
 import type { ForeignPolicy } from "../../../src/exchange/binance/reconcile.ts";
 import { Recovery } from "../../../src/exchange/binance/recovered.ts";
 import { Schedule } from "../../../src/exchange/binance/schedule.ts";
 import type { VenueEvent } from "../../../src/exchange/exchange.ts";
+import { decodeImage, encodeImage } from "../../../src/journal/image.ts";
 import { printable } from "../../../src/journal/replay.ts";
 import { Random } from "../../../src/market/random.ts";
 import { Auditor, Violation } from "../../simulation/auditor.ts";
@@ -52,6 +54,9 @@ const FAULTS = 11;
 /** Symbol of somebody else. */
 export const HAND = 0;
 const AFTERMATH = 900_000;
+const MOST_SKEW = 400;
+/** Chance of a checkpoint after an event. */
+const CUTS = 0.02;
 const ENDLESS = 400_000;
 const SHOWN = 40;
 
@@ -76,7 +81,10 @@ export class ExchangeRun {
   readonly #hedge: boolean;
   readonly #missed: VenueEvent[] = [];
   readonly #notices: string[] = [];
-  #state: State;
+  #book: LiveBook;
+  /** The book as it was after some event of some process, as it lies on its disk. */
+  #checkpoint: { readonly events: number; readonly image: Uint8Array } | undefined;
+  readonly #cuts: Random;
   #exchange: BinanceExchange | undefined;
   readonly #timers = new Map<string, number>();
   #awaited: number | undefined;
@@ -88,6 +96,9 @@ export class ExchangeRun {
   #comparisons = 0;
   #mostPasses = 0;
   #now = 0;
+  readonly #skews: Random;
+  /** How far this process's idea of the exchange's clock is from it, ms: another one for each process. */
+  #skew = 0;
 
   /**
    * @param hedge the account has two legs per symbol
@@ -104,7 +115,8 @@ export class ExchangeRun {
     this.#hedge = hedge;
     this.#world = hedge ? { ...world, config: { ...world.config, hedge } } : world;
     this.#hand = hand;
-    this.#state = createState(this.#world.config);
+    this.#book = this.#newBook();
+    this.#cuts = new Random(world.seed, FAULTS + 3);
     this.#auditor = new Auditor(this.#state, world.limits);
     this.#prices = world.config.instruments.map(() => 0);
     this.#crashes = [...world.crashes];
@@ -114,7 +126,9 @@ export class ExchangeRun {
       if (this.#exchange === undefined) this.#missed.push(event);
       else this.#exchange.market(event);
     };
-    this.#venue = new GatewayVenue(inner, faults, random, this.#agenda, () => this.#now, market, hand);
+    const stamp = () => this.#now + this.#skew;
+    this.#skews = new Random(world.seed, FAULTS + 2);
+    this.#venue = new GatewayVenue(inner, faults, random, this.#agenda, () => this.#now, stamp, market, hand);
   }
 
   async run(): Promise<ExchangeOutcome> {
@@ -159,7 +173,7 @@ export class ExchangeRun {
         const alive = this.#exchange !== undefined;
         const until = Math.min(
           this.#agenda.next,
-          this.#exchange?.wakeAt ?? Number.POSITIVE_INFINITY,
+          (this.#exchange?.wakeAt ?? Number.POSITIVE_INFINITY) - this.#skew,
           ...this.#timers.values(),
           (alive ? this.#world.commands[this.#commands]?.time : undefined) ?? Number.POSITIVE_INFINITY,
           this.#end,
@@ -181,6 +195,15 @@ export class ExchangeRun {
     }
   }
 
+  get #state(): State {
+    return this.#book.state;
+  }
+
+  #newBook(): LiveBook {
+    const { config } = this.#world;
+    return new LiveBook(createState(config), new Recovery(config.instruments, this.#hedge));
+  }
+
   get time(): number {
     return this.#now;
   }
@@ -195,7 +218,9 @@ export class ExchangeRun {
       instruments: this.#world.config.instruments,
       hedge: this.#hedge,
       epoch: this.#epoch,
-      clock: () => this.#now,
+      clock: () => this.#now + this.#skew,
+      clockError: () => Math.abs(this.#skew),
+      marketTime: () => this.#now,
       foreign: this.#hand?.policy ?? "ignore",
       adoptedStop: 0.01,
       wallet: () => this.#state.ledger.balances.wallet,
@@ -260,6 +285,10 @@ export class ExchangeRun {
     });
     this.#auditor.after(this.#state);
     if (dies !== undefined) throw new Death(dies);
+    this.#book.stepped(event, effects);
+    if (this.#cuts.chance(CUTS)) {
+      this.#checkpoint = { events: this.#journal.length, image: encodeImage(this.#book.image()) };
+    }
   }
 
   #know(event: Event): void {
@@ -288,19 +317,20 @@ export class ExchangeRun {
 
   #comeBack(): void {
     this.#epoch++;
+    this.#skew = this.#skews.chance(0.5) ? this.#skews.whole(-MOST_SKEW, MOST_SKEW) : 0;
     this.#commands = 0;
-    this.#state = createState(this.#world.config);
-    const recovery = new Recovery(this.#world.config.instruments, this.#hedge);
+    this.#book = this.#newBook();
     const last = this.#journal.length - 1;
+    let before = 0;
     this.#journal.forEach(({ event, effects: written, epoch }, index) => {
       this.#know(event);
-      recovery.event(event);
+      if (epoch !== before) this.#book.begins(epoch);
+      before = epoch;
       const effects: Effect[] = [];
       step(this.#state, event, effects);
-      for (const effect of effects) {
-        this.#follow(effect);
-        recovery.effect(effect, epoch);
-      }
+      for (const effect of effects) this.#follow(effect);
+      this.#book.stepped(event, effects);
+      if (this.#checkpoint?.events === index + 1) this.#goOnFrom(this.#checkpoint.image);
       if (index < last && effects.length !== written.length) {
         throw new Violation("a journal replays to the identical decisions", `event ${index + 1}`);
       }
@@ -311,7 +341,8 @@ export class ExchangeRun {
     });
     // The analysis of a cycle that was asked for then is not waited for.
     this.#awaited = undefined;
-    this.#exchange = this.#newExchange(recovery.finish(this.#state));
+    this.#exchange = this.#newExchange(this.#book.recovered());
+    this.#book.begins(this.#epoch);
     this.#exchange.begin();
     for (const event of this.#missed.splice(0)) this.#exchange.market(event);
     this.#auditor.after(this.#state);
@@ -367,6 +398,17 @@ export class ExchangeRun {
       ),
     );
     if (reasons.length > 0) throw new Violation("entries are free again at the end", reasons.join("; "));
+  }
+
+  /** The checkpoint is the book of the replay so far, to the byte; every other time it is gone on with. */
+  #goOnFrom(image: Uint8Array): void {
+    if (!Buffer.from(image).equals(encodeImage(this.#book.image()))) {
+      throw new Violation("a checkpoint is the book of the replay", `after event ${this.#book.records}`);
+    }
+    if (this.#cuts.chance(0.5)) return;
+    const { config } = this.#world;
+    const recovery = new Recovery(config.instruments, this.#hedge);
+    this.#book = LiveBook.restored(createState(config), recovery, decodeImage(image) as BookImage);
   }
 
   #last(): string[] {

@@ -1,6 +1,7 @@
 import type { OrderRequest, OrderType } from "../../../src/core/effects.ts";
 import type { AnswerEvent, FillEvent, FundingEvent, Leg, LiquidationEvent } from "../../../src/core/events.ts";
 import type { Instrument } from "../../../src/core/instrument.ts";
+import { ORDER_WINDOW, QUERY_LAG } from "../../../src/exchange/binance/absence.ts";
 import { parseClientId } from "../../../src/exchange/binance/client-id.ts";
 import { lotsFrom, priceText, quantityText, ticksFrom } from "../../../src/exchange/binance/decimals.ts";
 import { failureOf } from "../../../src/exchange/binance/errors.ts";
@@ -15,6 +16,7 @@ import type {
   OrderReport,
   OrderStatus,
   Outcome,
+  Placement,
   PositionSide,
   TradeReport,
   UserEvent,
@@ -84,6 +86,8 @@ export class GatewayVenue implements Gateway {
   readonly #random: Random;
   readonly #agenda: Schedule;
   readonly #clock: () => number;
+  /** The trader's clock: what its requests are signed with. */
+  readonly #stamp: () => number;
   readonly #market: (event: VenueEvent) => void;
   readonly #orders: VenueOrder[] = [];
   readonly #byInner = new Map<number, VenueOrder>();
@@ -117,6 +121,7 @@ export class GatewayVenue implements Gateway {
     random: Random,
     agenda: Schedule,
     clock: () => number,
+    stamp: () => number,
     market: (event: VenueEvent) => void,
     hand?: Hand,
   ) {
@@ -127,6 +132,7 @@ export class GatewayVenue implements Gateway {
     this.#random = random;
     this.#agenda = agenda;
     this.#clock = clock;
+    this.#stamp = stamp;
     this.#market = market;
     this.#trades = inner.instruments.map(() => []);
     this.#leverage = inner.instruments.map(() => 20);
@@ -154,11 +160,11 @@ export class GatewayVenue implements Gateway {
     this.#listener = undefined;
   }
 
-  placeOrder(order: NewOrder): Promise<Outcome<OrderReport>> {
+  placeOrder(order: NewOrder): Promise<Placement<OrderReport>> {
     return this.#place(order, () => this.#submit(order, "regular", requestOf(order, this.#instrument(order.symbol))));
   }
 
-  placeAlgoOrder(order: NewAlgoOrder): Promise<Outcome<AlgoReport>> {
+  placeAlgoOrder(order: NewAlgoOrder): Promise<Placement<AlgoReport>> {
     return this.#place(order, () => this.#submit(order, "algo", algoRequestOf(order, this.#instrument(order.symbol))));
   }
 
@@ -374,7 +380,7 @@ export class GatewayVenue implements Gateway {
   }
 
   /** An outcome that reaches the process that has asked, if that still lives. */
-  #after<T>(delay: number, outcome: () => Outcome<T>): Promise<Outcome<T>> {
+  #after<Result>(delay: number, outcome: () => Result): Promise<Result> {
     const generation = this.#generation;
     return new Promise((resolve) => {
       this.#agenda.at(this.#clock() + delay, () => {
@@ -401,9 +407,17 @@ export class GatewayVenue implements Gateway {
     });
   }
 
-  #place<T extends OrderReport | AlgoReport>({ symbol }: OrderKey, carryOut: () => Outcome<T>): Promise<Outcome<T>> {
-    const unknown = (): Outcome<T> => ({ kind: "unknown", reason: `no answer about ${symbol}` });
-    const busy = (): Outcome<T> => ({ kind: "refused", code: -1008, message: "overloaded", consequence: "busy" });
+  #place<T extends OrderReport | AlgoReport>({ symbol }: OrderKey, carryOut: () => Outcome<T>): Promise<Placement<T>> {
+    // By the venue's clock it is taken up to this time and no longer, however wrong the clock was that signed it.
+    const takenUntil = this.#stamp() + ORDER_WINDOW;
+    const unknown = (): Placement<T> => ({ kind: "unknown", reason: `no answer about ${symbol}`, takenUntil });
+    const busy = (): Placement<T> => ({
+      kind: "refused",
+      code: -1008,
+      message: "overloaded",
+      consequence: "busy",
+      takenUntil,
+    });
     if (this.#fails("withheld")) {
       const retryAt = this.#clock() + this.#random.whole(1, 1500);
       return this.#after(0, () => ({ kind: "withheld", reason: "the budget is used up", retryAt }));
@@ -426,7 +440,9 @@ export class GatewayVenue implements Gateway {
       }));
     }
     if (this.#fails("late")) {
-      this.#agenda.at(this.#clock() + this.#random.whole(TIMEOUT, 4000), () => void carryOut());
+      // As often as not at the last moment.
+      const at = this.#random.chance(0.5) ? takenUntil : this.#clock() + this.#random.whole(TIMEOUT, ORDER_WINDOW);
+      this.#agenda.at(Math.min(at, takenUntil), () => void carryOut());
       return this.#after(TIMEOUT, unknown);
     }
     if (this.#fails("answerLost")) {
@@ -489,7 +505,7 @@ export class GatewayVenue implements Gateway {
   }
 
   #denies(order: VenueOrder): boolean {
-    return this.#clock() - order.placedAt < 3000 && this.#fails("denied");
+    return this.#clock() - order.placedAt < QUERY_LAG && this.#fails("denied");
   }
 
   #emit(event: UserEvent): void {

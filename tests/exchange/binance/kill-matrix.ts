@@ -13,9 +13,10 @@ export interface Killed {
   readonly step: string;
   /** Whether the step was reached at all. */
   readonly died: boolean;
-  /** Passes and time until both books agreed, from the start of the second process. */
+  /** Passes, time (ms) and request weight until both books agreed, from the start of the second process. */
   readonly passes: number;
   readonly converged: number;
+  readonly weight: number;
   /** What is wrong with the end, in words; none when all is well. */
   readonly wrong: readonly string[];
 }
@@ -29,7 +30,13 @@ interface Line {
 const CHILD = join(import.meta.dir, "killed-process.ts");
 /** Market milliseconds per wall millisecond: a bar each six seconds. */
 const SPEED = 10;
-const PATIENCE = 60_000;
+/** How long a process may live: one that takes longer hangs, and is asked what it waits for. */
+const LIFETIME = 180_000;
+/** For the answer to that. */
+const PATIENCE = 5_000;
+
+/** A process that has not come to where it should have in its time. */
+class Hang extends Error {}
 
 /** A simulated exchange of this process, and traders in others. */
 class Stage {
@@ -111,27 +118,74 @@ class Child {
   readonly process: Bun.Subprocess<"pipe", "pipe", "inherit">;
   readonly seen: Line[] = [];
   readonly #lines: AsyncGenerator<Line>;
+  readonly #until = performance.now() + LIFETIME;
+  #next: Promise<IteratorResult<Line>> | undefined;
 
   constructor(child: Bun.Subprocess<"pipe", "pipe", "inherit">) {
     this.process = child;
     this.#lines = linesOf(child.stdout);
   }
 
-  /** The next line of a kind, or the one that was seen; undefined when none comes. */
+  /** The next line of a kind, or the one that was seen; undefined when it has ended without. @throws Hang */
   async says(what: string): Promise<Line | undefined> {
     const before = this.seen.find((line) => line.what === what);
     if (before !== undefined) return before;
     for (;;) {
-      const next = await within(this.#lines.next(), PATIENCE);
-      if (next === undefined || next.done) return undefined;
-      this.seen.push(next.value);
-      if (next.value.what === what) return next.value;
+      const next = await this.#line(this.#until - performance.now());
+      if (next === "none yet") throw await this.#hang(`to say "${what}"`);
+      if (next === "no more" || next.what === what) return next === "no more" ? undefined : next;
     }
   }
 
+  /** Whether it was killed. @throws Hang when it goes on */
+  async ends(): Promise<boolean> {
+    const code = await within(this.process.exited, this.#until - performance.now());
+    if (code === undefined) throw await this.#hang("to end");
+    return this.process.signalCode === "SIGKILL";
+  }
+
   flatten(): void {
-    this.process.stdin.write("flatten\n");
+    this.#tell("flatten");
+  }
+
+  #tell(word: string): void {
+    this.process.stdin.write(`${word}\n`);
     this.process.stdin.flush();
+  }
+
+  async #line(most: number): Promise<Line | "none yet" | "no more"> {
+    this.#next ??= this.#lines.next();
+    const next = await within(this.#next, most);
+    if (next === undefined) return "none yet";
+    this.#next = undefined;
+    if (next.done) return "no more";
+    this.seen.push(next.value);
+    return next.value;
+  }
+
+  /** It had its time: in which state is it? */
+  async #hang(awaited: string): Promise<Hang> {
+    const said = this.seen.map(({ what, ms }) => `${what} (${ms} ms)`).join(", ");
+    if (this.process.exitCode === null) this.#tell("state");
+    let line: Line | "none yet" | "no more";
+    do line = await this.#line(PATIENCE);
+    while (typeof line !== "string" && line.what !== "state");
+    const state = typeof line === "string" ? "it does not answer" : JSON.stringify(line);
+    return new Hang(`waited ${LIFETIME} ms for it ${awaited}; it has said ${said || "nothing"}; ${state}`);
+  }
+}
+
+/** How many requests leave, and how many words of the exchange come, in a position's life in which nobody dies. */
+export async function wholeLife(): Promise<{ sends: number; words: number }> {
+  const stage = new Stage();
+  try {
+    const child = stage.start("");
+    await child.says("protected");
+    child.flatten();
+    const flat = await child.says("flat");
+    return { sends: Number(flat?.["sends"]), words: Number(flat?.["words"]) };
+  } finally {
+    await stage.close();
   }
 }
 
@@ -141,25 +195,25 @@ export async function killedAt(step: string): Promise<Killed> {
   try {
     const first = stage.start(step);
     // Steps of the way out come after the operator's word.
-    if ((await first.says("protected")) !== undefined) {
-      first.flatten();
-      await first.says("flat");
-    }
-    await first.process.exited;
-    const died = first.process.signalCode === "SIGKILL";
-    if (!died) return { step, died, passes: 0, converged: 0, wrong: [] };
+    if ((await first.says("protected")) !== undefined) first.flatten();
+    const died = await first.ends();
+    if (!died) return { step, died, passes: 0, converged: 0, weight: 0, wrong: [] };
     const second = stage.start("");
     const agreed = await second.says("agreed");
     second.flatten();
     const flat = await second.says("flat");
-    await second.process.exited;
+    await second.ends();
     return {
       step,
       died,
       passes: Number(agreed?.["passes"] ?? 0),
       converged: agreed?.ms ?? Number.POSITIVE_INFINITY,
+      weight: Number(agreed?.["weight"] ?? 0),
       wrong: [...(agreed === undefined ? ["the books never agreed"] : []), ...stage.differences(flat, second.seen)],
     };
+  } catch (error) {
+    if (!(error instanceof Hang)) throw error;
+    return { step, died: true, passes: 0, converged: 0, weight: 0, wrong: [`it hangs: ${error.message}`] };
   } finally {
     await stage.close();
   }

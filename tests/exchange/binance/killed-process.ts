@@ -7,7 +7,8 @@
  *   send:N:after    its Nth request has just been handed to the sender
  *   event:N         the Nth word of the exchange about its orders is in the journal and was not acted on
  *
- * Prints one line of JSON for each thing that whoever has started it may wait for.
+ * Prints one line of JSON for each thing that whoever has started it may wait for, and when its standard input asks for
+ * the `state`, what it waits for itself.
  */
 import { loadSettings } from "../../../src/config/load.ts";
 import type { Candidate } from "../../../src/core/candidate.ts";
@@ -16,13 +17,16 @@ import type { AnalysisEvent, Event } from "../../../src/core/events.ts";
 import { BinanceExchange } from "../../../src/exchange/binance/exchange.ts";
 import type { Exchange, VenueRequest } from "../../../src/exchange/exchange.ts";
 import { openJournal } from "../../../src/service/assembly.ts";
+import { Checkpoints } from "../../../src/service/checkpoint.ts";
 import { openRealVenue } from "../../../src/service/real-venue.ts";
 import { Trader } from "../../../src/service/trader.ts";
 import { TradingRight } from "../../../src/service/trading-right.ts";
 
 const begun = performance.now();
+const plain = (_: string, value: unknown) =>
+  typeof value === "bigint" ? String(value) : value instanceof Set ? [...value] : value;
 const say = (what: string, more: Record<string, unknown> = {}) =>
-  process.stdout.write(`${JSON.stringify({ what, ms: Math.round(performance.now() - begun), ...more })}\n`);
+  process.stdout.write(`${JSON.stringify({ what, ms: Math.round(performance.now() - begun), ...more }, plain)}\n`);
 
 const [step, number, when] = (process.env["PENSTOCK_KILL"] ?? "").split(":");
 let sends = 0;
@@ -88,14 +92,35 @@ const trader = new Trader({
     },
   }),
   ...(real.timers && { timers: real.timers }),
+  watchers: [real.book!],
   onRecord: () => {},
   onNotice: (level, text) => notices.push(`${level} ${text}`),
 });
 
 let flatten = false;
 let entered = state.nextOrder > 1;
-process.stdin.on("data", () => {
-  flatten = true;
+const sayState = () => {
+  say("state", {
+    sends,
+    words,
+    cycle: state.cycle,
+    positions: [...state.positions.values()].map(({ plan: _, ...position }) => position),
+    orders: [...state.orders.values()].map(
+      ({ request, state: { kind } }) => `${request.id} ${request.purpose} ${kind}`,
+    ),
+    open: [...venue.desk.open].map(({ request, ...record }) => ({ ...record, purpose: request.purpose })),
+    barred: [...venue.barred].map(([index, topics]) => [index, [...topics.values()]]),
+    compared: venue.reconciler.last ?? null,
+    comparing: venue.reconciler.isRunning,
+    awaits: trader.awaited ?? null,
+    notices: notices.slice(-5),
+  });
+};
+process.stdin.on("data", (words) => {
+  for (const word of String(words).trim().split("\n")) {
+    if (word === "flatten") flatten = true;
+    else if (word === "state") sayState();
+  }
 });
 if (right !== undefined) {
   const [time, { epoch }] = [Math.max(state.now, real.market.now()), right.keeper];
@@ -130,6 +155,10 @@ function analysis(cycle: number): AnalysisEvent {
   };
 }
 
+// Far more of them than in earnest, so that most deaths have one a few events before.
+const CHECKPOINT_EVENTS = 10;
+const checkpoints = new Checkpoints(real.book!, journal, false, note);
+let checkpointAt = 0;
 let agreed = false;
 let isProtected = false;
 for (;;) {
@@ -144,10 +173,15 @@ for (;;) {
     continue;
   }
   if (trader.take(real.market.now()) !== undefined) continue;
+  if (state.events >= checkpointAt) {
+    checkpoints.now();
+    checkpointAt = state.events + CHECKPOINT_EVENTS;
+  }
   const last = venue.reconciler.last;
   if (!agreed && last?.agreed === true) {
     agreed = true;
-    say("agreed", { passes: last.passes, positions: state.positions.size, orders: state.orders.size });
+    const { weight } = real.link();
+    say("agreed", { passes: last.passes, weight, positions: state.positions.size, orders: state.orders.size });
   }
   const [position] = state.positions.values();
   const stands = [position?.workingStop, position?.disasterStop].every((stop) => stop?.kind === "acknowledged");
@@ -157,7 +191,9 @@ for (;;) {
   }
   if (entered && state.positions.size === 0 && state.orders.size === 0 && agreed) {
     const broken = checkBook(state);
-    say("flat", { wallet: String(state.ledger.balances.wallet), broken, notices, next: state.nextOrder });
+    checkpoints.now();
+    const wallet = String(state.ledger.balances.wallet);
+    say("flat", { wallet, broken, notices, next: state.nextOrder, sends, words });
     break;
   }
   await real.idle(trader.nextTimer, 50);

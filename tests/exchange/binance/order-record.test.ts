@@ -252,6 +252,7 @@ describe("recorded lives of orders", () => {
         epoch: 1,
         lease: () => 0,
         clock: () => 0,
+        clockError: () => 0,
         marketTime: () => 0,
         schedule: new Schedule(),
         times: DESK_TIMES,

@@ -27,7 +27,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "an order that is not found at once counts as never placed",
     file: `${CLIENT}/order-desk.ts`,
-    from: "if (now - record.lastSent < grace) return false;",
+    from: "if (asked < this.#provenFrom(record)) return false;",
     to: "",
     breaks: ["every order ends exactly once", "no entry is doubled"],
   },
@@ -85,8 +85,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a restart does not ask what became of the orders",
     file: `${CLIENT}/recovered.ts`,
-    from: "orders: [...this.#orders.values()],",
-    to: "orders: [],",
+    from: "orders: [...this.#orders.values()].map(",
+    to: "orders: ([] as OrderRecord[]).map(",
     breaks: [
       "every order ends exactly once",
       "books agree when quiet",
@@ -100,14 +100,28 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a restart looks back to its last event only",
     file: `${CLIENT}/recovered.ts`,
-    from: "since: this.#since,",
-    to: "since: this.#time,",
+    from: "prices: [...this.#prices],\n      since: this.#since,",
+    to: "prices: [...this.#prices],\n      since: this.#time,",
     breaks: [
       "the ledger balances",
       "books agree when quiet",
       "every order ends exactly once",
       "reduce-only never opens",
     ],
+  },
+  {
+    name: "a checkpoint forgets the timers that run",
+    file: `${CLIENT}/book.ts`,
+    from: "for (const [timer, at] of image.timers) book.#timers.set(timer, at);",
+    to: "",
+    breaks: ["a checkpoint is the book of the replay"],
+  },
+  {
+    name: "the book that is followed shares its orders with the client that works with them",
+    file: `${CLIENT}/recovered.ts`,
+    from: "({ ...record, trades: new Set(record.trades) })",
+    to: "record",
+    breaks: ["a checkpoint is the book of the replay"],
   },
 ];
 

@@ -76,3 +76,49 @@ test("what was measured long ago gives way to what is measured now", () => {
   clock.sample(monotonic - 100, monotonic, monotonic - 50 + 3_000);
   expect(clock.now()).toBe(monotonic + 3_000);
 });
+
+test("the error that is admitted covers ways, rounding and the drift of the clocks since they were compared", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 0, max: 2000 }),
+      fc.integer({ min: 0, max: 2000 }),
+      fc.integer({ min: 0, max: 3_600_000 }),
+      fc.double({ min: -1e-4, max: 1e-4, noNaN: true }),
+      (there, back, later, drift) => {
+        let monotonic = 0;
+        const clock = new ServerClock(
+          () => monotonic,
+          () => 0,
+        );
+        const truth = () => 5_000_000 + monotonic * (1 + drift);
+        expect(clock.error).toBe(Number.POSITIVE_INFINITY);
+        monotonic = there;
+        const server = Math.floor(truth());
+        monotonic = there + back;
+        clock.sample(0, monotonic, server);
+        monotonic += later;
+        expect(Math.abs(clock.now() - truth())).toBeLessThanOrEqual(clock.error);
+      },
+    ),
+  );
+});
+
+test("an answer that cannot be true beside what is believed puts all in doubt, until the next says which is right", () => {
+  for (const wasSet of [true, false]) {
+    let monotonic = 0;
+    const clock = new ServerClock(
+      () => monotonic,
+      () => 0,
+    );
+    clock.sample(0, 2, 1_001);
+    monotonic = 60_000;
+    // Slower than the first answer, and a second off.
+    clock.sample(monotonic - 100, monotonic, monotonic - 50);
+    expect(clock.now()).toBe(61_000);
+    expect(clock.error).toBe(Number.POSITIVE_INFINITY);
+    monotonic = 120_000;
+    clock.sample(monotonic - 100, monotonic, monotonic - 50 + (wasSet ? 0 : 1000));
+    expect(clock.now()).toBe(wasSet ? 120_000 : 121_000);
+    expect(clock.error).toBeLessThan(60);
+  }
+});

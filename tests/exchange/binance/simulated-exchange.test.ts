@@ -51,6 +51,7 @@ async function meet(key = KEY, secret = SECRET, answer = 5_000, mayTrade = () =>
     timing: {
       answer,
       recvWindow: 5_000,
+      orderWindow: 3_000,
       clock: 60_000,
       line: LINE,
       userStream: { keep: MINUTE, keepAgain: MINUTE, line: LINE },

@@ -46,6 +46,8 @@ const ModelsAnswer = t.Object({
     t.Object({
       model: t.String({ description: "its id; empty: the rules decide" }),
       shadow: t.String(),
+      shadowHours: t.Number(),
+      shadowOutcomes: t.Integer(),
       modelAge: known,
       swaps: t.Number(),
       training: known,

@@ -102,6 +102,9 @@ export interface LearningRow {
   /** Ids; empty where there is none, which means for `model` that the rules decide. */
   readonly model: string;
   readonly shadow: string;
+  /** Of market time during which the shadow predicted, and outcomes it has seen, in all runs. */
+  readonly shadowHours: number;
+  readonly shadowOutcomes: number;
   /** Market time since the last label that the model was trained on, ms. */
   readonly modelAge: number | null;
   readonly swaps: number;

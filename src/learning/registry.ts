@@ -6,6 +6,7 @@ import { appendLines } from "./append-line.ts";
 import { MODEL_COLUMNS } from "./dataset.ts";
 import { TrialLedger } from "./ledger.ts";
 import { hashModel, type ModelManifest, type ModelStrategy } from "./manifest.ts";
+import { ShadowLog } from "./shadow.ts";
 import type { TrainingDetails } from "./training.ts";
 
 /**
@@ -39,6 +40,8 @@ export interface Beside {
 /** What the rest of the program needs of wherever models are kept. */
 export interface ModelRegistry {
   readonly ledger: TrialLedger;
+  /** What was seen of shadows by all runs. */
+  readonly shadows: ShadowLog;
   list(): readonly RegisteredModel[];
   /** By id or the unambiguous beginning of one. @throws InputError when there is no such model */
   get(id: string): RegisteredModel;
@@ -74,16 +77,18 @@ const KEPT = 5;
 
 /**
  * Models in a folder: `<id>/manifest.json` and its artefact, written whole and then named; `life.jsonl`, one step a
- * line, append-only; `trials.jsonl`, the ledger. Two processes may use it: what one appends the other sees when it reads
+ * line, append-only; `shadow.jsonl`, what was seen of shadows; `trials.jsonl`, the ledger. Two processes may use it: what one appends the other sees when it reads
  * next.
  */
 export class ModelFolder implements ModelRegistry {
   readonly ledger: TrialLedger;
+  readonly shadows: ShadowLog;
   readonly #dir: string;
 
   constructor(dir: string) {
     this.#dir = dir;
     this.ledger = new TrialLedger(join(dir, "trials.jsonl"));
+    this.shadows = new ShadowLog(join(dir, "shadow.jsonl"));
   }
 
   get steps(): readonly LifeStep[] {

@@ -14,6 +14,7 @@ import type { ModelStrategy } from "../learning/manifest.ts";
 import { type DriftMetrics, DriftMonitor, type Finding } from "../learning/monitor.ts";
 import type { ModelRegistry } from "../learning/registry.ts";
 import { lossOf } from "../learning/scores.ts";
+import type { ShadowEvidence, ShadowOutcome } from "../learning/shadow.ts";
 import { promoteModel, rollbackModel, serveModel } from "./models.ts";
 import type { Retraining } from "./retraining.ts";
 
@@ -28,6 +29,9 @@ export interface LearningOptions {
   readonly strategy: ModelStrategy;
   readonly registry: ModelRegistry;
   readonly costs: TradingCosts;
+  /** What is traded on, in words, and the symbols by their place: what a shadow has shown is known by these. */
+  readonly market: string;
+  readonly symbols: readonly string[];
   readonly onNotice: (level: "info" | "warning" | "alarm", text: string) => void;
   /** Told of each batch of predictions and of each training's end, for metrics. */
   readonly onPredicted?: (rows: number, seconds: number) => void;
@@ -41,6 +45,9 @@ export interface LearningView {
   /** Id of the model in charge; empty while the rules decide. */
   readonly model: string;
   readonly shadow: string;
+  /** Market ms for which the shadow has predicted and the outcomes it has seen, in all runs; 0 without one. */
+  readonly shadowWatched: number;
+  readonly shadowOutcomes: number;
   /** Since the last label that the model was trained on, market ms; NaN without one. */
   readonly modelAge: number;
   readonly swaps: number;
@@ -51,8 +58,11 @@ export interface LearningView {
   readonly drift: DriftMetrics | undefined;
 }
 
+const HOUR = 3_600_000;
 /** Outcomes that a shadow must have seen before it can take over. */
 const SHADOW_OUTCOMES = 10;
+/** How often what was seen of a shadow is written down and judged, market ms: a crash loses no more than that. */
+const SETTLE_EVERY = 15 * 60_000;
 /** Remembered predictions of a shadow that wait for their outcome. */
 const MOST_WAITING = 10_000;
 /** How often the registry is looked at for what others did to it, wall ms. */
@@ -60,12 +70,14 @@ const LOOK_EVERY = 5000;
 
 interface Shadow {
   readonly model: ServedModel;
-  /** Market time at which this run began to watch it. */
-  readonly since: number;
   readonly predictions: Map<string, number>;
-  outcomes: number;
-  loss: number;
-  championLoss: number;
+  /** Of this run and those before it. */
+  readonly evidence: ShadowEvidence;
+  /** Market times up to which it was watched and to which the registry knows of it, and when that was last settled. */
+  until: number;
+  written: number;
+  settled: number;
+  unwritten: ShadowOutcome[];
 }
 
 /**
@@ -144,15 +156,24 @@ export class LearningLoop {
   }
 
   #watch(id: string, marketTime: number): void {
+    this.#writeShadow();
+    const { registry, market, onNotice } = this.#options;
     const model = id === "" ? undefined : this.#serve(id);
     this.#shadow = model && {
       model,
-      since: marketTime,
       predictions: new Map(),
-      outcomes: 0,
-      loss: 0,
-      championLoss: 0,
+      evidence: registry.shadows.of(id, market),
+      until: marketTime,
+      written: marketTime,
+      settled: Number.NEGATIVE_INFINITY,
+      unwritten: [],
     };
+    const known = this.#shadow?.evidence;
+    if (known === undefined || known.watched === 0) return;
+    onNotice(
+      "info",
+      `model ${id} goes on in the shadow: ${(known.watched / HOUR).toFixed(1)} h, ${known.outcomes} outcomes so far`,
+    );
   }
 
   /** A model that is ready to be asked; undefined, with an alarm, for one that is not what it should be. */
@@ -218,11 +239,14 @@ export class LearningLoop {
     const shadowChance = shadow?.predictions.get(key);
     if (shadow !== undefined && shadowChance !== undefined) {
       shadow.predictions.delete(key);
-      shadow.outcomes++;
-      shadow.loss += lossOf(shadowChance, gained ? 1 : 0);
       // Where nobody else predicted, the shadow has to do as well as it promised.
       const { loss } = shadow.model.manifest;
-      shadow.championLoss += chance === undefined ? loss.mean + loss.deviation : lossOf(chance, gained ? 1 : 0);
+      const outcome: ShadowOutcome = {
+        trade: `${this.#options.symbols[trade.symbol]}:${trade.direction}:${trade.setup}:${trade.signalTime}`,
+        loss: lossOf(shadowChance, gained ? 1 : 0),
+        toBeat: chance === undefined ? loss.mean + loss.deviation : lossOf(chance, gained ? 1 : 0),
+      };
+      if (shadow.evidence.outcome(outcome)) shadow.unwritten.push(outcome);
     }
     if (chance !== undefined) this.#follow(this.#monitor?.outcome(chance, gained) ?? []);
   }
@@ -265,39 +289,66 @@ export class LearningLoop {
   /** Called several times a second: the shadow's time, the model's age, and what others did to the registry. */
   tick(marketTime: number): void {
     if (performance.now() - this.#looked >= LOOK_EVERY) this.look(marketTime);
-    this.#promoteShadow(marketTime);
+    this.#settleShadow(marketTime);
     const { model } = this.judge;
     const { settings, onNotice } = this.#options;
     if (model === undefined || this.#oldReported === model.manifest.id) return;
     const age = marketTime - model.manifest.trainedTo;
-    if (age <= settings.MODEL_MAX_AGE_HOURS * 3_600_000) return;
+    if (age <= settings.MODEL_MAX_AGE_HOURS * HOUR) return;
     this.#oldReported = model.manifest.id;
-    const hours = Math.floor(age / 3_600_000);
+    const hours = Math.floor(age / HOUR);
     onNotice(
       "alarm",
       `model ${model.manifest.id} knows nothing of the last ${hours} h; MODEL_MAX_AGE_HOURS is ${settings.MODEL_MAX_AGE_HOURS}`,
     );
   }
 
-  #promoteShadow(marketTime: number): void {
+  #settleShadow(marketTime: number): void {
     const shadow = this.#shadow;
-    const { settings, registry, onNotice } = this.#options;
-    if (shadow === undefined || marketTime - shadow.since < settings.MODEL_SHADOW_HOURS * 3_600_000) return;
-    if (shadow.outcomes < SHADOW_OUTCOMES && settings.MODEL_SHADOW_HOURS > 0) return;
+    if (shadow === undefined) return;
+    shadow.evidence.watch(shadow.until, marketTime);
+    shadow.until = marketTime;
+    if (marketTime - shadow.settled < SETTLE_EVERY) return;
+    shadow.settled = marketTime;
+    this.#writeShadow();
+    this.#judgeShadow(shadow);
+  }
+
+  /** Writes down what was seen of the shadow since the last time, so that the next run goes on with it. */
+  #writeShadow(): void {
+    const shadow = this.#shadow;
+    if (shadow === undefined || shadow.until === shadow.written) return;
+    const { registry, market, onNotice } = this.#options;
+    const { written: from, until: to, unwritten: outcomes } = shadow;
     const { id } = shadow.model.manifest;
-    this.#shadow = undefined;
-    const [mine, theirs] = [shadow.loss / shadow.outcomes, shadow.championLoss / shadow.outcomes];
-    const figures = `log loss ${mine.toFixed(3)} over ${shadow.outcomes} outcomes, ${theirs.toFixed(3)} to beat`;
     try {
-      if (mine > theirs) {
+      registry.shadows.append({ model: id, market, from, to, outcomes });
+      shadow.written = to;
+      shadow.unwritten = [];
+    } catch (error) {
+      // It stays in memory, and goes with the next.
+      if (!(error instanceof InputError)) throw error;
+      onNotice("warning", `what the shadow ${id} has shown would be lost with this run: ${error.message}`);
+    }
+  }
+
+  #judgeShadow({ model, evidence, until }: Shadow): void {
+    const { settings, registry, onNotice } = this.#options;
+    const { MODEL_SHADOW_HOURS: wanted } = settings;
+    if (evidence.watched < wanted * HOUR || (evidence.outcomes < SHADOW_OUTCOMES && wanted > 0)) return;
+    const { id } = model.manifest;
+    const { loss, toBeat, outcomes } = evidence;
+    const figures = `log loss ${loss.toFixed(3)} over ${outcomes} outcomes, ${toBeat.toFixed(3)} to beat`;
+    try {
+      if (loss > toBeat) {
         registry.move(id, "retired", `as a shadow it was worse: ${figures}`, Date.now());
         onNotice("info", `model ${id} does not leave the shadow: ${figures}`);
       } else {
         registry.move(id, "champion", `as a shadow it was no worse: ${figures}`, Date.now());
-        this.look(marketTime);
       }
+      this.look(until);
     } catch (error) {
-      // Somebody else moved it meanwhile, or the disk is full; the next look begins with what is there.
+      // Somebody else moved it meanwhile, or the disk is full: it is tried again, or the next look finds what is there.
       if (!(error instanceof InputError)) throw error;
       onNotice("warning", `model ${id} stays in the shadow: ${error.message}`);
     }
@@ -366,6 +417,8 @@ export class LearningLoop {
     return {
       model: model?.manifest.id ?? "",
       shadow: this.#shadow?.model.manifest.id ?? "",
+      shadowWatched: this.#shadow?.evidence.watched ?? 0,
+      shadowOutcomes: this.#shadow?.evidence.outcomes ?? 0,
       modelAge: model === undefined ? Number.NaN : marketTime - model.manifest.trainedTo,
       swaps: this.#swaps,
       training: this.#progress,
@@ -377,6 +430,7 @@ export class LearningLoop {
 
   close(): void {
     this.#closed = true;
+    this.#writeShadow();
     this.#cron?.stop();
     this.#training?.cancel();
   }
@@ -385,10 +439,12 @@ export class LearningLoop {
 /** The view as plain JSON, in which nothing is NaN. */
 export function learningRow(view: LearningView): LearningRow {
   const known = (value: number) => (Number.isFinite(value) ? value : null);
-  const { model, shadow, swaps, trainings, trainingFailures, drift } = view;
+  const { model, shadow, shadowOutcomes, swaps, trainings, trainingFailures, drift } = view;
   return {
     model,
     shadow,
+    shadowHours: view.shadowWatched / HOUR,
+    shadowOutcomes,
     modelAge: known(view.modelAge),
     swaps,
     training: known(view.training),

@@ -1,8 +1,10 @@
 import { SETTING_NAMES, SETTINGS, type Settings } from "../config/settings.ts";
+import type { Instrument } from "../core/instrument.ts";
+import { addressesOf } from "../exchange/binance/addresses.ts";
 import type { ModelRegistry } from "../learning/registry.ts";
 import { type Cost, tradingCosts } from "./assembly.ts";
 import { LearningLoop } from "./learning-loop.ts";
-import type { LiveMarket } from "./live-market.ts";
+import { describeMarket, type LiveMarket } from "./live-market.ts";
 import { modelRegistry } from "./models.ts";
 import { type Retraining, startRetraining } from "./retraining.ts";
 import type { RunTelemetry } from "./run-telemetry.ts";
@@ -11,6 +13,8 @@ const MINUTE = 60_000;
 
 export interface LiveLearningOptions {
   readonly market: LiveMarket;
+  /** In the order in which candidates count them. */
+  readonly instruments: readonly Pick<Instrument, "symbol">[];
   readonly without: readonly Cost[];
   readonly onNotice: (level: "info" | "warning" | "alarm", text: string) => void;
   /** Where models are kept, and how a training begins; for tests. */
@@ -36,11 +40,18 @@ export function liveLearning(
     strategy,
     registry: options.registry ?? modelRegistry(settings),
     costs: tradingCosts(settings, options.without),
+    market: marketOf(settings, options.market),
+    symbols: options.instruments.map(({ symbol }) => symbol),
     onNotice: options.onNotice,
     onPredicted: (rows, seconds) => telemetry()?.predicted(rows, seconds),
     onTrained: (outcome) => telemetry()?.trained(outcome),
     startTraining: options.startTraining ?? ((onProgress) => trainBeside(settings, options.market, now(), onProgress)),
   });
+}
+
+/** Which market outcomes are of: prices of the test network are not those of the real one. */
+function marketOf(settings: Settings, market: LiveMarket): string {
+  return market.kind === "binance" && !addressesOf(settings).live ? "test network" : describeMarket(market);
 }
 
 /** For the report: who decided, where models might have. */

@@ -72,8 +72,12 @@ test("penstock models: show, promote, rollback", async () => {
   registry.move(a.manifest.id, "champion", "the first", 2);
   expect(await run("promote", b.manifest.id.slice(0, 6))).toMatchObject({ id: b.manifest.id, state: "champion" });
   expect(await run("rollback")).toMatchObject({ id: a.manifest.id, state: "champion" });
+  const outcomes = [{ trade: "AUSDT:1:sweep:1", loss: 0.5, toBeat: 0.75 }];
+  registry.shadows.append({ model: b.manifest.id, market: "m", from: 0, to: 5_400_000, outcomes });
   const shown = await run("show", b.manifest.id);
   expect(shown.state).toBe("retired");
+  expect(shown.shadow).toEqual({ since: 0, hours: 1.5, outcomes: 1, logLoss: 0.5, toBeat: 0.75 });
+  expect((await run("show", a.manifest.id)).shadow).toMatchObject({ hours: 0, outcomes: 0, logLoss: null });
   expect(shown.life.map(({ to: state }: { to: string }) => state)).toEqual([
     "candidate",
     "shadow",

@@ -29,7 +29,9 @@ export function modelsCommand(program: Command): void {
 
   subcommand("list", "every model with its state").action(async (options: ModelsOptions) => {
     const { settings } = settingsFrom(options.set);
-    const all = modelRegistry(settings).list();
+    const registry = modelRegistry(settings);
+    for (const reason of registry.unreadable()) process.stderr.write(`penstock: ${reason}\n`);
+    const all = registry.list();
     if (options.json !== undefined) return writeJson(options.json, all.map(brief));
     if (all.length === 0) return print("no model was trained yet; penstock train --data DIR\n");
     await print(`${all.map(line).join("\n")}\n`);

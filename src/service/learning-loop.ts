@@ -134,11 +134,9 @@ export class LearningLoop {
     const { registry, strategy, onNotice } = this.#options;
     this.#looked = performance.now();
     try {
-      const models = registry.list().filter(({ manifest }) => manifest.strategy === strategy);
-      const registered = models.find(({ state }) => state === "champion")?.manifest.id ?? "";
+      const { champion: registered, shadow } = registry.roles(strategy);
       const champion = this.#fallen.has(registered) ? "" : registered;
       if (champion !== (this.judge.model?.manifest.id ?? "")) this.#want(champion);
-      const shadow = models.findLast(({ state }) => state === "shadow")?.manifest.id ?? "";
       if (shadow !== (this.#shadow?.model.manifest.id ?? "")) this.#watch(shadow, marketTime);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;

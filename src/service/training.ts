@@ -308,9 +308,7 @@ function clearAway(dir: string): void {
     const changed = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
     // In a container the number of this process may well be that of one before it.
     const isLeft =
-      pid === undefined
-        ? Date.now() - changed > FORGOTTEN
-        : Number(pid) === process.pid || !isAlive(Number(pid));
+      pid === undefined ? Date.now() - changed > FORGOTTEN : Number(pid) === process.pid || !isAlive(Number(pid));
     if (isLeft) rmSync(path, { recursive: true, force: true });
   }
 }

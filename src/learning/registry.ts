@@ -33,7 +33,7 @@ export interface RegisteredModel {
 
 export interface Roles {
   readonly champion: string;
-  readonly shadow: string;
+  readonly shadows: readonly string[];
 }
 
 /** What lies beside a model and is not part of it. */
@@ -52,8 +52,8 @@ export interface ModelRegistry {
   /** Why the others cannot be read. A damaged file harms no model but its own. */
   unreadable(): readonly string[];
   /**
-   * Ids of the champion and of the newest shadow, empty for nobody. From their lives alone: cheap, and whatever became
-   * of the files of a model, the life says who decides.
+   * Ids of the champion, empty for nobody, and of the shadows, the longest first. From their lives alone: cheap, and
+   * whatever became of the files of a model, the life says who decides.
    */
   roles(strategy: ModelStrategy): Roles;
   /** By id or the unambiguous beginning of one. @throws InputError when there is no such model */
@@ -134,11 +134,11 @@ export class ModelFolder implements ModelRegistry {
   }
 
   roles(strategy: ModelStrategy): Roles {
-    const found = { champion: "", shadow: "" };
-    for (const { model, to, strategy: of } of this.#last().values()) {
-      if (of === strategy && (to === "champion" || to === "shadow")) found[to] = model;
-    }
-    return found;
+    const last = [...this.#last().values()].filter(({ strategy: of }) => of === strategy);
+    return {
+      champion: last.findLast(({ to }) => to === "champion")?.model ?? "",
+      shadows: last.filter(({ to }) => to === "shadow").map(({ model }) => model),
+    };
   }
 
   get(id: string): RegisteredModel {

@@ -134,9 +134,11 @@ export class LearningLoop {
     const { registry, strategy, onNotice } = this.#options;
     this.#looked = performance.now();
     try {
-      const { champion: registered, shadow } = registry.roles(strategy);
+      const { champion: registered, shadows } = registry.roles(strategy);
       const champion = this.#fallen.has(registered) ? "" : registered;
       if (champion !== (this.judge.model?.manifest.id ?? "")) this.#want(champion);
+      // One that is at it is not disturbed by a newer one, or with frequent trainings none would ever come to an end.
+      const shadow = shadows.find((id) => !this.#broken.has(id)) ?? "";
       if (shadow !== (this.#shadow?.model.manifest.id ?? "")) this.#watch(shadow, marketTime);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
@@ -331,7 +333,7 @@ export class LearningLoop {
   }
 
   #judgeShadow({ model, evidence, until }: Shadow): void {
-    const { settings, registry, onNotice } = this.#options;
+    const { settings, registry, strategy, onNotice } = this.#options;
     const { MODEL_SHADOW_HOURS: wanted } = settings;
     if (evidence.watched < wanted * HOUR || (evidence.outcomes < SHADOW_OUTCOMES && wanted > 0)) return;
     const { id } = model.manifest;
@@ -343,6 +345,11 @@ export class LearningLoop {
         onNotice("info", `model ${id} does not leave the shadow: ${figures}`);
       } else {
         registry.move(id, "champion", `as a shadow it was no worse: ${figures}`, Date.now());
+      }
+      // Of those that have waited the newest has its turn.
+      const waiting = registry.roles(strategy).shadows;
+      for (const older of waiting.slice(0, -1)) {
+        registry.move(older, "retired", `${waiting.at(-1)} is newer, and takes its turn in the shadow`, Date.now());
       }
       this.look(until);
     } catch (error) {

@@ -14,7 +14,7 @@ import { temporaryFolder } from "../store/database.ts";
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const START = Date.UTC(2026, 0, 1);
-const [A, B] = [trained("signal", 1).result, trained("signal", 2).result];
+const [A, B, C] = [trained("signal", 1).result, trained("signal", 2).result, trained("signal", 3).result];
 const SHADOW = A.manifest.id;
 
 function registryIn(dataDir: string): ModelFolder {
@@ -135,19 +135,24 @@ describe("a shadow's time and outcomes", () => {
     expect(new Run(dir, START + 3 * HOUR).seen).toEqual([3, 2]);
   });
 
-  test("stay where they are when another model takes the shadow's place, and count when it comes back", () => {
+  test("come to an end although newer models have passed the gate; then the newest of those has its turn", () => {
     const dir = temporaryFolder();
     const registry = registryIn(dir);
     const run = new Run(dir, START);
-    run.until(START + 5 * HOUR + 3 * MINUTE);
-    registry.add(B.manifest, B.artefact);
-    registry.move(B.manifest.id, "shadow", "passed the gate", B.manifest.createdAt);
-    run.loop.look(run.time);
-    expect(run.seen).toEqual([0, 0]);
-    run.until(START + 6 * HOUR);
-    registry.move(B.manifest.id, "retired", "the test says so", B.manifest.createdAt);
-    run.loop.look(run.time);
-    expect(run.seen).toEqual([5.05, 5]);
+    for (const [i, { manifest, artefact }] of [B, C].entries()) {
+      expect(run.until(START + (i + 1) * 6 * HOUR)).toBeNaN();
+      registry.add(manifest, artefact);
+      registry.move(manifest.id, "shadow", "passed the gate", manifest.createdAt);
+      run.loop.look(run.time);
+      expect(run.loop.view(run.time).shadow).toBe(SHADOW);
+    }
+    expect(run.until(START + 30 * HOUR)).toBe(START + 24 * HOUR);
+    expect(registry.list().map(({ manifest, state }) => [manifest.id, state])).toEqual([
+      [SHADOW, "champion"],
+      [B.manifest.id, "retired"],
+      [C.manifest.id, "shadow"],
+    ]);
+    expect(run.loop.view(run.time)).toMatchObject({ shadow: C.manifest.id, shadowWatched: 0, shadowOutcomes: 0 });
   });
 });
 

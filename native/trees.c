@@ -72,6 +72,10 @@ int32_t penstock_check_nodes(const struct walk *call, const float *thresholds, c
                              const int32_t *roots, const int32_t *depths) {
   if (call->abi != TREES_ABI) return WRONG_ABI;
   if (!walk_fits(call)) return WRONG_LENGTH;
+  /* Walkers may ask about what lies behind a tree, though never believe it. */
+  for (int32_t i = call->nodes - PADDING; i < call->nodes; i++) {
+    if (links[i] != 0) return WRONG_INDEX;
+  }
   for (int32_t tree = 0; tree < call->trees; tree++) {
     int32_t root = roots[tree], end = tree + 1 < call->trees ? roots[tree + 1] : call->nodes - PADDING;
     if (root < 0 || root >= end || end > call->nodes - PADDING || depths[tree] < 0 || end - root > UINT16_MAX) {

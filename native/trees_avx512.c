@@ -7,14 +7,12 @@
 #define WALK walk_avx512
 #define WIDTH 16
 /* Chains of loads that wait side by side, and how few rows are better walked one by one. */
-enum { CHAINS = 2, BATCH = CHAINS * WIDTH, FEW = 6 };
+enum { CHAINS = 2, BATCH = CHAINS * WIDTH, FEW = 6, INTERLEAVED = 0 };
 typedef __m512i I;
 
 #define ALL(x) _mm512_set1_epi32(x)
 #define ADD(a, b) _mm512_add_epi32(a, b)
 #define LOAD_I(p) _mm512_loadu_si512(p)
-#define IOTA_TIMES(n) \
-  _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi32(n))
 
 /* Where a lane with this value goes from nodes with these thresholds and links. */
 static inline I follow(__m512 threshold, I link, const float *mapped, I rows) {
@@ -33,8 +31,12 @@ static inline I step(I at, I roots, const float *thresholds, const uint32_t *lin
  * The nodes of the first levels fit in registers, where a permutation finds them; gathering from memory is several
  * times slower. Of level k there are no more than the first 2^(k + 1) - 1 nodes to choose from.
  */
-static inline void descend(I *at, int32_t depth, const float *thresholds, const uint32_t *links, const float *mapped,
-                           int32_t chain, I rows) {
+static inline void descend(I *at, int32_t chains, int32_t depth, const float *thresholds, const uint32_t *links,
+                           const float *mapped, int32_t width) {
+  /* Both at once, whether there are rows for both or not: they wait for each other's loads. */
+  (void)chains;
+  I rows = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), ALL(width));
+  int32_t chain = WIDTH * width;
   __m512 t0 = _mm512_loadu_ps(thresholds), t1 = _mm512_loadu_ps(thresholds + 16);
   I l0 = _mm512_loadu_si512(links), l1 = _mm512_loadu_si512(links + 16);
   for (int32_t k = 0; k < CHAINS; k++) at[k] = ALL(0);

@@ -7,4 +7,11 @@
 
 #include "grow.inc"
 #include "walk_scalar.inc"
+
+static inline int32_t first_levels(I *at, const float *thresholds, const uint32_t *links, const float *mapped) {
+  (void)thresholds, (void)links, (void)mapped;
+  *at = ALL(0);
+  return 0;
+}
+
 #include "walk.inc"

@@ -48,6 +48,8 @@ const ModelsAnswer = t.Object({
       server: t.String({ description: "who answers for it" }),
       away: t.String({ description: "the model in charge while it gives no answer: the rules decide until it does" }),
       shadow: t.String(),
+      shadowHours: t.Number(),
+      shadowOutcomes: t.Integer(),
       modelAge: known,
       swaps: t.Number(),
       training: known,

@@ -106,6 +106,9 @@ export interface LearningRow {
   /** The model in charge where it gives no answer at the moment, so that the rules decide. */
   readonly away: string;
   readonly shadow: string;
+  /** Of market time during which the shadow predicted, and outcomes it has seen, in all runs. */
+  readonly shadowHours: number;
+  readonly shadowOutcomes: number;
   /** Market time since the last label that the model was trained on, ms. */
   readonly modelAge: number | null;
   readonly swaps: number;

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { MODEL_STRATEGIES, type ModelStrategy } from "../learning/manifest.ts";
 import type { RegisteredModel } from "../learning/registry.ts";
+import type { ShadowEvidence } from "../learning/shadow.ts";
 import { timeText } from "../market/timeframe.ts";
 import { evaluateModel } from "../service/model-evaluation.ts";
 import { importModel } from "../service/model-import.ts";
@@ -10,6 +11,8 @@ import { addMarketOptions, judgedChoice, type MarketOptions } from "./market-opt
 import { type JsonTarget, jsonOption, print, setOption, settingsFrom, writeJson } from "./options.ts";
 import { Progress } from "./progress.ts";
 import { outcomeText } from "./train.ts";
+
+const HOUR = 3_600_000;
 
 interface ModelsOptions {
   readonly set: readonly string[];
@@ -26,7 +29,9 @@ export function modelsCommand(program: Command): void {
 
   subcommand("list", "every model with its state").action(async (options: ModelsOptions) => {
     const { settings } = settingsFrom(options.set);
-    const all = modelRegistry(settings).list();
+    const registry = modelRegistry(settings);
+    for (const reason of registry.unreadable()) process.stderr.write(`penstock: ${reason}\n`);
+    const all = registry.list();
     if (options.json !== undefined) return writeJson(options.json, all.map(brief));
     if (all.length === 0) return print("no model was trained yet; penstock train --data DIR\n");
     await print(`${all.map(line).join("\n")}\n`);
@@ -39,13 +44,19 @@ export function modelsCommand(program: Command): void {
       const registry = modelRegistry(settings);
       const model = registry.get(id);
       const life = registry.steps.filter(({ model: of }) => of === model.manifest.id);
-      if (options.json !== undefined) return writeJson(options.json, { ...model, life });
+      const seen = registry.shadows.of(model.manifest.id);
+      if (options.json !== undefined) {
+        // What is not known yet is NaN, and null in JSON.
+        const { since, watched, outcomes, loss, toBeat } = seen;
+        const shadow = { since, hours: watched / HOUR, outcomes, logLoss: loss, toBeat };
+        return writeJson(options.json, { ...model, life, shadow });
+      }
       const { gate, leakage } = model.manifest;
       const rules = [...gate, ...leakage].map(
         ({ name, passed, detail }) => `  ${passed ? "yes" : "NO "} ${name}: ${detail}`,
       );
       const steps = life.map(({ at, to, reason }) => `  ${timeText(at)} ${to}: ${reason}`);
-      await print(`${[line(model), "gate and checks", ...rules, "life", ...steps].join("\n")}\n`);
+      await print(`${[line(model), "gate and checks", ...rules, "life", ...steps, ...shadowText(seen)].join("\n")}\n`);
     });
 
   subcommand("promote", "let a model that passed the gate decide from now on")
@@ -108,6 +119,16 @@ export function modelsCommand(program: Command): void {
         `sharpe ${found.sharpe.toFixed(2)} a year, ict ${found.ictSharpe.toFixed(2)}, no trade 0.00${seen}`,
     );
   });
+}
+
+/** What was seen of a model as a shadow, on whatever market. */
+function shadowText({ since, watched, outcomes, loss, toBeat }: ShadowEvidence): string[] {
+  if (watched === 0) return [];
+  const losses = outcomes === 0 ? "" : `, log loss ${loss.toFixed(3)}, ${toBeat.toFixed(3)} to beat`;
+  return [
+    "in the shadow",
+    `  ${(watched / HOUR).toFixed(1)} h since ${timeText(since)}, ${outcomes} outcomes${losses}`,
+  ];
 }
 
 async function told(options: ModelsOptions, model: RegisteredModel): Promise<void> {

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../input-error.ts";
 import { appendLines } from "./append-line.ts";
 import { MODEL_COLUMNS } from "./dataset.ts";
 import { TrialLedger } from "./ledger.ts";
 import { hashModel, type ModelManifest, type ModelStrategy } from "./manifest.ts";
+import { ShadowLog } from "./shadow.ts";
 import type { TrainingDetails } from "./training.ts";
 
 /**
@@ -30,6 +31,11 @@ export interface RegisteredModel {
   readonly since: number;
 }
 
+export interface Roles {
+  readonly champion: string;
+  readonly shadows: readonly string[];
+}
+
 /** What lies beside a model and is not part of it. */
 export interface Beside {
   readonly onnx?: Uint8Array;
@@ -39,7 +45,17 @@ export interface Beside {
 /** What the rest of the program needs of wherever models are kept. */
 export interface ModelRegistry {
   readonly ledger: TrialLedger;
+  /** What was seen of shadows by all runs. */
+  readonly shadows: ShadowLog;
+  /** All that can be read, by when they were made. Reads every manifest: not for whoever is in a hurry. */
   list(): readonly RegisteredModel[];
+  /** Why the others cannot be read. A damaged file harms no model but its own. */
+  unreadable(): readonly string[];
+  /**
+   * Ids of the champion, empty for nobody, and of the shadows, the longest first. From their lives alone: cheap, and
+   * whatever became of the files of a model, the life says who decides.
+   */
+  roles(strategy: ModelStrategy): Roles;
   /** By id or the unambiguous beginning of one. @throws InputError when there is no such model */
   get(id: string): RegisteredModel;
   /** Manifest and artefact, checked. @throws InputError for anything that is not what was registered */
@@ -74,56 +90,68 @@ const KEPT = 5;
 
 /**
  * Models in a folder: `<id>/manifest.json` and its artefact, written whole and then named; `life.jsonl`, one step a
- * line, append-only; `trials.jsonl`, the ledger. Two processes may use it: what one appends the other sees when it reads
+ * line, append-only; `shadow.jsonl`, what was seen of shadows; `trials.jsonl`, the ledger. Two processes may use it: what one appends the other sees when it reads
  * next.
  */
 export class ModelFolder implements ModelRegistry {
   readonly ledger: TrialLedger;
+  readonly shadows: ShadowLog;
   readonly #dir: string;
+  #steps: { readonly stamp: string; readonly steps: readonly LifeStep[] } = { stamp: "", steps: [] };
 
   constructor(dir: string) {
     this.#dir = dir;
     this.ledger = new TrialLedger(join(dir, "trials.jsonl"));
+    this.shadows = new ShadowLog(join(dir, "shadow.jsonl"));
   }
 
   get steps(): readonly LifeStep[] {
     const path = join(this.#dir, "life.jsonl");
-    if (!existsSync(path)) return [];
-    return readFileSync(path, "utf8")
-      .split("\n")
-      .flatMap((line) => {
-        try {
-          return line === "" ? [] : [JSON.parse(line) as LifeStep];
-        } catch {
-          // The torn line of a crash: that step was never taken.
-          return [];
-        }
-      });
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found === undefined) return [];
+    // It only ever grows: as long as it has not, nothing has happened to any model.
+    const stamp = `${found.size} ${found.mtimeMs}`;
+    if (this.#steps.stamp !== stamp)
+      this.#steps = { stamp, steps: readFileSync(path, "utf8").split("\n").flatMap(stepsOf) };
+    return this.#steps.steps;
   }
 
   list(): readonly RegisteredModel[] {
-    if (!existsSync(this.#dir)) return [];
-    const { steps } = this;
-    return readdirSync(this.#dir)
-      .filter((name) => ID.test(name) && existsSync(join(this.#dir, name, "manifest.json")))
-      .map((name) => {
-        const manifest = this.#manifest(name);
-        const last = steps.findLast(({ model }) => model === name);
-        return { manifest, state: last?.to ?? "candidate", since: last?.at ?? manifest.createdAt };
+    const last = this.#last();
+    return this.#ids()
+      .flatMap((id) => {
+        const manifest = this.#manifest(id);
+        return manifest instanceof InputError ? [] : registered(manifest, last);
       })
       .sort((a, b) => a.manifest.createdAt - b.manifest.createdAt || (a.manifest.id < b.manifest.id ? -1 : 1));
   }
 
+  unreadable(): readonly string[] {
+    return this.#ids().flatMap((id) => {
+      const manifest = this.#manifest(id);
+      return manifest instanceof InputError ? [manifest.message] : [];
+    });
+  }
+
+  roles(strategy: ModelStrategy): Roles {
+    const last = [...this.#last().values()].filter(({ strategy: of }) => of === strategy);
+    return {
+      champion: last.findLast(({ to }) => to === "champion")?.model ?? "",
+      shadows: last.filter(({ to }) => to === "shadow").map(({ model }) => model),
+    };
+  }
+
   get(id: string): RegisteredModel {
-    const models = this.list();
-    const found = id === "" ? [] : models.filter(({ manifest }) => manifest.id.startsWith(id));
-    const [model] = found;
-    if (model === undefined || found.length > 1) {
-      const known = models.map(({ manifest }) => manifest.id).join(", ");
+    const ids = this.#ids();
+    const found = id === "" ? [] : ids.filter((each) => each.startsWith(id));
+    const [only] = found;
+    if (only === undefined || found.length > 1) {
       const why = found.length > 1 ? "several models begin with" : "there is no model";
-      throw new InputError(`${why} ${id}; there are: ${known === "" ? "none" : known}`, 2);
+      throw new InputError(`${why} ${id}; there are: ${ids.length === 0 ? "none" : ids.join(", ")}`, 2);
     }
-    return model;
+    const manifest = this.#manifest(only);
+    if (manifest instanceof InputError) throw manifest;
+    return registered(manifest, this.#last());
   }
 
   artefact(id: string): Uint8Array {
@@ -171,7 +199,8 @@ export class ModelFolder implements ModelRegistry {
   }
 
   champion(strategy: ModelStrategy): RegisteredModel | undefined {
-    return this.list().find(({ manifest, state }) => state === "champion" && manifest.strategy === strategy);
+    const { champion } = this.roles(strategy);
+    return champion === "" ? undefined : this.#readable(champion);
   }
 
   move(id: string, to: ModelState, reason: string, at: number): void {
@@ -183,12 +212,8 @@ export class ModelFolder implements ModelRegistry {
       const failed = manifest.gate.filter(({ passed }) => !passed).map(({ name }) => name);
       throw new InputError(`model ${manifest.id} did not pass the gate (${failed.join(", ")}); it decides nothing`);
     }
-    const before = to === "champion" ? this.champion(strategy) : undefined;
-    if (before !== undefined) {
-      const why = `${manifest.id} takes its place: ${reason}`;
-      this.#append({ at, model: before.manifest.id, strategy, to: "retired", reason: why });
-    }
-    this.#append({ at, model: manifest.id, strategy, to, reason });
+    const before = to === "champion" ? this.roles(strategy).champion : "";
+    this.#append({ at, model: manifest.id, strategy, to, reason, ...(before !== "" && { retires: before }) });
   }
 
   formerChampions(strategy: ModelStrategy): readonly RegisteredModel[] {
@@ -196,24 +221,67 @@ export class ModelFolder implements ModelRegistry {
     for (const { model, to, strategy: of } of [...this.steps].reverse()) {
       if (to === "champion" && of === strategy && !ids.includes(model)) ids.push(model);
     }
-    const models = new Map(this.list().map((model) => [model.manifest.id, model]));
     return ids
-      .flatMap((id) => models.get(id) ?? [])
+      .flatMap((id) => this.#readable(id) ?? [])
       .filter(({ state }) => state === "retired")
       .slice(0, KEPT);
   }
 
-  #append(step: LifeStep): void {
+  #append(step: LifeLine): void {
     appendLines(join(this.#dir, "life.jsonl"), `${JSON.stringify(step)}\n`);
   }
 
-  #manifest(name: string): ModelManifest {
-    const path = join(this.#dir, name, "manifest.json");
-    try {
-      return JSON.parse(readFileSync(path, "utf8")) as ModelManifest;
-    } catch (error) {
-      throw new InputError(`${path}: is no manifest: ${(error as Error).message}`);
+  #ids(): string[] {
+    return existsSync(this.#dir) ? readdirSync(this.#dir).filter((name) => ID.test(name)) : [];
+  }
+
+  /** The last step of each model, in the order in which they were taken. */
+  #last(): Map<string, LifeStep> {
+    const last = new Map<string, LifeStep>();
+    for (const step of this.steps) {
+      last.delete(step.model);
+      last.set(step.model, step);
     }
+    return last;
+  }
+
+  #readable(id: string): RegisteredModel | undefined {
+    const manifest = this.#manifest(id);
+    return manifest instanceof InputError ? undefined : registered(manifest, this.#last());
+  }
+
+  /** Of a folder; or what is wrong with it. */
+  #manifest(id: string): ModelManifest | InputError {
+    const path = join(this.#dir, id, "manifest.json");
+    try {
+      const manifest = JSON.parse(readFileSync(path, "utf8")) as ModelManifest;
+      return manifest.id === id ? manifest : new InputError(`${path}: is the manifest of ${manifest.id}`);
+    } catch (error) {
+      return new InputError(`${path}: is no manifest: ${(error as Error).message}`);
+    }
+  }
+}
+
+function registered(manifest: ModelManifest, last: ReadonlyMap<string, LifeStep>): RegisteredModel {
+  const step = last.get(manifest.id);
+  return { manifest, state: step?.to ?? "candidate", since: step?.at ?? manifest.createdAt };
+}
+
+/** One model's place taken by another is one line: a crash or a full disk leaves either of them in charge, never none. */
+interface LifeLine extends LifeStep {
+  readonly retires?: string;
+}
+
+function stepsOf(line: string): LifeStep[] {
+  if (line === "") return [];
+  try {
+    const { retires, ...step } = JSON.parse(line) as LifeLine;
+    if (retires === undefined) return [step];
+    const reason = `${step.model} takes its place: ${step.reason}`;
+    return [{ ...step, model: retires, to: "retired", reason }, step];
+  } catch {
+    // The torn line of a crash: that step was never taken.
+    return [];
   }
 }
 

@@ -15,6 +15,7 @@ import type { ModelStrategy } from "../learning/manifest.ts";
 import { type DriftMetrics, DriftMonitor, type Finding } from "../learning/monitor.ts";
 import type { ModelRegistry } from "../learning/registry.ts";
 import { lossOf } from "../learning/scores.ts";
+import type { ShadowEvidence, ShadowOutcome } from "../learning/shadow.ts";
 import { ModelProcess, ModelProcessLost, type OnnxRuntime } from "../models/process/model-process.ts";
 import { NoAnswer, within } from "../models/within.ts";
 import { type LiveModel, openLiveModel, promoteModel, rollbackModel } from "./models.ts";
@@ -39,6 +40,9 @@ export interface LearningOptions {
   readonly strategy: ModelStrategy;
   readonly registry: ModelRegistry;
   readonly costs: TradingCosts;
+  /** What is traded on, in words, and the symbols by their place: what a shadow has shown is known by these. */
+  readonly market: string;
+  readonly symbols: readonly string[];
   readonly onNotice: (level: "info" | "warning" | "alarm", text: string) => void;
   /** Told of each batch of predictions and of each training's end, for metrics. */
   readonly onPredicted?: (rows: number, seconds: number) => void;
@@ -65,6 +69,9 @@ export interface LearningView {
   /** Id of a model that has the charge and gives no answer at the moment: the rules decide until it does. Or empty. */
   readonly away: string;
   readonly shadow: string;
+  /** Market ms for which the shadow has predicted and the outcomes it has seen, in all runs; 0 without one. */
+  readonly shadowWatched: number;
+  readonly shadowOutcomes: number;
   /** Since the last label that the model was trained on, market ms; NaN without one. */
   readonly modelAge: number;
   readonly swaps: number;
@@ -81,8 +88,11 @@ export interface LearningView {
   readonly rescoring: { readonly failures: number; readonly calls: number; readonly rows: number };
 }
 
+const HOUR = 3_600_000;
 /** Outcomes that a shadow must have seen before it can take over. */
 const SHADOW_OUTCOMES = 10;
+/** How often what was seen of a shadow is written down and judged, market ms: a crash loses no more than that. */
+const SETTLE_EVERY = 15 * 60_000;
 /** Remembered predictions of a shadow that wait for their outcome. */
 const MOST_WAITING = 10_000;
 /** Cycles in a row that a model may leave unanswered, or attempts to wake it, before it is put out of charge. */
@@ -106,12 +116,14 @@ interface Away {
 
 interface Shadow {
   readonly model: LiveModel;
-  /** Market time at which this run began to watch it. */
-  readonly since: number;
   readonly predictions: Map<string, number>;
-  outcomes: number;
-  loss: number;
-  championLoss: number;
+  /** Of this run and those before it. */
+  readonly evidence: ShadowEvidence;
+  /** Market times up to which it was watched and to which the registry knows of it, and when that was last settled. */
+  until: number;
+  written: number;
+  settled: number;
+  unwritten: ShadowOutcome[];
   /** Cycles in a row without an answer. */
   unanswered: number;
 }
@@ -212,12 +224,12 @@ export class LearningLoop {
     const { registry, strategy, onNotice } = this.#options;
     this.#looked = performance.now();
     try {
-      const models = registry.list().filter(({ manifest }) => manifest.strategy === strategy);
-      const registered = models.find(({ state }) => state === "champion")?.manifest.id ?? "";
+      const { champion: registered, shadows } = registry.roles(strategy);
       const champion = this.#fallen.has(registered) ? "" : registered;
       if (champion === (this.#inCharge?.manifest.id ?? "")) this.#opening.charge = "";
       else this.#want(champion);
-      const shadow = models.findLast(({ state }) => state === "shadow")?.manifest.id ?? "";
+      // One that is at it is not disturbed by a newer one, or with frequent trainings none would ever come to an end.
+      const shadow = shadows.find((id) => !this.#broken.has(id)) ?? "";
       if (shadow === (this.#shadow?.model.manifest.id ?? "")) this.#opening.shadow = "";
       else this.#watch(shadow, marketTime);
     } catch (error) {
@@ -239,13 +251,19 @@ export class LearningLoop {
 
   #watch(id: string, marketTime: number): void {
     if (id !== "" && this.#opening.shadow === id) return;
+    this.#writeShadow();
     this.#shadow?.model.close();
     this.#shadow = undefined;
     this.#opening.shadow = "";
     if (id === "") return;
+    const { registry, market, onNotice } = this.#options;
     this.#open("shadow", id, (model) => {
-      const fresh = { predictions: new Map(), outcomes: 0, loss: 0, championLoss: 0, unanswered: 0 };
-      this.#shadow = { model, since: marketTime, ...fresh };
+      const evidence = registry.shadows.of(id, market);
+      const times = { until: marketTime, written: marketTime, settled: Number.NEGATIVE_INFINITY };
+      this.#shadow = { model, evidence, predictions: new Map(), ...times, unwritten: [], unanswered: 0 };
+      if (evidence.watched === 0) return;
+      const hours = (evidence.watched / HOUR).toFixed(1);
+      onNotice("info", `model ${id} goes on in the shadow: ${hours} h, ${evidence.outcomes} outcomes so far`);
     });
   }
 
@@ -416,6 +434,7 @@ export class LearningLoop {
       const { id } = model.manifest;
       this.#broken.add(id);
       this.#options.onNotice("warning", `the shadow ${id} gives no answers and is not watched: ${error.message}`);
+      this.#writeShadow();
       model.close();
       this.#shadow = undefined;
     };
@@ -464,11 +483,14 @@ export class LearningLoop {
     const shadowChance = shadow?.predictions.get(key);
     if (shadow !== undefined && shadowChance !== undefined) {
       shadow.predictions.delete(key);
-      shadow.outcomes++;
-      shadow.loss += lossOf(shadowChance, gained ? 1 : 0);
       // Where nobody else predicted, the shadow has to do as well as it promised.
       const { loss } = shadow.model.manifest;
-      shadow.championLoss += chance === undefined ? loss.mean + loss.deviation : lossOf(chance, gained ? 1 : 0);
+      const outcome: ShadowOutcome = {
+        trade: `${this.#options.symbols[trade.symbol]}:${trade.direction}:${trade.setup}:${trade.signalTime}`,
+        loss: lossOf(shadowChance, gained ? 1 : 0),
+        toBeat: chance === undefined ? loss.mean + loss.deviation : lossOf(chance, gained ? 1 : 0),
+      };
+      if (shadow.evidence.outcome(outcome)) shadow.unwritten.push(outcome);
     }
     if (chance !== undefined) this.#follow(this.#monitor?.outcome(chance, gained) ?? []);
   }
@@ -505,40 +527,71 @@ export class LearningLoop {
   /** Called several times a second: the shadow's time, the model's age, and what others did to the registry. */
   tick(marketTime: number): void {
     if (performance.now() - this.#looked >= LOOK_EVERY) this.look(marketTime);
-    this.#promoteShadow(marketTime);
+    this.#settleShadow(marketTime);
     const model = this.#model;
     const { settings, onNotice } = this.#options;
     if (model === undefined || this.#oldReported === model.manifest.id) return;
     const age = marketTime - model.manifest.trainedTo;
-    if (age <= settings.MODEL_MAX_AGE_HOURS * 3_600_000) return;
+    if (age <= settings.MODEL_MAX_AGE_HOURS * HOUR) return;
     this.#oldReported = model.manifest.id;
-    const hours = Math.floor(age / 3_600_000);
+    const hours = Math.floor(age / HOUR);
     onNotice(
       "alarm",
       `model ${model.manifest.id} knows nothing of the last ${hours} h; MODEL_MAX_AGE_HOURS is ${settings.MODEL_MAX_AGE_HOURS}`,
     );
   }
 
-  #promoteShadow(marketTime: number): void {
+  #settleShadow(marketTime: number): void {
     const shadow = this.#shadow;
-    const { settings, registry, onNotice } = this.#options;
-    if (shadow === undefined || marketTime - shadow.since < settings.MODEL_SHADOW_HOURS * 3_600_000) return;
-    if (shadow.outcomes < SHADOW_OUTCOMES && settings.MODEL_SHADOW_HOURS > 0) return;
+    if (shadow === undefined) return;
+    shadow.evidence.watch(shadow.until, marketTime);
+    shadow.until = marketTime;
+    if (marketTime - shadow.settled < SETTLE_EVERY) return;
+    shadow.settled = marketTime;
+    this.#writeShadow();
+    this.#judgeShadow(shadow);
+  }
+
+  /** Writes down what was seen of the shadow since the last time, so that the next run goes on with it. */
+  #writeShadow(): void {
+    const shadow = this.#shadow;
+    if (shadow === undefined || shadow.until === shadow.written) return;
+    const { registry, market, onNotice } = this.#options;
+    const { written: from, until: to, unwritten: outcomes } = shadow;
     const { id } = shadow.model.manifest;
-    shadow.model.close();
-    this.#shadow = undefined;
-    const [mine, theirs] = [shadow.loss / shadow.outcomes, shadow.championLoss / shadow.outcomes];
-    const figures = `log loss ${mine.toFixed(3)} over ${shadow.outcomes} outcomes, ${theirs.toFixed(3)} to beat`;
     try {
-      if (mine > theirs) {
+      registry.shadows.append({ model: id, market, from, to, outcomes });
+      shadow.written = to;
+      shadow.unwritten = [];
+    } catch (error) {
+      // It stays in memory, and goes with the next.
+      if (!(error instanceof InputError)) throw error;
+      onNotice("warning", `what the shadow ${id} has shown would be lost with this run: ${error.message}`);
+    }
+  }
+
+  #judgeShadow({ model, evidence, until }: Shadow): void {
+    const { settings, registry, strategy, onNotice } = this.#options;
+    const { MODEL_SHADOW_HOURS: wanted } = settings;
+    if (evidence.watched < wanted * HOUR || (evidence.outcomes < SHADOW_OUTCOMES && wanted > 0)) return;
+    const { id } = model.manifest;
+    const { loss, toBeat, outcomes } = evidence;
+    const figures = `log loss ${loss.toFixed(3)} over ${outcomes} outcomes, ${toBeat.toFixed(3)} to beat`;
+    try {
+      if (loss > toBeat) {
         registry.move(id, "retired", `as a shadow it was worse: ${figures}`, Date.now());
         onNotice("info", `model ${id} does not leave the shadow: ${figures}`);
       } else {
         registry.move(id, "champion", `as a shadow it was no worse: ${figures}`, Date.now());
-        this.look(marketTime);
       }
+      // Of those that have waited the newest has its turn.
+      const waiting = registry.roles(strategy).shadows;
+      for (const older of waiting.slice(0, -1)) {
+        registry.move(older, "retired", `${waiting.at(-1)} is newer, and takes its turn in the shadow`, Date.now());
+      }
+      this.look(until);
     } catch (error) {
-      // Somebody else moved it meanwhile, or the disk is full; the next look begins with what is there.
+      // Somebody else moved it meanwhile, or the disk is full: it is tried again, or the next look finds what is there.
       if (!(error instanceof InputError)) throw error;
       onNotice("warning", `model ${id} stays in the shadow: ${error.message}`);
     }
@@ -623,6 +676,8 @@ export class LearningLoop {
       server: model?.server ?? "",
       away: this.#away?.model.manifest.id ?? "",
       shadow: this.#shadow?.model.manifest.id ?? "",
+      shadowWatched: this.#shadow?.evidence.watched ?? 0,
+      shadowOutcomes: this.#shadow?.evidence.outcomes ?? 0,
       modelAge: model === undefined ? Number.NaN : marketTime - model.manifest.trainedTo,
       swaps: this.#swaps,
       training: this.#progress,
@@ -637,6 +692,7 @@ export class LearningLoop {
 
   close(): void {
     this.#closed = true;
+    this.#writeShadow();
     this.#cron?.stop();
     this.#training?.cancel();
     void this.#runtime.close();
@@ -646,11 +702,13 @@ export class LearningLoop {
 /** The view as plain JSON, in which nothing is NaN. */
 export function learningRow(view: LearningView): LearningRow {
   const known = (value: number) => (Number.isFinite(value) ? value : null);
-  const { model, server, away, shadow, swaps, trainings, trainingFailures, drift } = view;
+  const { model, server, away, shadow, shadowOutcomes, swaps, trainings, trainingFailures, drift } = view;
   const { unanswered, rescoring, chances } = view;
   return {
     ...{ model, server, away, unanswered, rescoring, chances },
     shadow,
+    shadowHours: view.shadowWatched / HOUR,
+    shadowOutcomes,
     modelAge: known(view.modelAge),
     swaps,
     training: known(view.training),

@@ -1,9 +1,11 @@
 import type { LiveAnalysis } from "../analysis/live-analysis.ts";
 import { SETTING_NAMES, SETTINGS, type Settings } from "../config/settings.ts";
+import type { Instrument } from "../core/instrument.ts";
+import { addressesOf } from "../exchange/binance/addresses.ts";
 import type { ModelRegistry } from "../learning/registry.ts";
 import { type Cost, tradingCosts } from "./assembly.ts";
 import { LearningLoop, type ModelRuntime } from "./learning-loop.ts";
-import type { LiveMarket } from "./live-market.ts";
+import { describeMarket, type LiveMarket } from "./live-market.ts";
 import { modelRegistry } from "./models.ts";
 import { type Retraining, startRetraining } from "./retraining.ts";
 import type { RunTelemetry } from "./run-telemetry.ts";
@@ -12,6 +14,8 @@ const MINUTE = 60_000;
 
 export interface LiveLearningOptions {
   readonly market: LiveMarket;
+  /** In the order in which candidates count them. */
+  readonly instruments: readonly Pick<Instrument, "symbol">[];
   readonly without: readonly Cost[];
   readonly onNotice: (level: "info" | "warning" | "alarm", text: string) => void;
   /** Where models are kept, where nets run, and how a training begins; for tests. */
@@ -39,6 +43,8 @@ export function liveLearning(
     strategy,
     registry: options.registry ?? modelRegistry(settings),
     costs: tradingCosts(settings, options.without),
+    market: marketOf(settings, options.market),
+    symbols: options.instruments.map(({ symbol }) => symbol),
     onNotice: options.onNotice,
     onPredicted: (rows, seconds) => telemetry()?.predicted(rows, seconds),
     onTrained: (outcome) => telemetry()?.trained(outcome),
@@ -47,6 +53,11 @@ export function liveLearning(
     ...(options.runtime === undefined ? {} : { runtime: options.runtime }),
     startTraining: options.startTraining ?? ((onProgress) => trainBeside(settings, options.market, now(), onProgress)),
   });
+}
+
+/** Which market outcomes are of: prices of the test network are not those of the real one. */
+function marketOf(settings: Settings, market: LiveMarket): string {
+  return market.kind === "binance" && !addressesOf(settings).live ? "test network" : describeMarket(market);
 }
 
 /** For the report: who decided, where models might have. */

@@ -144,7 +144,7 @@ export class LiveRun {
     owned.defer(() => this.#journal.close());
     this.#learning = liveLearning(
       settings,
-      { ...options, onNotice: onlookers.notice },
+      { ...options, instruments: source.instruments, onNotice: onlookers.notice },
       () => this.#marketTime,
       () => onlookers.admin?.telemetry,
       analyst.analysis,

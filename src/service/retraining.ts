@@ -33,6 +33,8 @@ export interface Retraining {
 /** Tells a training that it is the child of a run: it ends with its parent and reports its progress in lines. */
 export const CHILD_VARIABLE = "PENSTOCK_TRAINING_CHILD";
 const PROGRESS = /^progress ([\d.]+)$/;
+/** What a program of Bun says before its stack, where it did not expect the error: the lines after it explain nothing. */
+const ERROR = /^\w*Error: /;
 /** Of what the child says on standard error the end is kept, to say why it failed. */
 const KEPT_TEXT = 2000;
 const KEPT_OUTPUT = 1_000_000;
@@ -72,7 +74,8 @@ export function startRetraining(options: RetrainingOptions): Retraining {
     clearTimeout(clock);
     if (ending !== undefined) return { kind: "failed", reason: ending };
     if (code !== 0) {
-      const last = said.split("\n").findLast((line) => line !== "" && !PROGRESS.test(line));
+      const lines = said.split("\n").filter((line) => line !== "" && !PROGRESS.test(line));
+      const last = lines.findLast((line) => ERROR.test(line)) ?? lines.at(-1);
       const how = child.signalCode === null ? `code ${code}` : `signal ${child.signalCode}`;
       return { kind: "failed", reason: `it ended with ${how}${last === undefined ? "" : `: ${last}`}` };
     }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Settings } from "../config/settings.ts";
 import { priceOf } from "../core/instrument.ts";
@@ -95,6 +95,7 @@ export function gateLimits(settings: Settings): GateLimits {
 export async function trainModel(settings: Settings, options: TrainOptions): Promise<Trained> {
   const { onProgress = () => {}, onNotice = () => {}, seed } = options;
   const begun = performance.now();
+  clearAway(join(settings.DATA_DIR, "training"));
   const history = await withBars(settings, options.data, (choice, recorded) =>
     labelHistory(settings, choice, onProgress, recorded),
   );
@@ -297,6 +298,33 @@ class CheckpointFolder implements Checkpoint {
 
   #path(name: string): string {
     return join(this.#dir, `${name.replaceAll(" ", "-")}.json`);
+  }
+}
+
+/** Pieces of a training that nobody went on with for so long belong to bars that have been added to since, ms. */
+const FORGOTTEN = 7 * 24 * 3_600_000;
+
+/** Removes what trainings have left that were killed: bars whose process is gone, and pieces that nobody goes on with. */
+function clearAway(dir: string): void {
+  if (!existsSync(dir)) return;
+  for (const name of readdirSync(dir)) {
+    const path = join(dir, name);
+    const [, pid] = /^bars-(\d+)$/.exec(name) ?? [];
+    // Another training may remove the same at the same time.
+    const changed = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    // In a container the number of this process may well be that of one before it.
+    const isLeft =
+      pid === undefined ? Date.now() - changed > FORGOTTEN : Number(pid) === process.pid || !isAlive(Number(pid));
+    if (isLeft) rmSync(path, { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Somebody else's process is one too.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 

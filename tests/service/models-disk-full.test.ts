@@ -29,7 +29,7 @@ test.skipIf(disk === undefined)(
     const { settings } = loadSettings({ DATA_DIR: folder, STRATEGY_MODE: "hybrid" }, ["MODEL_SHADOW_HOURS=0"]);
     const said: string[] = [];
     const loop = new LearningLoop({
-      ...{ settings, strategy: "hybrid", registry, costs: { takerFee: 0, slippage: 0 } },
+      ...{ settings, strategy: "hybrid", registry, costs: { takerFee: 0, slippage: 0 }, market: "a test", symbols: [] },
       onNotice: (level, text) => said.push(`${level} ${text}`),
       startTraining: () =>
         startRetraining({

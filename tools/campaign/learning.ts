@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TrialLedger } from "../../src/learning/ledger.ts";
+import type { ModelManifest } from "../../src/learning/manifest.ts";
 import { type TrainingResult, train } from "../../src/learning/training.ts";
 import { treeLearner } from "../../src/learning/trees.ts";
 import { chooseTreeEngine } from "../../src/native.ts";
@@ -22,6 +23,8 @@ export const learning: Campaign = {
       for (let seed = from; seed < from + seeds; seed++) {
         const { manifest } = trainPlanted(what, seed);
         totals[`${what} ${manifest.passed ? "promoted" : "refused"}`]! += 1;
+        // Whoever reads the totals wants to know at once which of them to look at, and why.
+        if (manifest.passed !== (what === "signal")) console.error(`${what}, seed ${seed}: ${verdict(manifest)}`);
         progress(`${what} ${seed - from + 1} of ${seeds}: ${JSON.stringify(totals)}`);
       }
     }
@@ -34,6 +37,12 @@ export const learning: Campaign = {
     };
   },
 };
+
+/** What the gate said against a model, or all it said of one that it let through. */
+function verdict({ passed, gate }: ModelManifest): string {
+  const rules = gate.filter((rule) => rule.passed === passed);
+  return `${passed ? "promoted" : "refused"}: ${rules.map(({ name, detail }) => `${name}: ${detail}`).join("; ")}`;
+}
 
 /** A training on planted data with a ledger of its own. */
 export function trainPlanted(what: Planted, seed: number, rows = 1500): TrainingResult {

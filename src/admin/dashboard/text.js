@@ -183,6 +183,7 @@ const TEXTS = /** @type {const} */ ({
   inCharge: ["Who decides", "誰在決定", "谁在决定"],
   rulesDecide: ["the rules", "規則", "规则"],
   shadow: ["Shadow", "影子", "影子"],
+  shadowSeen: ["Shadow: time, outcomes", "影子：時間、結果", "影子：时间、结果"],
   modelAge: ["Trained up to", "訓練資料距今", "训练数据距今"],
   trainingNow: ["Training", "訓練中", "训练中"],
   trainings: ["Trainings, failed", "訓練次數、失敗", "训练次数、失败"],

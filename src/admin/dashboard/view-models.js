@@ -38,8 +38,8 @@ export async function modelsView({ role, argument, go }) {
 /** Who decides now, how it does, and what may be done about it. @param {any} learning @param {string} role @param {() => Promise<void>} reload */
 function inCharge(learning, role, reload) {
   if (learning === null) return h("p.empty", null, say("noModels"));
-  const { model, server, away, shadow, modelAge, training, trainings, trainingFailures, drift } = learning;
-  const { unanswered, rescoring } = learning;
+  const { model, server, away, shadow, shadowHours, shadowOutcomes, modelAge } = learning;
+  const { training, trainings, trainingFailures, drift, unanswered, rescoring } = learning;
   const tile = (/** @type {string} */ name, /** @type {any} */ value) =>
     h(".tile", null, h("dt", null, name), h("dd", null, value));
   const known = (/** @type {number | null} */ value, /** @type {(value: number) => string} */ show) =>
@@ -56,6 +56,7 @@ function inCharge(learning, role, reload) {
         say("rescoredRows", { rows: number(rescoring.rows, 0), calls: number(rescoring.calls, 0) }),
       ),
       tile(say("shadow"), shadow || "–"),
+      shadow === "" ? null : tile(say("shadowSeen"), `${number(shadowHours, 1)} h, ${shadowOutcomes}`),
       tile(say("modelAge"), known(modelAge, duration)),
       tile(
         say("trainingNow"),

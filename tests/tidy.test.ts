@@ -275,6 +275,7 @@ describe("every file is reached from an entry point", () => {
   const STARTED = [
     "src/admin/worker.ts",
     "src/analysis/worker.ts",
+    "src/models/process/blocking-worker.ts",
     "src/store/embedded/make-template.ts",
     "src/supervision/worker.ts",
   ];

@@ -71,7 +71,10 @@ export function modelsCommand(program: Command): void {
 
   addMarketOptions(
     subcommand("import", "take in a model that was trained elsewhere; it passes the same gate")
-      .argument("<file>", "a model of XGBoost (JSON), LightGBM (text) or ONNX (trees or a net) over the columns of this build")
+      .argument(
+        "<file>",
+        "a model of XGBoost (JSON), LightGBM (text) or ONNX (trees or a net) over the columns of this build",
+      )
       .requiredOption("--data <dir>", "folder of recorded bars to judge it on; it must not have been trained on them"),
   ).action(async (file: string, options: ModelsOptions & MarketOptions) => {
     const { settings } = settingsFrom(options.set);

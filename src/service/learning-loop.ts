@@ -646,9 +646,10 @@ export class LearningLoop {
 /** The view as plain JSON, in which nothing is NaN. */
 export function learningRow(view: LearningView): LearningRow {
   const known = (value: number) => (Number.isFinite(value) ? value : null);
-  const { model, shadow, swaps, trainings, trainingFailures, drift } = view;
+  const { model, server, away, shadow, swaps, trainings, trainingFailures, drift } = view;
+  const { unanswered, rescoring, chances } = view;
   return {
-    model,
+    ...{ model, server, away, unanswered, rescoring, chances },
     shadow,
     modelAge: known(view.modelAge),
     swaps,

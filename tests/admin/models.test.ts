@@ -38,7 +38,8 @@ test("models over REST: seen by all, changed by operators who type that they mea
   const [champion, former, refused] = run.ids;
   const { strategy, learning, models } = await decides(champion);
   expect(strategy).toBe("hybrid");
-  expect(learning).toMatchObject({ shadow: "", training: null, drift: { outcomes: 0 } });
+  expect(learning).toMatchObject({ shadow: "", training: null, drift: { outcomes: 0 }, unanswered: 0 });
+  expect(learning.server).toContain("tree walker");
   const states = Object.fromEntries(models.map((model: Json) => [model.id, model.state]));
   expect(states).toEqual({ [champion]: "champion", [former]: "retired", [refused]: "refused" });
 

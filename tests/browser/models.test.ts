@@ -45,6 +45,8 @@ describe.skipIf(chromium === undefined)("the view of the models", () => {
     const [champion, former, refused] = run.ids;
     const page = await visit(run.token);
     await page.getByRole("row", { name: champion }).waitFor();
+    await page.getByRole("row", { name: "trees (walker)" }).first().waitFor();
+    await page.locator(".tile dd", { hasText: "the tree walker (" }).waitFor();
     await expectAccessible(page);
     await page.getByRole("row", { name: refused }).click();
     await page.getByRole("heading", { name: `Model ${refused}, refused` }).waitFor();

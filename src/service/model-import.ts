@@ -2,7 +2,7 @@ import type { Settings } from "../config/settings.ts";
 import { InputError } from "../input-error.ts";
 import { MODEL_COLUMNS } from "../learning/dataset.ts";
 import type { Learner } from "../learning/learner.ts";
-import { netLearner } from "../learning/nets.ts";
+import { netLearner, scoreAtOnce } from "../learning/nets.ts";
 import { fixedLearner, scorerOf } from "../learning/trees.ts";
 import { readInputFile } from "../market/input-file.ts";
 import type { ImportedModel } from "../models/import/import-model.ts";
@@ -36,6 +36,8 @@ export async function importModel(
   if (model.kind === "onnx") {
     const net = waitedNet(bytes, file, settings);
     try {
+      // What predicts no probabilities is refused before the bars are read.
+      scoreAtOnce(net, new Float32Array(MODEL_COLUMNS.length), file);
       return await judge(netLearner(net, bytes, file));
     } finally {
       net.close();

@@ -258,7 +258,9 @@ export class LiveRun {
   async play(): Promise<void> {
     const { signal, duration, onTick } = this.#options;
     const { real } = this.#venue;
-    await this.#learning?.begin(this.#marketTime);
+    const opened = this.#learning?.begin(this.#marketTime);
+    // A market that can wait gets the same decisions each time; a real one goes on, and the model comes when it is open.
+    if (real === undefined) await opened;
     if (!signal.aborted) await real?.begin();
     this.#started = performance.now();
     this.#ticked = this.#started;

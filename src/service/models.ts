@@ -28,8 +28,8 @@ interface Serving {
 export type LiveModel = AskedModel & Serving;
 export type WaitedModel = ServedModel & Serving;
 
-const NET_SERVER = "ONNX Runtime, in a process of its own";
-const treeServer = ({ name }: TreeEngine) => `the tree walker (${name})`;
+const NET_SERVER = "ONNX Runtime process";
+const treeServer = ({ name }: TreeEngine) => `tree walker (${name})`;
 
 export type ServingSettings = Pick<Settings, "PROCESS_MEMORY_LIMIT_MB">;
 

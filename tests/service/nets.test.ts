@@ -202,7 +202,7 @@ test("a net that does not answer in time: its cycle is decided by the rules, and
   expect(notices.filter((text) => text.startsWith("warning: model"))).toEqual([
     `warning: model ${ID} gave no answer: none within 10 ms; the rules decide until it does`,
   ]);
-  expect(view).toMatchObject({ model: ID, away: "", server: "ONNX Runtime, in a process of its own" });
+  expect(view).toMatchObject({ model: ID, away: "", server: "ONNX Runtime process" });
   expect(view.unanswered).toBeGreaterThan(0);
   expect(registry.get(ID).state).toBe("champion");
 });

@@ -8,13 +8,11 @@ import { say } from "./text.js";
  */
 export function chance({ entered, now }) {
   if (entered === null && now === null) return h("span.quiet", null, "–");
-  const shown = (/** @type {number | undefined | null} */ value) =>
-    value === undefined || value === null ? "–" : percent(value, 0);
   return h(
     "span",
     { title: now?.unlike ? say("chanceUnlike") : say("chanceHint") },
-    h("span.quiet", null, `${shown(entered)} → `),
-    h("b", null, shown(now?.probability)),
+    entered === null ? null : h("span.quiet", null, `${percent(entered, 0)} → `),
+    now === null ? "–" : h("b", null, percent(now.probability, 0)),
     now?.unlike ? h("span.quiet", null, " ?") : null,
   );
 }

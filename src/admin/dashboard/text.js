@@ -167,7 +167,7 @@ const TEXTS = /** @type {const} */ ({
   ],
   unanswered: ["Cycles without an answer", "未獲回答的週期", "未获回答的周期"],
   rescored: ["Open positions asked again", "重新評估的持倉", "重新评估的持仓"],
-  rescoredRows: ["{rows} rows in {calls} calls", "{calls} 次呼叫，{rows} 列", "{calls} 次调用，{rows} 行"],
+  rescoredRows: ["{rows} in {calls} calls", "{calls} 次呼叫，{rows} 列", "{calls} 次调用，{rows} 行"],
   chance: ["Chance", "勝算", "胜算"],
   chanceOpen: ["Open sides", "持有方向", "持有方向"],
   chanceHint: [

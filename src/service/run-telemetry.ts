@@ -33,7 +33,7 @@ export class RunTelemetry implements Watcher {
   }
 
   /** What the models of the run have come to; gauges stay 0 while nothing is known. */
-  learning({ modelAge, drift, rescoring }: LearningView): void {
+  learning({ modelAge, drift }: LearningView): void {
     const counters = this.#counters;
     const known = (value: number | undefined) => (value === undefined || Number.isNaN(value) ? 0 : value);
     counters.set("penstock_model_age_seconds", undefined, known(modelAge) / 1000);
@@ -43,7 +43,6 @@ export class RunTelemetry implements Watcher {
     counters.set("penstock_model_coverage_ratio", undefined, known(drift?.coverage));
     counters.set("penstock_model_outside_ratio", undefined, known(drift?.outside));
     counters.set("penstock_model_size_factor", undefined, known(drift?.sizeFactor));
-    counters.set("penstock_rescored_rows", undefined, rescoring.rows);
   }
 
   /** A batch of predictions, and how long it took. */

@@ -173,7 +173,6 @@ const LEARNING = {
     type: "counter",
     help: "Cycles that the rules decided because the model in charge gave no answer.",
   },
-  penstock_rescored_rows: { type: "gauge", help: "Rows of open positions that models were asked about again so far." },
   penstock_retraining_total: {
     type: "counter",
     help: "Trainings by their end.",

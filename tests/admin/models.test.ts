@@ -2,14 +2,11 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { temporaryFolder } from "../end-to-end/penstock.ts";
 import { type ModelRun, startModelRun, VIEWER } from "./model-run.ts";
 
-/** Models are trained and a run is started, which takes a busy machine its time, ms. */
-const LIMIT = 240_000;
-
 let run: ModelRun;
 
 beforeAll(async () => {
   run = await startModelRun(temporaryFolder());
-}, LIMIT);
+}, 240_000);
 
 afterAll(async () => {
   run?.child.kill("SIGKILL");
@@ -76,4 +73,4 @@ test("models over REST: seen by all, changed by operators who type that they mea
     for (const { action, result } of (await ask("/api/audit")).body) done.add(`${action}: ${result}`);
     await Bun.sleep(20);
   }
-}, LIMIT);
+}, 240_000);

@@ -6,8 +6,6 @@ import { temporaryFolder } from "../end-to-end/penstock.ts";
 import { findChromium, launch } from "./chromium.ts";
 
 const chromium = findChromium();
-/** Models are trained and a run is started, which takes a busy machine its time, ms. */
-const LIMIT = 240_000;
 
 describe.skipIf(chromium === undefined)("the view of the models", () => {
   const problems: string[] = [];
@@ -17,7 +15,7 @@ describe.skipIf(chromium === undefined)("the view of the models", () => {
   beforeAll(async () => {
     run = await startModelRun(temporaryFolder());
     browser = await launch(chromium!);
-  }, LIMIT);
+  }, 240_000);
 
   afterAll(async () => {
     await browser?.close();
@@ -72,7 +70,7 @@ describe.skipIf(chromium === undefined)("the view of the models", () => {
     await decides(page, former);
     expect(problems.splice(0)).toEqual([]);
     await page.close();
-  }, LIMIT);
+  }, 240_000);
 
   test("viewers see it and change nothing; a phone has room for it", async () => {
     const page = await visit(VIEWER, { width: 390, height: 844 });
@@ -82,5 +80,5 @@ describe.skipIf(chromium === undefined)("the view of the models", () => {
     expect(wide).toBe(false);
     expect(problems.splice(0)).toEqual([]);
     await page.close();
-  }, LIMIT);
+  }, 240_000);
 });

@@ -275,16 +275,12 @@ describe("every file is reached from an entry point", () => {
   const STARTED = [
     "src/admin/worker.ts",
     "src/analysis/worker.ts",
+    "src/models/process/blocking-worker.ts",
     "src/store/embedded/make-template.ts",
     "src/supervision/worker.ts",
   ];
   /** Parts that are complete and tested before the first that uses them is there. To be empty in the end. */
-  const AWAITED = [
-    "src/market/ring.ts",
-    "src/models/prediction-batch.ts",
-    "src/models/registry.ts",
-    "src/exchange/binance/client.ts",
-  ];
+  const AWAITED = ["src/market/ring.ts", "src/exchange/binance/client.ts"];
   const isEntryPoint = (path: string) =>
     /^(src\/main|tools\/.*)\.ts$/.test(path) || STARTED.includes(path) || AWAITED.includes(path);
 

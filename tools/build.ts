@@ -28,7 +28,13 @@ if (target !== undefined && !isTarget(target)) {
   process.exit(2);
 }
 
-const entryPoints = ["src/main.ts", "src/analysis/worker.ts", "src/admin/worker.ts", "src/supervision/worker.ts"];
+const entryPoints = [
+  "src/main.ts",
+  "src/analysis/worker.ts",
+  "src/admin/worker.ts",
+  "src/supervision/worker.ts",
+  "src/models/process/blocking-worker.ts",
+];
 const options = ["--compile", "--root", ".", "--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"];
 const arch = target === undefined ? process.arch : TARGETS[target].arch;
 if (arch === process.arch && existsSync(join(root, "native/build", KERNEL_FILE))) {

@@ -199,6 +199,7 @@ export function createApi(parts: ApiParts) {
       ({ query }) => ({
         statistics: mirror.snapshot?.virtual ?? null,
         closed: mirror.virtualTrades.newest(query.limit ?? 200, of(query.symbol)),
+        chances: mirror.chances.filter(of(query.symbol) ?? (() => true)),
       }),
       {
         ...list,

@@ -14,7 +14,7 @@ import type {
   RunDescription,
   SettingSections,
 } from "./protocol.ts";
-import type { Snapshot } from "./snapshot.ts";
+import type { ChanceNow, Snapshot } from "./snapshot.ts";
 
 /** The last so many of something, oldest first. */
 export class Recent<T> {
@@ -180,8 +180,9 @@ export class Mirror {
 
   update(update: AdminUpdate, now: number): LiveEvent[] {
     this.heardAt = now;
-    this.snapshot = update.snapshot;
     this.learning = update.learning;
+    const snapshot = this.#withChances(update.snapshot);
+    this.snapshot = snapshot;
     const events: LiveEvent[] = [];
     for (const record of update.records) this.#record(record, events);
     for (const fill of update.fills) {
@@ -202,8 +203,29 @@ export class Mirror {
       this.settings = update.settings;
       events.push({ kind: "settings" });
     }
-    events.push({ kind: "snapshot", snapshot: update.snapshot });
+    events.push({ kind: "snapshot", snapshot });
     return events;
+  }
+
+  /** What the model in charge says now of every side that is held, the symbols by name. */
+  get chances(): readonly (ChanceNow & { readonly symbol: string; readonly direction: "long" | "short" })[] {
+    return (this.learning?.chances ?? []).map(({ symbol, direction, model, probability, unlike, at }) => ({
+      ...{ symbol: this.#instrument(symbol).symbol, direction: direction === 1 ? "long" : "short" },
+      ...{ model, probability, unlike, at },
+    }));
+  }
+
+  /** The snapshot comes from the book, which knows no model that looks on. */
+  #withChances(snapshot: Snapshot): Snapshot {
+    const { chances } = this;
+    if (chances.length === 0) return snapshot;
+    const positions = snapshot.positions.map((row) => {
+      const found = chances.find(({ symbol, direction }) => symbol === row.symbol && direction === row.direction);
+      if (found === undefined) return row;
+      const { model, probability, unlike, at } = found;
+      return { ...row, chance: { ...row.chance, now: { model, probability, unlike, at } } };
+    });
+    return { ...snapshot, positions };
   }
 
   fillRow(fill: FillRow) {

@@ -4,7 +4,7 @@ import { ModelFolder, type RegisteredModel } from "../learning/registry.ts";
 import { answering } from "./answering.ts";
 import type { Identity } from "./authentication.ts";
 import type { Mirror } from "./mirror.ts";
-import type { AdminRequest } from "./protocol.ts";
+import type { AdminRequest, LearningRow } from "./protocol.ts";
 import { Done } from "./schemas.ts";
 
 export interface ModelParts {
@@ -45,6 +45,8 @@ const ModelsAnswer = t.Object({
     t.Null({ description: "no model is ever asked" }),
     t.Object({
       model: t.String({ description: "its id; empty: the rules decide" }),
+      server: t.String({ description: "who answers for it" }),
+      away: t.String({ description: "the model in charge while it gives no answer: the rules decide until it does" }),
       shadow: t.String(),
       shadowHours: t.Number(),
       shadowOutcomes: t.Integer(),
@@ -54,6 +56,8 @@ const ModelsAnswer = t.Object({
       trainings: t.Number(),
       trainingFailures: t.Number(),
       drift: t.Union([t.Null(), t.Record(t.String(), known)]),
+      unanswered: t.Number({ description: "cycles that the rules decided because the model gave no answer" }),
+      rescoring: t.Object({ failures: t.Number(), calls: t.Number(), rows: t.Number() }),
     }),
   ]),
   models: t.Array(t.Object(BRIEF)),
@@ -89,7 +93,7 @@ export function modelRoutes(
       () =>
         read(() => ({
           strategy: mirror.run.strategy,
-          learning: mirror.learning ?? null,
+          learning: mirror.learning === undefined ? null : withoutChances(mirror.learning),
           models: new ModelFolder(models).list().map(brief).reverse(),
         })),
       {
@@ -156,6 +160,11 @@ export function modelRoutes(
         },
       },
     );
+}
+
+/** Those of the positions are told with the positions. */
+function withoutChances({ chances, ...row }: LearningRow) {
+  return row;
 }
 
 function brief({ manifest, state, since }: RegisteredModel) {

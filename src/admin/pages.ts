@@ -3,6 +3,7 @@ import charts from "../../node_modules/lightweight-charts/dist/lightweight-chart
 };
 import api from "./dashboard/api.js" with { type: "text" };
 import app from "./dashboard/app.js" with { type: "text" };
+import chance from "./dashboard/chance.js" with { type: "text" };
 import dialogs from "./dashboard/dialogs.js" with { type: "text" };
 import docsPage from "./dashboard/docs.html" with { type: "text" };
 import docs from "./dashboard/docs.js" with { type: "text" };
@@ -29,6 +30,7 @@ import tradesView from "./dashboard/view-trades.js" with { type: "text" };
 const SCRIPTS: Readonly<Record<string, string>> = {
   "api.js": api,
   "app.js": app,
+  "chance.js": chance,
   "dialogs.js": dialogs,
   "docs.js": docs,
   "dom.js": dom,

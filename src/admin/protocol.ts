@@ -4,7 +4,7 @@ import type { CoreRecord, OrderRequest } from "../core/effects.ts";
 import type { Command } from "../core/events.ts";
 import type { Instrument } from "../core/instrument.ts";
 import type { Venue } from "../exchange/exchange.ts";
-import type { Snapshot } from "./snapshot.ts";
+import type { ChanceNow, Snapshot } from "./snapshot.ts";
 
 /**
  * What the trading thread and the admin worker say to each other. The trading thread talks a few times a second, in
@@ -101,6 +101,10 @@ export interface FillRow {
 export interface LearningRow {
   /** Ids; empty where there is none, which means for `model` that the rules decide. */
   readonly model: string;
+  /** Who answers for it, for people. */
+  readonly server: string;
+  /** The model in charge where it gives no answer at the moment, so that the rules decide. */
+  readonly away: string;
   readonly shadow: string;
   /** Of market time during which the shadow predicted, and outcomes it has seen, in all runs. */
   readonly shadowHours: number;
@@ -113,6 +117,17 @@ export interface LearningRow {
   readonly trainings: number;
   readonly trainingFailures: number;
   readonly drift: Readonly<Record<string, number | null>> | null;
+  /** Cycles that the rules decided because the model in charge gave no answer. */
+  readonly unanswered: number;
+  readonly rescoring: { readonly failures: number; readonly calls: number; readonly rows: number };
+  /** Of every side that is held, really or virtually. */
+  readonly chances: readonly SideChance[];
+}
+
+export interface SideChance extends ChanceNow {
+  /** Index into the instruments of the run. */
+  readonly symbol: number;
+  readonly direction: 1 | -1;
 }
 
 export interface AdminUpdate {

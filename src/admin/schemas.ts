@@ -41,6 +41,13 @@ const long = words(["long", "short"] as const);
 export const Failure = t.Object({ error: t.String({ description: "one sentence" }) });
 export const Done = t.Object({ done: t.Literal(true), message: t.String() });
 
+const chanceNow = {
+  model: t.String(),
+  probability: t.Number({ description: "that a trade of this side, proposed now, would gain after costs" }),
+  unlike: t.Boolean({ description: "the market is unlike all that the model was trained on" }),
+  at: time,
+};
+
 const position = of<PositionRow>()(
   t.Object({
     symbol: t.String(),
@@ -65,6 +72,10 @@ const position = of<PositionRow>()(
     setup: t.String(),
     confidence: t.Number(),
     reasons: t.Array(t.String()),
+    chance: t.Object({
+      entered: orNull(t.Number({ description: "that it was entered on; null where the rules decided" })),
+      now: orNull(t.Object(chanceNow)),
+    }),
   }),
 );
 export const Positions = t.Array(position);
@@ -224,6 +235,9 @@ export const Trades = t.Array(trade);
 
 export const Virtual = t.Object({
   statistics: orNull(virtualStatistics),
+  chances: t.Array(t.Object({ symbol: t.String(), direction: long, ...chanceNow }), {
+    description: "what the model in charge says now of every side that a position is open in, real or virtual",
+  }),
   closed: t.Array(
     of<VirtualRow>()(
       t.Object({

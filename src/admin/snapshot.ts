@@ -33,6 +33,29 @@ export interface PositionRow {
   readonly setup: string;
   readonly confidence: number;
   readonly reasons: readonly string[];
+  readonly chance: PositionChance;
+}
+
+/** What models say of a position: nothing of it moves a stop or closes anything. */
+export interface PositionChance {
+  /** The chance of a gain that it was entered on, 0 to 1; null where the rules decided. */
+  readonly entered: number | null;
+  /** What the model in charge says now; null while it has said nothing. */
+  readonly now: ChanceNow | null;
+}
+
+/**
+ * What the model in charge says now of a side that is held: the chance that a trade which was proposed at this moment,
+ * with a stop and a target of its own, would gain after costs.
+ */
+export interface ChanceNow {
+  readonly model: string;
+  /** 0 to 1. */
+  readonly probability: number;
+  /** Whether the market is unlike all that the model was trained on. */
+  readonly unlike: boolean;
+  /** Close of the newest bar that it knows, ms UTC. */
+  readonly at: number;
 }
 
 export interface OrderRow {
@@ -173,5 +196,6 @@ function positionRow(state: State, position: Position): PositionRow {
     setup: plan.candidate.setup,
     confidence: plan.candidate.confidence,
     reasons: plan.candidate.reasons,
+    chance: { entered: plan.candidate.prediction?.probability ?? null, now: null },
   };
 }

@@ -3,7 +3,7 @@ import type { Panel } from "../market/panel.ts";
 import type { AnalysisOptions } from "./engine.ts";
 import { CycleMerge, symbolsOf } from "./merge.ts";
 import { type AnalysisPool, RangeFailed } from "./pool.ts";
-import type { Finding, SymbolRange } from "./protocol.ts";
+import type { FeatureRowsAt, Finding, SymbolRange } from "./protocol.ts";
 
 /** How often a range that only shared a worker with the fault is tried again within a cycle. */
 const RETRIES = 2;
@@ -22,6 +22,11 @@ export interface LiveAnalysisOptions {
   readonly timeframe: number;
   readonly ranges: readonly SymbolRange[];
   readonly onNotice: (level: "warning" | "alarm", text: string) => void;
+}
+
+/** Feature rows with the symbols that they are of. */
+export interface SymbolRows extends FeatureRowsAt {
+  readonly symbols: readonly number[];
 }
 
 /**
@@ -70,6 +75,22 @@ export class LiveAnalysis {
       else for (const finding of findings) this.#merge.add(range, finding);
     });
     return this.#merge.event(cycle, absent);
+  }
+
+  /**
+   * The newest feature rows of symbols, for whoever looks on: a piece for each range, which may come in any order, or not
+   * at all where the range has none at the moment. @throws RangeFailed by each piece
+   */
+  rows(symbols: readonly number[]): Promise<SymbolRows | undefined>[] {
+    return this.#watched.flatMap(({ range }) => {
+      const own = symbols.filter((symbol) => symbol >= range.first && symbol < range.first + range.symbols);
+      if (own.length === 0) return [];
+      const found = this.#pool.rows(
+        range,
+        own.map((symbol) => symbol - range.first),
+      );
+      return [found.then((piece) => piece && { ...piece, symbols: own })];
+    });
   }
 
   /** The findings of one range, or undefined when it is absent from this cycle. */

@@ -2,7 +2,7 @@ import { InputError } from "../input-error.ts";
 import type { Klines } from "../market/kline-csv.ts";
 import { LANES } from "../market/panel.ts";
 import type { AnalysisOptions } from "./engine.ts";
-import type { Finding, RangeBars, SymbolRange } from "./protocol.ts";
+import type { FeatureRowsAt, Finding, RangeBars, SymbolRange } from "./protocol.ts";
 import { AnalysisThread, type Answer, type Task, TaskFailed, WorkerLost } from "./thread.ts";
 
 /** A range was not analysed. `culprit` is false when it only shared a worker with what went wrong. */
@@ -120,11 +120,22 @@ export class AnalysisPool {
 
   /** The findings of a range in the cycles `from` … `to`; see RangeAnalysis. @throws RangeFailed */
   async analyse(range: SymbolRange, from: number, to: number): Promise<readonly Finding[]> {
-    const place = this.#places.find(({ ranges }) => ranges.some((open) => open.range === range));
-    if (place === undefined) throw new Error(`the range of symbol ${range.first} is not open`);
-    const answer = await this.#run(place, { kind: "analyse", first: range.first, from, to });
+    const answer = await this.#run(this.#placeOf(range), { kind: "analyse", first: range.first, from, to });
     if (answer.kind !== "analysed") throw new Error(`a worker answered "${answer.kind}" to a cycle`);
     return answer.found;
+  }
+
+  /** The newest feature rows of symbols of a range; undefined where it has none at the moment. @throws RangeFailed */
+  async rows(range: SymbolRange, symbols: readonly number[]): Promise<FeatureRowsAt | undefined> {
+    const answer = await this.#run(this.#placeOf(range), { kind: "rows", first: range.first, symbols });
+    if (answer.kind !== "rows") throw new Error(`a worker answered "${answer.kind}" to a question for rows`);
+    return answer.rows;
+  }
+
+  #placeOf(range: SymbolRange): Place {
+    const place = this.#places.find(({ ranges }) => ranges.some((open) => open.range === range));
+    if (place === undefined) throw new Error(`the range of symbol ${range.first} is not open`);
+    return place;
   }
 
   /** Reads a file of bars in whichever worker has least to do; a lost worker costs another attempt. @throws InputError */

@@ -42,6 +42,8 @@ export type ToWorker =
       readonly from: number;
       readonly to: number;
     }
+  /** The feature rows of symbols, by their index in the range, as known at the cycle last analysed. */
+  | { readonly kind: "rows"; readonly task: number; readonly first: number; readonly symbols: readonly number[] }
   /** Reads one file of bars. */
   | { readonly kind: "parse"; readonly task: number; readonly path: string; readonly timeframe: number }
   /** Nothing but a sign of life. */
@@ -51,6 +53,7 @@ export type ToWorker =
 export type FromWorker =
   | { readonly kind: "done"; readonly task: number; readonly heap: number }
   | { readonly kind: "analysed"; readonly task: number; readonly heap: number; readonly found: readonly Finding[] }
+  | { readonly kind: "rows"; readonly task: number; readonly heap: number; readonly rows: FeatureRowsAt | undefined }
   | { readonly kind: "parsed"; readonly task: number; readonly heap: number; readonly klines: Klines }
   /** The task failed without harm to the worker. `exitCode` where it was the user's input. */
   | {
@@ -70,4 +73,12 @@ export interface Finding {
   readonly regimes: readonly Regime[] | undefined;
   /** With the symbol indices of the run. */
   readonly candidates: readonly Candidate[];
+}
+
+/** Feature rows as they are known at a moment. */
+export interface FeatureRowsAt {
+  /** Close of the newest bar that they know, ms UTC. */
+  readonly at: number;
+  /** One per symbol that was asked about, in the order of FEATURE_NAMES, NaN where missing. */
+  readonly rows: readonly Float32Array[];
 }

@@ -4,7 +4,7 @@ import { PanelFeed } from "../market/panel-feed.ts";
 import { barsOf, type SharedBars } from "../market/recorded-market.ts";
 import { analysisPanel } from "./analysis-panel.ts";
 import { AnalysisEngine, type AnalysisOptions } from "./engine.ts";
-import type { Finding, RangeBars, SymbolRange } from "./protocol.ts";
+import type { FeatureRowsAt, Finding, RangeBars, SymbolRange } from "./protocol.ts";
 
 /** The analysis of one range of symbols within a worker: an engine, and how it gets at the bars since the origin. */
 export class RangeAnalysis {
@@ -51,6 +51,16 @@ export class RangeAnalysis {
       before = regimes;
     }
     return found;
+  }
+
+  /**
+   * The feature rows of symbols, by their index in the range, at the close last analysed; undefined before the first and
+   * after a fault. Changes nothing that is found later.
+   */
+  rows(symbols: readonly number[]): FeatureRowsAt | undefined {
+    if (this.#reader === undefined) return undefined;
+    const { engine, closed } = this.#reader;
+    return { at: closed, rows: symbols.map((symbol) => engine.features(symbol).slice()) };
   }
 }
 

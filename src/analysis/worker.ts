@@ -37,6 +37,10 @@ function answer(data: ToWorker): FromWorker {
       const found = range.analyse(data.from, data.to, reporter(task));
       return { kind: "analysed", task, heap: heap(), found };
     }
+    case "rows": {
+      const rows = ranges.get(data.first)?.rows(data.symbols);
+      return { kind: "rows", task, heap: heap(), rows };
+    }
     case "parse": {
       const klines = parseKlines(readInputFile(data.path), data.path, data.timeframe);
       return { kind: "parsed", task, heap: heap(), klines };

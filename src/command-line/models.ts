@@ -5,7 +5,7 @@ import type { ShadowEvidence } from "../learning/shadow.ts";
 import { timeText } from "../market/timeframe.ts";
 import { evaluateModel } from "../service/model-evaluation.ts";
 import { importModel } from "../service/model-import.ts";
-import { modelRegistry, promoteModel, rollbackModel } from "../service/models.ts";
+import { modelRegistry, promoteModel, rollbackModel, serveModel } from "../service/models.ts";
 import { modelStrategyOf } from "../service/training.ts";
 import { addMarketOptions, judgedChoice, type MarketOptions } from "./market-options.ts";
 import { type JsonTarget, jsonOption, print, setOption, settingsFrom, writeJson } from "./options.ts";
@@ -63,7 +63,9 @@ export function modelsCommand(program: Command): void {
     .argument("<id>", "its id, or the beginning of it")
     .action(async (id: string, options: ModelsOptions) => {
       const { settings } = settingsFrom(options.set);
-      await told(options, promoteModel(modelRegistry(settings), id));
+      const registry = modelRegistry(settings);
+      const prove = (known: string) => serveModel(registry, known, settings).close();
+      await told(options, await promoteModel(registry, id, prove));
     });
 
   subcommand("rollback", "let the champion before this one decide again; without one the rules")
@@ -73,12 +75,17 @@ export function modelsCommand(program: Command): void {
     .action(async (options: ModelsOptions & { readonly strategy?: ModelStrategy }) => {
       const { settings } = settingsFrom(options.set);
       const strategy = options.strategy ?? modelStrategyOf(settings);
-      await told(options, rollbackModel(modelRegistry(settings), strategy));
+      const registry = modelRegistry(settings);
+      const prove = (known: string) => serveModel(registry, known, settings).close();
+      await told(options, await rollbackModel(registry, strategy, prove));
     });
 
   addMarketOptions(
-    subcommand("import", "take in trees that were trained elsewhere; they pass the same gate")
-      .argument("<file>", "a model of XGBoost (JSON), LightGBM (text) or ONNX over the columns of this build")
+    subcommand("import", "take in a model that was trained elsewhere; it passes the same gate")
+      .argument(
+        "<file>",
+        "a model of XGBoost (JSON), LightGBM (text) or ONNX (trees or a net) over the columns of this build",
+      )
       .requiredOption("--data <dir>", "folder of recorded bars to judge it on; it must not have been trained on them"),
   ).action(async (file: string, options: ModelsOptions & MarketOptions) => {
     const { settings } = settingsFrom(options.set);

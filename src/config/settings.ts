@@ -806,6 +806,14 @@ const LEARNING = {
     unit: "min",
     help: "Time after which a training process is ended; the model in charge stays.",
   },
+  MODEL_ANSWER_TIMEOUT_MS: {
+    type: "integer",
+    min: 10,
+    max: 60_000,
+    default: 500,
+    unit: "ms",
+    help: "Time that a net has for the candidates of a cycle; after it the rules decide until it answers again.",
+  },
   MODEL_MAX_AGE_HOURS: {
     type: "number",
     min: 0.01,
@@ -991,8 +999,7 @@ const PERFORMANCE = {
   ENABLE_BATCH_PREDICTION: {
     type: "boolean",
     default: true,
-    awaits: "served models",
-    help: "Predict for many rows in one call.",
+    help: "Rescore open positions in batches; false: each row by itself. A cycle's candidates are one call either way.",
   },
   BATCH_PREDICTION_SIZE: {
     type: "integer",
@@ -1000,8 +1007,7 @@ const PERFORMANCE = {
     max: 10_000,
     default: 32,
     unit: "rows",
-    awaits: "served models",
-    help: "Rows at which a waiting batch of predictions is sent.",
+    help: "Rows at which a batch of open positions to rescore is sent; what is fewer is sent after 100 ms.",
   },
   ENABLE_INCREMENTAL_CACHE: {
     type: "boolean",

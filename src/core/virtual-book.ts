@@ -304,6 +304,17 @@ export class VirtualBook {
     return slot === undefined || this.#phase[slot] !== OPEN ? undefined : this.#risk[slot];
   }
 
+  /** Every symbol and direction that a position is open in, each pair once. For views. */
+  openSides(): { readonly symbol: number; readonly direction: Direction }[] {
+    return this.#tracks.flatMap((track, symbol) => {
+      const directions = new Set<Direction>();
+      for (let slot = track.head; slot !== NONE; slot = this.#after[slot]!) {
+        if (this.#phase[slot] === OPEN) directions.add(this.#direction[slot]! as Direction);
+      }
+      return [...directions].map((direction) => ({ symbol, direction }));
+    });
+  }
+
   /**
    * Everything that must hold between two events, for tests and the simulation. @returns what is broken
    */

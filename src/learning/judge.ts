@@ -6,9 +6,14 @@ import { cautiousBet } from "./evaluation.ts";
 import type { ModelManifest, ModelStrategy } from "./manifest.ts";
 
 /** A model that is ready to be asked. */
-export interface ServedModel {
+export interface AskedModel {
   readonly manifest: ModelManifest;
-  /** Raw probabilities of rows one after the other. */
+  /** Raw probabilities of rows one after the other; a promise where another process answers. */
+  score(x: Float32Array, rows: number): Float64Array | Promise<Float64Array>;
+}
+
+/** One that answers at once, for whatever may wait for it. */
+export interface ServedModel extends AskedModel {
   score(x: Float32Array, rows: number): Float64Array;
 }
 
@@ -46,36 +51,57 @@ export class Judge {
 
   judge(event: AnalysisEvent): AnalysisEvent {
     const model = this.#model;
-    if (event.candidates.length === 0) return event;
-    const candidates =
-      model === undefined ? event.candidates.filter(isRule) : judged(model, event.candidates, this.caution);
-    return candidates.length === event.candidates.length && model === undefined ? event : { ...event, candidates };
+    if (model === undefined) return byRules(event);
+    const question = questionOf(model.manifest, event, this.caution);
+    return question.decided(model.score(question.x, question.rows));
   }
+}
+
+/** The cycle where no model decides: probes are for models alone. */
+export function byRules(event: AnalysisEvent): AnalysisEvent {
+  const candidates = event.candidates.filter(isRule);
+  return candidates.length === event.candidates.length ? event : { ...event, candidates };
 }
 
 function isRule({ strategy }: Candidate): boolean {
   return strategy !== "probe";
 }
 
-function judged(model: ServedModel, candidates: readonly Candidate[], caution: Caution | undefined): Candidate[] {
-  const { strategy } = model.manifest;
-  const asked = candidates
+/** All that a model is asked in a cycle, in one call, and what becomes of its answers. */
+export interface Question {
+  /** Rows of MODEL_COLUMNS one after the other. */
+  readonly x: Float32Array;
+  readonly rows: number;
+  /** The cycle with the predictions. @param raw one probability per row */
+  decided(raw: Float64Array): AnalysisEvent;
+}
+
+export function questionOf(manifest: ModelManifest, event: AnalysisEvent, caution: Caution | undefined): Question {
+  const { strategy } = manifest;
+  const asked = event.candidates
     .filter((candidate) => isRule(candidate) === (strategy === "hybrid"))
     .flatMap(sidesOf(strategy));
-  const x = new Float32Array(asked.length * MODEL_COLUMNS.length);
+  const width = MODEL_COLUMNS.length;
+  const x = new Float32Array(asked.length * width);
   for (const [i, { features, direction }] of asked.entries()) {
     if (features === undefined) throw new Error("a candidate came from the analysis without its features");
-    x.set(modelRow(features, direction), i * MODEL_COLUMNS.length);
+    x.set(modelRow(features, direction), i * width);
   }
-  const raw = model.score(x, asked.length);
-  const predicted = asked.map((candidate, i): Candidate => {
-    const row = x.subarray(i * MODEL_COLUMNS.length, (i + 1) * MODEL_COLUMNS.length);
-    const prediction = predictionOf(model.manifest, raw[i]!, row, caution);
-    const reasons = [...candidate.reasons, reasonOf(prediction)];
-    if (strategy === "hybrid") return { ...candidate, strategy, reasons, prediction };
-    return { ...candidate, strategy, reasons, prediction, confidence: prediction.probability };
-  });
-  return strategy === "hybrid" ? predicted : betterSides(predicted);
+  return {
+    x,
+    rows: asked.length,
+    decided(raw) {
+      if (event.candidates.length === 0) return event;
+      const predicted = asked.map((candidate, i): Candidate => {
+        const row = x.subarray(i * width, (i + 1) * width);
+        const prediction = predictionOf(manifest, raw[i]!, row, caution);
+        const reasons = [...candidate.reasons, reasonOf(prediction)];
+        if (strategy === "hybrid") return { ...candidate, strategy, reasons, prediction };
+        return { ...candidate, strategy, reasons, prediction, confidence: prediction.probability };
+      });
+      return { ...event, candidates: strategy === "hybrid" ? predicted : betterSides(predicted) };
+    },
+  };
 }
 
 /** A long and a short to choose from, where the model decides by itself. */

@@ -21,7 +21,7 @@ export interface ModelMetrics {
   readonly trials: number;
 }
 
-/** Everything about a model but its trees. Plain data: it lies as JSON beside the artefact. */
+/** Everything about a model but what it predicts with. Plain data: it lies as JSON beside the artefact. */
 export interface ModelManifest {
   /** The first twelve digits of `modelHash`. */
   readonly id: string;
@@ -61,6 +61,14 @@ export interface ModelManifest {
   /** Hash of the ledger of trials that judged it. */
   readonly ledgerHash: string;
   readonly artefact: { readonly file: string; readonly sha256: string };
+}
+
+/** Kind of the models that are ONNX graphs of something else than trees. */
+export const ONNX_KIND = "onnx";
+
+/** What the file of a model of some kind is named. */
+export function artefactFile(kind: string): string {
+  return kind === ONNX_KIND ? "model.onnx" : "model.json";
 }
 
 /** Everything of a model that can change what it decides, and whether it may. */

@@ -22,7 +22,7 @@ import type { ServedModel } from "./judge.ts";
 import { checkAsOf, checkFitScope, checkFolds, checkLag, checkPermutation, checkSingleFeatures } from "./leakage.ts";
 import type { Learner, Variant } from "./learner.ts";
 import type { Trial, TrialLedger } from "./ledger.ts";
-import { hashModel, type ModelManifest, type ModelMetrics, type ModelStrategy } from "./manifest.ts";
+import { artefactFile, hashModel, type ModelManifest, type ModelMetrics, type ModelStrategy } from "./manifest.ts";
 import { deflatedSharpe, overfitting } from "./overfitting.ts";
 import {
   auc,
@@ -201,7 +201,7 @@ export function train(task: TrainingTask): TrainingResult {
     conformal: fitted.conformal,
     alpha: fitted.alpha,
     domain: fitted.domain,
-    artefact: { file: "model.json", sha256: createHash("sha256").update(artefact).digest("hex") },
+    artefact: { file: artefactFile(learner.kind), sha256: createHash("sha256").update(artefact).digest("hex") },
   };
   const modelHash = hashModel(content);
   const whole = spanOf(dataset, all);

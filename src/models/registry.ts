@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { InputError } from "../input-error.ts";
 import { checkFeatures, type Model } from "./model.ts";
 import { onnxModel } from "./onnx-model.ts";
-import type { ModelProcess } from "./process/model-process.ts";
+import type { OnnxRuntime } from "./process/model-process.ts";
 import { rulesModel } from "./rules.ts";
 import type { TreeEngine } from "./trees/engine.ts";
 import { readEnsemble } from "./trees/ensemble.ts";
@@ -16,15 +16,17 @@ export interface ModelSource {
   readonly sha256: string;
   /** Names of the features of the rows that it will be given. */
   readonly features: readonly string[];
-  /** For messages, and the name in the process for models: unique per model. */
+  /** For messages. */
   readonly where: string;
+  /** In the process for models, where another of the same name would take its place. `where` when absent. */
+  readonly name?: string;
 }
 
 /** What serves it. */
 export interface ModelHost {
   readonly engine: TreeEngine;
   /** Absent where no process may be started, as in a backtest: trees are then accepted without the second opinion. */
-  readonly process: ModelProcess | undefined;
+  readonly process: OnnxRuntime | undefined;
 }
 
 type Open = (source: ModelSource, host: ModelHost) => Model | Promise<Model>;
@@ -35,16 +37,16 @@ const OPEN = {
     if (typeof feature !== "string") throw new InputError(`${where}: is no name of a feature`);
     return rulesModel(features, feature);
   },
-  trees: async ({ bytes, features, where }, { engine, process }) => {
+  trees: async ({ bytes, features, where, name = where }, { engine, process }) => {
     const ensemble = readEnsemble(parse(bytes, where), where);
     checkFeatures(ensemble.features, features, where);
     const model = treesModel(ensemble, engine);
-    if (process !== undefined) await agreeWithOnnxRuntime(ensemble, model, process, where);
+    if (process !== undefined) await agreeWithOnnxRuntime(ensemble, model, process, where, name);
     return model;
   },
-  onnx: ({ bytes, features, where }, { process }) => {
+  onnx: ({ bytes, features, where, name = where }, { process }) => {
     if (process === undefined) throw new InputError(`${where}: ONNX models need the process for models`);
-    return onnxModel(bytes, features, process, where);
+    return onnxModel(bytes, features, process, where, name);
   },
 } satisfies Record<string, Open>;
 

@@ -2,7 +2,7 @@ import { InputError } from "../input-error.ts";
 import { Random } from "../market/random.ts";
 import { checkRows, type Model } from "./model.ts";
 import { writeTreesOnnx } from "./onnx/write-trees.ts";
-import type { ModelProcess } from "./process/model-process.ts";
+import type { OnnxRuntime } from "./process/model-process.ts";
 import { PORTABLE_ENGINE, type TreeEngine } from "./trees/engine.ts";
 import type { TreeEnsemble } from "./trees/ensemble.ts";
 
@@ -36,13 +36,14 @@ const TOLERANCE = 1e-6;
 export async function agreeWithOnnxRuntime(
   ensemble: TreeEnsemble,
   model: Model,
-  runtime: ModelProcess,
+  runtime: OnnxRuntime,
   where: string,
+  as = where,
 ): Promise<number> {
   const rows = gateRows(ensemble);
   const own = new Float64Array(GATE_ROWS);
   await model.predict(rows, own);
-  const name = `${where} (gate)`;
+  const name = `${as} (gate)`;
   await runtime.load(name, writeTreesOnnx(ensemble), ensemble.features.length, where);
   const theirs = await runtime.predict(name, rows).finally(() => runtime.unload(name));
   const reach = ensemble.trees.reduce((sum, { value }) => sum + value.reduce((a, b) => Math.max(a, Math.abs(b)), 0), 0);

@@ -206,6 +206,7 @@ async function trade(settings: Settings, options: BacktestOptions, pool: Analysi
     return { report, scenes, journal: journal.path };
   } finally {
     journal.close();
+    chosen.model?.close();
   }
 }
 

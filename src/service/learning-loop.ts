@@ -4,24 +4,35 @@ import type { Settings } from "../config/settings.ts";
 import type { Candidate } from "../core/candidate.ts";
 import type { CoreRecord } from "../core/effects.ts";
 import type { AnalysisEvent } from "../core/events.ts";
+import type { State } from "../core/state.ts";
 import type { VirtualTrade } from "../core/virtual-book.ts";
 import { InputError } from "../input-error.ts";
 import { calibrate } from "../learning/calibration.ts";
-import { modelRow } from "../learning/dataset.ts";
-import { Judge, type ServedModel } from "../learning/judge.ts";
+import { MODEL_COLUMNS, modelRow } from "../learning/dataset.ts";
+import { byRules, questionOf, sidesOf } from "../learning/judge.ts";
 import { netReturn, type TradingCosts } from "../learning/labels.ts";
 import type { ModelStrategy } from "../learning/manifest.ts";
 import { type DriftMetrics, DriftMonitor, type Finding } from "../learning/monitor.ts";
 import type { ModelRegistry } from "../learning/registry.ts";
 import { lossOf } from "../learning/scores.ts";
 import type { ShadowEvidence, ShadowOutcome } from "../learning/shadow.ts";
-import { promoteModel, rollbackModel, serveModel } from "./models.ts";
+import { ModelProcess, ModelProcessLost, type OnnxRuntime } from "../models/process/model-process.ts";
+import { NoAnswer, within } from "../models/within.ts";
+import { type LiveModel, openLiveModel, promoteModel, rollbackModel } from "./models.ts";
+import { type Chance, Rescoring, type RescoringOptions, type Side } from "./rescoring.ts";
 import type { Retraining } from "./retraining.ts";
 
 /** Another model, or none, is to decide from now on. */
 export interface Swap {
-  readonly model: ServedModel | undefined;
+  readonly model: LiveModel | undefined;
   readonly reason: string;
+}
+
+/** A cycle that was judged, and what the core has to be told before it. */
+export interface Judged {
+  readonly event: AnalysisEvent;
+  /** The model in charge gave no answer: from here on the rules decide, this cycle included. */
+  readonly before: Swap | undefined;
 }
 
 export interface LearningOptions {
@@ -36,14 +47,27 @@ export interface LearningOptions {
   /** Told of each batch of predictions and of each training's end, for metrics. */
   readonly onPredicted?: (rows: number, seconds: number) => void;
   readonly onTrained?: (outcome: "promoted" | "refused" | "failed") => void;
+  /** Told when a cycle had to be decided without the model that is in charge. */
+  readonly onUnanswered?: () => void;
+  /** Where nets run, and trees are checked; a process of its own when absent. */
+  readonly runtime?: ModelRuntime;
+  /** The newest feature rows, for rescoring; without them nothing is rescored. */
+  readonly rowsOf?: RescoringOptions["rowsOf"];
   /** Begins a training on what is known now; undefined where a run cannot train. */
   readonly startTraining?: ((onProgress: (share: number) => void) => Retraining) | undefined;
 }
+
+/** The process for models as the loop needs it. */
+export type ModelRuntime = OnnxRuntime & Pick<ModelProcess, "rest" | "close">;
 
 /** For dashboards, metrics and the terminal. */
 export interface LearningView {
   /** Id of the model in charge; empty while the rules decide. */
   readonly model: string;
+  /** Who answers for it; empty while the rules decide. */
+  readonly server: string;
+  /** Id of a model that has the charge and gives no answer at the moment: the rules decide until it does. Or empty. */
+  readonly away: string;
   readonly shadow: string;
   /** Market ms for which the shadow has predicted and the outcomes it has seen, in all runs; 0 without one. */
   readonly shadowWatched: number;
@@ -56,6 +80,12 @@ export interface LearningView {
   readonly trainings: number;
   readonly trainingFailures: number;
   readonly drift: DriftMetrics | undefined;
+  /** Cycles with something to judge that the rules decided because the model in charge gave no answer. */
+  readonly unanswered: number;
+  /** What the model says now of the sides that are held; see Rescoring. */
+  readonly chances: readonly Chance[];
+  /** Rounds of rescoring that came to nothing, and calls and rows of those that did not. */
+  readonly rescoring: { readonly failures: number; readonly calls: number; readonly rows: number };
 }
 
 const HOUR = 3_600_000;
@@ -65,11 +95,27 @@ const SHADOW_OUTCOMES = 10;
 const SETTLE_EVERY = 15 * 60_000;
 /** Remembered predictions of a shadow that wait for their outcome. */
 const MOST_WAITING = 10_000;
+/** Cycles in a row that a model may leave unanswered, or attempts to wake it, before it is put out of charge. */
+const MOST_UNANSWERED = 3;
+/** Attempts to open a model whose process was lost over it. */
+const MOST_OPENINGS = 3;
+/** Time after which the process for models counts as hung, and time for it to start and load, ms. No cycle waits so long. */
+const PATIENCE = { deadline: 10_000, loadDeadline: 60_000 } as const;
+/** Rows of features change with bars of this length, ms. */
+const ROWS_CHANGE = 300_000;
 /** How often the registry is looked at for what others did to it, wall ms. */
 const LOOK_EVERY = 5000;
 
+/** A model in charge that gives no answer, and what is to be as before when it does. */
+interface Away {
+  readonly model: LiveModel;
+  readonly monitor: DriftMonitor | undefined;
+  /** An attempt to wake it is under way. */
+  asking: boolean;
+}
+
 interface Shadow {
-  readonly model: ServedModel;
+  readonly model: LiveModel;
   readonly predictions: Map<string, number>;
   /** Of this run and those before it. */
   readonly evidence: ShadowEvidence;
@@ -78,6 +124,8 @@ interface Shadow {
   written: number;
   settled: number;
   unwritten: ShadowOutcome[];
+  /** Cycles in a row without an answer. */
+  unanswered: number;
 }
 
 /**
@@ -86,9 +134,15 @@ interface Shadow {
  * without one the rules do.
  */
 export class LearningLoop {
-  readonly judge = new Judge();
   readonly #options: LearningOptions;
+  readonly #runtime: ModelRuntime;
+  readonly #rescoring: Rescoring | undefined;
   readonly #cron: Cron | undefined;
+  #model: LiveModel | undefined;
+  #away: Away | undefined;
+  #unanswered = 0;
+  /** Cycles or attempts in a row without an answer. */
+  #unansweredInARow = 0;
   #monitor: DriftMonitor | undefined;
   #shadow: Shadow | undefined;
   #swap: Swap | undefined;
@@ -106,10 +160,25 @@ export class LearningLoop {
   readonly #fallen = new Set<string>();
   /** Models that could not be served, so that each is reported once. */
   readonly #broken = new Set<string>();
+  /** Attempts to open a model that came to nothing through no fault that is known. */
+  readonly #openings = new Map<string, number>();
+  /** Ids of the models that are being opened, for the charge and for the shadow. */
+  readonly #opening = { charge: "", shadow: "" };
+  readonly #opened = new Set<Promise<void>>();
 
   /** @throws InputError for a TRAINING_SCHEDULE that is no cron expression */
   constructor(options: LearningOptions) {
     this.#options = options;
+    const { settings, onNotice, rowsOf } = options;
+    this.#runtime =
+      options.runtime ??
+      new ModelProcess({
+        ...PATIENCE,
+        memoryLimit: settings.PROCESS_MEMORY_LIMIT_MB,
+        onLost: (reason) => onNotice("warning", `${reason}; another is started when a model is asked`),
+      });
+    const size = settings.ENABLE_BATCH_PREDICTION ? settings.BATCH_PREDICTION_SIZE : 1;
+    this.#rescoring = rowsOf && new Rescoring({ rowsOf, size });
     const { TRAINING_SCHEDULE: schedule, ENABLE_SELF_LEARNING: enabled } = options.settings;
     if (enabled && schedule !== "" && options.startTraining !== undefined) {
       this.#cron = scheduled(schedule, () => this.train("the schedule"));
@@ -125,8 +194,29 @@ export class LearningLoop {
 
   swapped({ model }: Swap): void {
     this.#swaps++;
-    this.judge.swap(model);
-    this.#monitor = model && new DriftMonitor(model.manifest);
+    const [before, away] = [this.#model, this.#away];
+    if (model !== undefined) {
+      const isBack = model === away?.model;
+      this.#monitor = isBack ? away.monitor : new DriftMonitor(model.manifest);
+      if (!isBack) away?.model.close();
+      this.#away = undefined;
+    } else {
+      this.#monitor = undefined;
+    }
+    this.#model = model;
+    if (before !== model && before !== this.#away?.model) before?.close();
+    this.#rescoring?.forget();
+  }
+
+  /** The model in charge, also while it gives no answer. */
+  get #inCharge(): LiveModel | undefined {
+    return this.#model ?? this.#away?.model;
+  }
+
+  /** Begins with what the registry has; resolves when it is open, or cannot be opened. */
+  async begin(marketTime: number): Promise<void> {
+    this.look(marketTime);
+    await Promise.all(this.#opened);
   }
 
   /** Looks whether another model is to decide: at the start, after a training, and when others used the registry. */
@@ -136,10 +226,12 @@ export class LearningLoop {
     try {
       const { champion: registered, shadows } = registry.roles(strategy);
       const champion = this.#fallen.has(registered) ? "" : registered;
-      if (champion !== (this.judge.model?.manifest.id ?? "")) this.#want(champion);
+      if (champion === (this.#inCharge?.manifest.id ?? "")) this.#opening.charge = "";
+      else this.#want(champion);
       // One that is at it is not disturbed by a newer one, or with frequent trainings none would ever come to an end.
       const shadow = shadows.find((id) => !this.#broken.has(id)) ?? "";
-      if (shadow !== (this.#shadow?.model.manifest.id ?? "")) this.#watch(shadow, marketTime);
+      if (shadow === (this.#shadow?.model.manifest.id ?? "")) this.#opening.shadow = "";
+      else this.#watch(shadow, marketTime);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       onNotice("warning", `the registry of models cannot be read, the model in charge stays: ${error.message}`);
@@ -148,71 +240,223 @@ export class LearningLoop {
 
   #want(id: string): void {
     if (id === "") {
-      this.#swap = { model: undefined, reason: "there is no champion any more" };
+      this.#opening.charge = "";
+      // Whoever is away has nothing to come back to.
+      if (this.#away !== undefined) this.#dismissAway();
+      else this.#due({ model: undefined, reason: "there is no champion any more" });
       return;
     }
-    const model = this.#serve(id);
-    if (model !== undefined) this.#swap = { model, reason: "champion of the registry" };
+    this.#open("charge", id, (model) => this.#due({ model, reason: "champion of the registry" }));
   }
 
   #watch(id: string, marketTime: number): void {
+    if (id !== "" && this.#opening.shadow === id) return;
     this.#writeShadow();
+    this.#shadow?.model.close();
+    this.#shadow = undefined;
+    this.#opening.shadow = "";
+    if (id === "") return;
     const { registry, market, onNotice } = this.#options;
-    const model = id === "" ? undefined : this.#serve(id);
-    this.#shadow = model && {
-      model,
-      predictions: new Map(),
-      evidence: registry.shadows.of(id, market),
-      until: marketTime,
-      written: marketTime,
-      settled: Number.NEGATIVE_INFINITY,
-      unwritten: [],
-    };
-    const known = this.#shadow?.evidence;
-    if (known === undefined || known.watched === 0) return;
-    onNotice(
-      "info",
-      `model ${id} goes on in the shadow: ${(known.watched / HOUR).toFixed(1)} h, ${known.outcomes} outcomes so far`,
-    );
+    this.#open("shadow", id, (model) => {
+      const evidence = registry.shadows.of(id, market);
+      const times = { until: marketTime, written: marketTime, settled: Number.NEGATIVE_INFINITY };
+      this.#shadow = { model, evidence, predictions: new Map(), ...times, unwritten: [], unanswered: 0 };
+      if (evidence.watched === 0) return;
+      const hours = (evidence.watched / HOUR).toFixed(1);
+      onNotice("info", `model ${id} goes on in the shadow: ${hours} h, ${evidence.outcomes} outcomes so far`);
+    });
+  }
+
+  /** The last swap that was asked for is the one that happens. */
+  #due(swap: Swap | undefined): void {
+    if (this.#swap?.model !== this.#away?.model) this.#swap?.model?.close();
+    this.#swap = swap;
+  }
+
+  /** Opens a model for a place, unless it is being opened already or nobody wants it any more when it is. */
+  #open(place: "charge" | "shadow", id: string, take: (model: LiveModel) => void): void {
+    if (this.#opening[place] === id || this.#broken.has(id)) return;
+    this.#opening[place] = id;
+    const opened = this.#serve(id).then((model) => {
+      this.#opened.delete(opened);
+      const isWanted = this.#opening[place] === id && !this.#closed;
+      if (isWanted) this.#opening[place] = "";
+      if (isWanted && model !== undefined) take(model);
+      else model?.close();
+    });
+    this.#opened.add(opened);
   }
 
   /** A model that is ready to be asked; undefined, with an alarm, for one that is not what it should be. */
-  #serve(id: string): ServedModel | undefined {
-    if (this.#broken.has(id)) return undefined;
+  async #serve(id: string): Promise<LiveModel | undefined> {
     try {
-      return serveModel(this.#options.registry, id);
+      return await openLiveModel(this.#options.registry, id, this.#runtime);
     } catch (error) {
-      if (!(error instanceof InputError)) throw error;
+      const lost = error instanceof ModelProcessLost;
+      if (!lost && !(error instanceof InputError)) throw error;
+      if (this.#closed) return undefined;
+      const times = (this.#openings.get(id) ?? 0) + 1;
+      this.#openings.set(id, times);
+      const who = this.#model === undefined ? "the rules decide" : `${this.#model.manifest.id} goes on deciding`;
+      if (lost && times < MOST_OPENINGS) {
+        this.#options.onNotice("warning", `model ${id} could not be opened yet, ${who}: ${error.message}`);
+        return undefined;
+      }
       this.#broken.add(id);
-      const who =
-        this.judge.model === undefined ? "the rules decide" : `${this.judge.model.manifest.id} goes on deciding`;
       this.#options.onNotice("alarm", `model ${id} cannot be used, ${who}: ${error.message}`);
       return undefined;
+    } finally {
+      this.#runtime.rest();
     }
   }
 
-  /** The analysis with the predictions of the model in charge. */
-  judged(event: AnalysisEvent): AnalysisEvent {
-    this.judge.caution = this.#monitor?.caution;
-    const shadow = this.#shadow;
-    if (shadow !== undefined)
-      for (const candidate of event.candidates) this.#shadowPredicts(shadow, candidate, event.cycle);
+  /**
+   * The analysis with the predictions of the model in charge: one call for all rows, which has MODEL_ANSWER_TIMEOUT_MS.
+   * Where it gives no answer the rules decide, as they do without a model.
+   */
+  async judged(event: AnalysisEvent): Promise<Judged> {
+    const model = this.#model;
+    if (model === undefined) {
+      if (this.#away !== undefined) this.#decidedWithout(this.#away, event);
+      this.#shadowPredicts(event);
+      return { event: byRules(event), before: undefined };
+    }
+    const question = questionOf(model.manifest, event, this.#monitor?.caution);
+    if (question.rows === 0) return { event: question.decided(new Float64Array(0)), before: undefined };
+    const { settings, onPredicted } = this.#options;
     const begun = performance.now();
-    const judged = this.judge.judge(event);
-    const predicted = judged.candidates.filter(({ prediction }) => prediction !== undefined).length;
-    if (predicted > 0) this.#options.onPredicted?.(predicted, (performance.now() - begun) / 1000);
-    return judged;
+    try {
+      const asked = model.score(question.x, question.rows);
+      // The shadow asks after it, so that nobody waits for a shadow.
+      this.#shadowPredicts(event);
+      const raw = asked instanceof Promise ? await within(asked, settings.MODEL_ANSWER_TIMEOUT_MS) : asked;
+      this.#unansweredInARow = 0;
+      onPredicted?.(question.rows, (performance.now() - begun) / 1000);
+      return { event: question.decided(raw), before: undefined };
+    } catch (error) {
+      if (!isNoAnswer(error)) throw error;
+      return { event: byRules(event), before: this.#gaveNoAnswer(model, error.message) };
+    }
   }
 
-  #shadowPredicts({ model, predictions }: Shadow, candidate: Candidate, time: number): void {
-    const { features, direction } = candidate;
-    if (features === undefined || (candidate.strategy === "probe") !== (model.manifest.strategy === "self_learning"))
-      return;
-    for (const side of candidate.strategy === "probe" ? ([1, -1] as const) : [direction]) {
-      const [raw] = model.score(modelRow(features, side), 1);
-      if (predictions.size >= MOST_WAITING) predictions.delete(predictions.keys().next().value!);
-      predictions.set(keyOf({ ...candidate, direction: side }, time), calibrate(model.manifest.calibration, raw!));
+  /** Puts the model in charge aside until it answers, or for good where that has happened too often. */
+  #gaveNoAnswer(model: LiveModel, why: string): Swap {
+    const { id } = model.manifest;
+    this.#countUnanswered();
+    this.#unansweredInARow++;
+    const reason = `model ${id} gave no answer: ${why}`;
+    if (this.#unansweredInARow >= MOST_UNANSWERED) {
+      this.#dismiss(model, `${reason}, ${MOST_UNANSWERED} times in a row`);
+      return { model: undefined, reason };
     }
+    this.#options.onNotice("warning", `${reason}; the rules decide until it does`);
+    this.#away = { model, monitor: this.#monitor, asking: false };
+    return { model: undefined, reason };
+  }
+
+  #countUnanswered(): void {
+    this.#unanswered++;
+    this.#options.onUnanswered?.();
+  }
+
+  /** A cycle has come while the model is away: it is asked, outside of the cycle, whether it is back. */
+  #decidedWithout(away: Away, event: AnalysisEvent): void {
+    if (questionOf(away.model.manifest, event, undefined).rows > 0) this.#countUnanswered();
+    if (away.asking || this.#swap !== undefined) return;
+    away.asking = true;
+    void this.#wake(away);
+  }
+
+  async #wake(away: Away): Promise<void> {
+    const { manifest, score } = away.model;
+    const { id, domain } = manifest;
+    let why = "";
+    try {
+      await score(Float32Array.from(domain.centre), 1);
+    } catch (error) {
+      if (!isNoAnswer(error)) throw error;
+      why = error.message;
+    }
+    if (this.#away !== away || this.#closed) return;
+    away.asking = false;
+    if (why === "") return this.#due({ model: away.model, reason: "it answers again" });
+    if (++this.#unansweredInARow < MOST_UNANSWERED) return;
+    this.#dismiss(away.model, `model ${id} gave no answer: ${why}, ${MOST_UNANSWERED} times in a row`);
+    this.#dismissAway();
+  }
+
+  /** The core has been told already that the rules decide. */
+  #dismissAway(): void {
+    if (this.#swap?.model === this.#away?.model) this.#swap = undefined;
+    this.#away?.model.close();
+    this.#away = undefined;
+  }
+
+  /** A model that nobody can rely on is out of charge, here and in the registry. */
+  #dismiss({ manifest: { id } }: LiveModel, reason: string): void {
+    const { onNotice, registry } = this.#options;
+    this.#unansweredInARow = 0;
+    onNotice("alarm", `${reason}; the rules decide`);
+    try {
+      registry.move(id, "retired", reason, Date.now());
+    } catch (error) {
+      // The rules decide all the same; what is missing is only that others know.
+      if (!(error instanceof InputError)) throw error;
+      this.#fallen.add(id);
+      onNotice("warning", `model ${id} could not be retired in the registry: ${error.message}`);
+    }
+  }
+
+  /** The shadow is asked as well, and nobody waits for it. */
+  #shadowPredicts(event: AnalysisEvent): void {
+    const shadow = this.#shadow;
+    if (shadow === undefined) return;
+    const { model, predictions } = shadow;
+    const { strategy, calibration } = model.manifest;
+    const asked = event.candidates
+      .filter(({ features, strategy: of }) => features !== undefined && (of === "probe") === (strategy !== "hybrid"))
+      .flatMap(sidesOf(strategy));
+    if (asked.length === 0) return;
+    const x = new Float32Array(asked.length * MODEL_COLUMNS.length);
+    for (const [i, { features, direction }] of asked.entries()) {
+      x.set(modelRow(features!, direction), i * MODEL_COLUMNS.length);
+    }
+    const keep = (raw: Float64Array) => {
+      shadow.unanswered = 0;
+      for (const [i, candidate] of asked.entries()) {
+        if (predictions.size >= MOST_WAITING) predictions.delete(predictions.keys().next().value!);
+        predictions.set(keyOf(candidate, event.cycle), calibrate(calibration, raw[i]!));
+      }
+    };
+    const failed = (error: unknown) => {
+      if (!isNoAnswer(error)) throw error;
+      if (this.#shadow !== shadow || ++shadow.unanswered < MOST_UNANSWERED) return;
+      const { id } = model.manifest;
+      this.#broken.add(id);
+      this.#options.onNotice("warning", `the shadow ${id} gives no answers and is not watched: ${error.message}`);
+      this.#writeShadow();
+      model.close();
+      this.#shadow = undefined;
+    };
+    try {
+      const raw = model.score(x, asked.length);
+      if (raw instanceof Promise) raw.then(keep).catch(failed);
+      else keep(raw);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  /** After a cycle was decided: asks again about what is open, beside the trading. */
+  rescore(state: State, cycle: number): void {
+    const model = this.#model;
+    if (this.#rescoring === undefined || model === undefined || cycle % ROWS_CHANGE !== 0) return;
+    const held = [...state.positions.values()].filter(({ holding }) => holding.lots > 0);
+    const sides = new Map<string, Side>();
+    for (const { symbol, direction } of [...held, ...state.virtual.openSides()]) {
+      sides.set(`${symbol}:${direction}`, { symbol, direction });
+    }
+    void this.#rescoring.begin(model, [...sides.values()]);
   }
 
   /** Takes in what the core reports. */
@@ -220,7 +464,7 @@ export class LearningLoop {
     if (record.kind === "signal") {
       const { candidate, time } = record;
       const { prediction } = candidate;
-      if (prediction === undefined || prediction.model !== this.judge.model?.manifest.id) return;
+      if (prediction === undefined || prediction.model !== this.#model?.manifest.id) return;
       this.#waiting.set(keyOf(candidate, time), prediction.probability);
       if (this.#waiting.size > MOST_WAITING) this.#waiting.delete(this.#waiting.keys().next().value!);
       this.#follow(this.#monitor?.judged(candidate) ?? []);
@@ -252,10 +496,11 @@ export class LearningLoop {
   }
 
   #follow(findings: readonly Finding[]): void {
-    const { onNotice, registry } = this.#options;
+    const { onNotice } = this.#options;
     for (const { consequence, reason } of findings) {
-      const id = this.judge.model?.manifest.id;
-      if (id === undefined) return;
+      const model = this.#model;
+      if (model === undefined) return;
+      const { id } = model.manifest;
       switch (consequence) {
         case "widen":
         case "de-risk":
@@ -269,16 +514,9 @@ export class LearningLoop {
           break;
         case "fall-back":
           if (this.#swap !== undefined) break;
-          onNotice("alarm", `model ${id}: ${reason}; the rules decide`);
-          this.#swap = { model: undefined, reason };
-          try {
-            registry.move(id, "retired", reason, Date.now());
-          } catch (error) {
-            // The rules decide all the same; what is missing is only that others know.
-            if (!(error instanceof InputError)) throw error;
-            this.#fallen.add(id);
-            onNotice("warning", `model ${id} could not be retired in the registry: ${error.message}`);
-          }
+          if (this.#swap !== undefined) break;
+          this.#due({ model: undefined, reason });
+          this.#dismiss(model, `model ${id}: ${reason}`);
           break;
         default:
           consequence satisfies never;
@@ -290,7 +528,7 @@ export class LearningLoop {
   tick(marketTime: number): void {
     if (performance.now() - this.#looked >= LOOK_EVERY) this.look(marketTime);
     this.#settleShadow(marketTime);
-    const { model } = this.judge;
+    const model = this.#model;
     const { settings, onNotice } = this.#options;
     if (model === undefined || this.#oldReported === model.manifest.id) return;
     const age = marketTime - model.manifest.trainedTo;
@@ -369,22 +607,36 @@ export class LearningLoop {
     return "training has begun";
   }
 
-  promote(id: string): string {
-    const { manifest } = promoteModel(this.#options.registry, id);
+  async promote(id: string): Promise<string> {
+    const { manifest } = await promoteModel(this.#options.registry, id, (known) => this.#prove(known));
     if (manifest.strategy !== this.#options.strategy) {
       return `model ${manifest.id} is champion of ${manifest.strategy}; this run is ${this.#options.strategy}`;
     }
-    this.#fallen.delete(manifest.id);
+    for (const set of [this.#fallen, this.#broken]) set.delete(manifest.id);
+    this.#openings.delete(manifest.id);
     this.#looked = Number.NEGATIVE_INFINITY;
     return `model ${manifest.id} decides from the next cycle on`;
   }
 
-  rollback(): string {
-    const { manifest, state } = rollbackModel(this.#options.registry, this.#options.strategy);
+  async rollback(): Promise<string> {
+    const { registry, strategy } = this.#options;
+    const { manifest, state } = await rollbackModel(registry, strategy, (known) => this.#prove(known));
     this.#looked = Number.NEGATIVE_INFINITY;
     return state === "champion"
       ? `model ${manifest.id} decides again`
       : `model ${manifest.id} is retired, the rules decide`;
+  }
+
+  /** Opens a model for nothing but to see that it can be. */
+  async #prove(id: string): Promise<void> {
+    try {
+      (await openLiveModel(this.#options.registry, id, this.#runtime)).close();
+    } catch (error) {
+      if (!(error instanceof ModelProcessLost)) throw error;
+      throw new InputError(`model ${id} cannot be served: ${error.message}`);
+    } finally {
+      this.#runtime.rest();
+    }
   }
 
   /** Trains in a process of its own, unless one is at it. */
@@ -418,9 +670,11 @@ export class LearningLoop {
   }
 
   view(marketTime: number): LearningView {
-    const { model } = this.judge;
+    const model = this.#model;
     return {
       model: model?.manifest.id ?? "",
+      server: model?.server ?? "",
+      away: this.#away?.model.manifest.id ?? "",
       shadow: this.#shadow?.model.manifest.id ?? "",
       shadowWatched: this.#shadow?.evidence.watched ?? 0,
       shadowOutcomes: this.#shadow?.evidence.outcomes ?? 0,
@@ -430,6 +684,9 @@ export class LearningLoop {
       trainings: this.#trainings,
       trainingFailures: this.#failures,
       drift: this.#monitor?.metrics,
+      unanswered: this.#unanswered,
+      chances: this.#rescoring?.chances ?? [],
+      rescoring: { failures: this.#rescoring?.failures ?? 0, ...(this.#rescoring?.asked ?? { calls: 0, rows: 0 }) },
     };
   }
 
@@ -438,15 +695,17 @@ export class LearningLoop {
     this.#writeShadow();
     this.#cron?.stop();
     this.#training?.cancel();
+    void this.#runtime.close();
   }
 }
 
 /** The view as plain JSON, in which nothing is NaN. */
 export function learningRow(view: LearningView): LearningRow {
   const known = (value: number) => (Number.isFinite(value) ? value : null);
-  const { model, shadow, shadowOutcomes, swaps, trainings, trainingFailures, drift } = view;
+  const { model, server, away, shadow, shadowOutcomes, swaps, trainings, trainingFailures, drift } = view;
+  const { unanswered, rescoring, chances } = view;
   return {
-    model,
+    ...{ model, server, away, unanswered, rescoring, chances },
     shadow,
     shadowHours: view.shadowWatched / HOUR,
     shadowOutcomes,
@@ -460,6 +719,11 @@ export function learningRow(view: LearningView): LearningRow {
         ? null
         : Object.fromEntries(Object.entries(drift).map(([name, value]) => [name, known(value)])),
   };
+}
+
+/** A model that was asked and did not answer, whatever the reason; anything else is a fault of our own. */
+function isNoAnswer(error: unknown): error is Error {
+  return error instanceof ModelProcessLost || error instanceof InputError || error instanceof NoAnswer;
 }
 
 function scheduled(schedule: string, run: () => void): Cron {

@@ -1,9 +1,10 @@
+import type { LiveAnalysis } from "../analysis/live-analysis.ts";
 import { SETTING_NAMES, SETTINGS, type Settings } from "../config/settings.ts";
 import type { Instrument } from "../core/instrument.ts";
 import { addressesOf } from "../exchange/binance/addresses.ts";
 import type { ModelRegistry } from "../learning/registry.ts";
 import { type Cost, tradingCosts } from "./assembly.ts";
-import { LearningLoop } from "./learning-loop.ts";
+import { LearningLoop, type ModelRuntime } from "./learning-loop.ts";
 import { describeMarket, type LiveMarket } from "./live-market.ts";
 import { modelRegistry } from "./models.ts";
 import { type Retraining, startRetraining } from "./retraining.ts";
@@ -17,8 +18,9 @@ export interface LiveLearningOptions {
   readonly instruments: readonly Pick<Instrument, "symbol">[];
   readonly without: readonly Cost[];
   readonly onNotice: (level: "info" | "warning" | "alarm", text: string) => void;
-  /** Where models are kept, and how a training begins; for tests. */
+  /** Where models are kept, where nets run, and how a training begins; for tests. */
   readonly registry?: ModelRegistry | undefined;
+  readonly runtime?: ModelRuntime | undefined;
   readonly startTraining?: ((onProgress: (share: number) => void) => Retraining) | undefined;
 }
 
@@ -32,6 +34,7 @@ export function liveLearning(
   options: LiveLearningOptions,
   now: () => number,
   telemetry: () => RunTelemetry | undefined,
+  analysis: Pick<LiveAnalysis, "rows">,
 ): LearningLoop | undefined {
   const { STRATEGY_MODE: strategy } = settings;
   if (strategy === "ict") return undefined;
@@ -45,6 +48,9 @@ export function liveLearning(
     onNotice: options.onNotice,
     onPredicted: (rows, seconds) => telemetry()?.predicted(rows, seconds),
     onTrained: (outcome) => telemetry()?.trained(outcome),
+    onUnanswered: () => telemetry()?.unanswered(),
+    rowsOf: (symbols) => analysis.rows(symbols),
+    ...(options.runtime === undefined ? {} : { runtime: options.runtime }),
     startTraining: options.startTraining ?? ((onProgress) => trainBeside(settings, options.market, now(), onProgress)),
   });
 }

@@ -16,7 +16,7 @@ import { Administration } from "./administration.ts";
 import { assumptionsOf, newExchange, newState, openJournal, runHash, takerCosts } from "./assembly.ts";
 import { openPositions } from "./backtest.ts";
 import { Holds } from "./holds.ts";
-import type { LearningLoop } from "./learning-loop.ts";
+import type { LearningLoop, Swap } from "./learning-loop.ts";
 import type { LiveOptions, LiveResult, LiveView } from "./live.ts";
 import { learningAssumption, liveLearning } from "./live-learning.ts";
 import { dataReference, describeMarket, reopenSource, tradingEnd, venueOf } from "./live-market.ts";
@@ -144,6 +144,7 @@ export class LiveRun {
       { ...options, instruments: source.instruments, onNotice: onlookers.notice },
       () => this.#marketTime,
       () => onlookers.admin?.telemetry,
+      analyst.analysis,
     );
     owned.defer(() => this.#learning?.close());
     // Bars of a simulation are in files, or come from a seed; those of a test network must not be taken for real ones.
@@ -257,7 +258,9 @@ export class LiveRun {
   async play(): Promise<void> {
     const { signal, duration, onTick } = this.#options;
     const { real } = this.#venue;
-    this.#learning?.look(this.#marketTime);
+    const opened = this.#learning?.begin(this.#marketTime);
+    // A market that can wait gets the same decisions each time; a real one goes on, and the model comes when it is open.
+    if (real === undefined) await opened;
     if (!signal.aborted) await real?.begin();
     this.#started = performance.now();
     this.#ticked = this.#started;
@@ -320,14 +323,21 @@ export class LiveRun {
     }
     admin?.cycleAsked(now, late.length);
     const analysed = await analysis.analyse(cycle, late);
-    this.#trader.admit(this.#learning === undefined ? analysed : this.#learning.judged(analysed));
+    const judged = await this.#learning?.judged(analysed);
+    // A model that gave no answer is out of charge before the cycle is decided without it.
+    if (judged?.before !== undefined) this.#admitSwap(judged.before);
+    this.#trader.admit(judged?.event ?? analysed);
     admin?.cycleDecided(performance.now());
+    this.#learning?.rescore(this.#state, cycle);
   }
 
   #swapModels(): void {
     const { nextSwap } = this.#options;
     const swap = nextSwap === undefined ? this.#learning?.takeSwap() : nextSwap();
-    if (swap === undefined) return;
+    if (swap !== undefined) this.#admitSwap(swap);
+  }
+
+  #admitSwap(swap: Swap): void {
     this.#learning?.swapped(swap);
     const model = swap.model?.manifest.id ?? "";
     const time = this.#state.now > this.#marketTime ? this.#state.now : this.#marketTime;

@@ -9,7 +9,7 @@ import type { Collector } from "../report/collector.ts";
 import type { Scene } from "../report/scenes.ts";
 import type { AdministrationOptions } from "./administration.ts";
 import type { Cost } from "./assembly.ts";
-import type { LearningView, Swap } from "./learning-loop.ts";
+import type { LearningView, ModelRuntime, Swap } from "./learning-loop.ts";
 import type { LiveMarket } from "./live-market.ts";
 import { LiveRun, Onlookers } from "./live-run.ts";
 import type { RecordingStatus } from "./recording.ts";
@@ -35,8 +35,9 @@ export interface LiveOptions {
   readonly supervision?: Omit<SupervisionOptions, "onNotice"> | undefined;
   /** The workers to use, closed at the end; one of its own when absent. */
   readonly pool?: AnalysisPool;
-  /** Where models are kept, and how a training begins; for tests. */
+  /** Where models are kept, where nets run, and how a training begins; for tests. */
   readonly registry?: ModelRegistry;
+  readonly runtime?: ModelRuntime;
   readonly startTraining?: (onProgress: (share: number) => void) => Retraining;
   /** Asked between events, instead of the registry, whether another model is to decide; for tests. */
   readonly nextSwap?: () => Swap | undefined;

@@ -3,6 +3,7 @@ import { calibrate } from "../learning/calibration.ts";
 import { valuesAt } from "../learning/dataset.ts";
 import { cautiousBet, PERIODS_PER_YEAR, periodReturns } from "../learning/evaluation.ts";
 import { spanOf } from "../learning/folds.ts";
+import type { ServedModel } from "../learning/judge.ts";
 import { auc, brier, calibrationError, logLoss, reliability } from "../learning/scores.ts";
 import { sharpeOf } from "../learning/statistics.ts";
 import type { MarketChoice } from "./backtest.ts";
@@ -32,7 +33,20 @@ export async function evaluateModel(
   choice: MarketChoice,
   onProgress?: (what: string, share: number) => void,
 ): Promise<ModelEvaluation> {
-  const { manifest, score } = serveModel(modelRegistry(settings), id);
+  const served = serveModel(modelRegistry(settings), id, settings);
+  try {
+    return await evaluate(settings, served, choice, onProgress);
+  } finally {
+    served.close();
+  }
+}
+
+async function evaluate(
+  settings: Settings,
+  { manifest, score }: ServedModel,
+  choice: MarketChoice,
+  onProgress?: (what: string, share: number) => void,
+): Promise<ModelEvaluation> {
   const history = await labelHistory(settings, choice, onProgress);
   const dataset = manifest.strategy === "hybrid" ? history.ict : history.probes;
   const all = Int32Array.from({ length: dataset.rows }, (_, i) => i);

@@ -1,41 +1,133 @@
 import { join } from "node:path";
 import type { Settings } from "../config/settings.ts";
 import { InputError } from "../input-error.ts";
-import type { ServedModel } from "../learning/judge.ts";
-import type { ModelStrategy } from "../learning/manifest.ts";
+import { MODEL_COLUMNS } from "../learning/dataset.ts";
+import type { AskedModel, ServedModel } from "../learning/judge.ts";
+import { type ModelManifest, type ModelStrategy, ONNX_KIND } from "../learning/manifest.ts";
+import { scoreAtOnce, scoreOf } from "../learning/nets.ts";
 import { ModelFolder, type ModelRegistry, type RegisteredModel } from "../learning/registry.ts";
 import { loadTrees } from "../learning/trees.ts";
+import { BlockingOnnxModel } from "../models/process/blocking-model.ts";
+import type { OnnxRuntime } from "../models/process/model-process.ts";
+import { openModel } from "../models/registry.ts";
+import type { TreeEngine } from "../models/trees/engine.ts";
 import { chooseTreeEngine } from "../native.ts";
 
 export function modelRegistry(settings: Pick<Settings, "DATA_DIR">): ModelRegistry {
   return new ModelFolder(join(settings.DATA_DIR, "models"));
 }
 
-/** A model with its trees, checked from end to end. @throws InputError for anything that is not what was registered */
-export function serveModel(registry: ModelRegistry, id: string): ServedModel {
+/** What every model that is asked brings along. */
+interface Serving {
+  /** Who answers, for people. */
+  readonly server: string;
+  /** Frees what it holds elsewhere. */
+  close(): void;
+}
+
+export type LiveModel = AskedModel & Serving;
+export type WaitedModel = ServedModel & Serving;
+
+const NET_SERVER = "ONNX Runtime process";
+const treeServer = ({ name }: TreeEngine) => `tree walker (${name})`;
+
+export type ServingSettings = Pick<Settings, "PROCESS_MEMORY_LIMIT_MB">;
+
+/**
+ * A model that answers at once, checked from end to end, for programs that have nothing else to do: trees are walked in
+ * this thread, and for a net it waits.
+ *
+ * @throws InputError for anything that is not what was registered
+ */
+export function serveModel(registry: ModelRegistry, id: string, settings: ServingSettings): WaitedModel {
   const { manifest } = registry.get(id);
-  const scorer = loadTrees(registry.artefact(manifest.id), `model ${manifest.id}`, chooseTreeEngine("auto"));
-  const served: ServedModel = { manifest, score: (x, rows) => scorer.score(x, rows) };
-  proveModel(served);
+  const served = waited(manifest, registry.artefact(manifest.id), settings);
+  try {
+    checkProof(manifest, served.score(...proofOf(manifest)));
+  } catch (error) {
+    served.close();
+    throw error;
+  }
   return served;
 }
 
+function waited(manifest: ModelManifest, artefact: Uint8Array, settings: ServingSettings): WaitedModel {
+  const where = `model ${manifest.id}`;
+  if (manifest.kind === ONNX_KIND) {
+    const net = waitedNet(artefact, where, settings);
+    return { manifest, score: (x) => scoreAtOnce(net, x, where), server: NET_SERVER, close: () => net.close() };
+  }
+  const engine = chooseTreeEngine("auto");
+  const { score } = loadTrees(artefact, where, engine);
+  return { manifest, score, server: treeServer(engine), close: () => {} };
+}
+
+/** Time after which a net counts as hung where nobody trades, ms. It ends the program. */
+const PATIENCE = 600_000;
+
+/** A net over the columns of this build. @throws InputError for one that cannot be served */
+export function waitedNet(bytes: Uint8Array, where: string, settings: ServingSettings): BlockingOnnxModel {
+  return new BlockingOnnxModel(bytes, MODEL_COLUMNS, where, {
+    memoryLimit: settings.PROCESS_MEMORY_LIMIT_MB,
+    deadline: PATIENCE,
+  });
+}
+
+let opened = 0;
+
+/**
+ * A model for a live run. Trees are walked in this thread once the walker has agreed with ONNX Runtime; anything else
+ * answers from the process for models.
+ *
+ * @throws InputError for anything that is not what was registered; ModelProcessLost when there was no answer
+ */
+export async function openLiveModel(registry: ModelRegistry, id: string, runtime: OnnxRuntime): Promise<LiveModel> {
+  const { manifest } = registry.get(id);
+  const { kind, artefact, columns } = manifest;
+  const where = `model ${manifest.id}`;
+  const bytes = registry.artefact(manifest.id);
+  const engine = chooseTreeEngine("auto");
+  // One model may be open twice: as the shadow that it was, and as the champion that it becomes.
+  const name = `${where}, opened ${++opened}`;
+  const source = { bytes, sha256: artefact.sha256, features: columns, where, name };
+  const model = await openModel(kind, source, { engine, process: runtime });
+  const live: LiveModel = {
+    manifest,
+    score: (x) => scoreOf(model, x, where),
+    server: kind === ONNX_KIND ? NET_SERVER : treeServer(engine),
+    close: () => model.close(),
+  };
+  try {
+    checkProof(manifest, await live.score(...proofOf(manifest)));
+  } catch (error) {
+    live.close();
+    throw error;
+  }
+  return live;
+}
+
 /** Rows that every model must answer with probabilities: nothing known, and the middle of its training data. */
-function proveModel({ manifest, score }: ServedModel): void {
-  const width = manifest.columns.length;
+function proofOf({ columns, domain }: ModelManifest): [x: Float32Array, rows: number] {
+  const width = columns.length;
   const x = new Float32Array(2 * width).fill(Number.NaN, 0, width);
-  x.set(manifest.domain.centre, width);
-  const answers = score(x, 2);
+  x.set(domain.centre, width);
+  return [x, 2];
+}
+
+function checkProof({ id }: ModelManifest, answers: Float64Array): void {
   if (answers.length !== 2 || answers.some((p) => !(p >= 0 && p <= 1))) {
-    throw new InputError(`model ${manifest.id} answers ${answers.join(", ")}; probabilities are from 0 to 1`);
+    throw new InputError(`model ${id} answers ${answers.join(", ")}; probabilities are from 0 to 1`);
   }
 }
 
+/** Shows that a model can be served. @throws InputError for one that cannot */
+export type Prove = (id: string) => void | Promise<void>;
+
 /** Lets a model that passed the gate decide from now on. @throws InputError for one that may not or cannot */
-export function promoteModel(registry: ModelRegistry, id: string): RegisteredModel {
+export async function promoteModel(registry: ModelRegistry, id: string, prove: Prove): Promise<RegisteredModel> {
   const { manifest, state } = registry.get(id);
   // What cannot be served must not be asked to decide.
-  serveModel(registry, manifest.id);
+  await prove(manifest.id);
   if (state !== "champion") registry.move(manifest.id, "champion", "promoted by the operator", Date.now());
   return registry.get(manifest.id);
 }
@@ -45,12 +137,16 @@ export function promoteModel(registry: ModelRegistry, id: string): RegisteredMod
  * @returns the model whose life has gone on
  * @throws InputError where no model ever decided
  */
-export function rollbackModel(registry: ModelRegistry, strategy: ModelStrategy): RegisteredModel {
+export async function rollbackModel(
+  registry: ModelRegistry,
+  strategy: ModelStrategy,
+  prove: Prove,
+): Promise<RegisteredModel> {
   const champion = registry.champion(strategy);
   const [former] = registry.formerChampions(strategy);
   const reason = "rolled back by the operator";
   if (former !== undefined) {
-    serveModel(registry, former.manifest.id);
+    await prove(former.manifest.id);
     registry.move(former.manifest.id, "champion", reason, Date.now());
     return registry.get(former.manifest.id);
   }
@@ -61,8 +157,12 @@ export function rollbackModel(registry: ModelRegistry, strategy: ModelStrategy):
   return registry.get(champion.manifest.id);
 }
 
+/** What a reader of a result by a net must know. */
+const ONE_MACHINE =
+  "Predictions are by ONNX Runtime: the same bits on the same machine, and not on every machine the same.";
+
 export interface ChosenModel {
-  readonly model: ServedModel | undefined;
+  readonly model: WaitedModel | undefined;
   /** What a reader of the result must know of it. */
   readonly assumptions: readonly string[];
 }
@@ -74,7 +174,7 @@ export interface ChosenModel {
  * @throws InputError for a model that there is not, that is for another mode, or that was not let through the gate
  */
 export function chooseModel(
-  settings: Pick<Settings, "DATA_DIR" | "STRATEGY_MODE">,
+  settings: Pick<Settings, "DATA_DIR" | "STRATEGY_MODE"> & ServingSettings,
   { model: id, unpromoted = false }: { readonly model?: string | undefined; readonly unpromoted?: boolean },
 ): ChosenModel {
   const mode = settings.STRATEGY_MODE;
@@ -92,17 +192,18 @@ export function chooseModel(
       2,
     );
   }
-  const model = serveModel(registry, manifest.id);
-  if (manifest.passed) return { model, assumptions: [`Model ${manifest.id} (${state}) decides.`] };
   const failed = manifest.gate.filter(({ passed }) => !passed).map(({ name }) => name);
-  if (!unpromoted) {
+  if (!manifest.passed && !unpromoted) {
     throw new InputError(
       `model ${manifest.id} did not pass the gate (${failed.join(", ")}); --unpromoted allows it for research`,
       2,
     );
   }
+  const who = manifest.passed
+    ? `Model ${manifest.id} (${state}) decides.`
+    : `UNPROMOTED: model ${manifest.id} did not pass the gate (${failed.join(", ")}). This is research.`;
   return {
-    model,
-    assumptions: [`UNPROMOTED: model ${manifest.id} did not pass the gate (${failed.join(", ")}). This is research.`],
+    model: serveModel(registry, manifest.id, settings),
+    assumptions: manifest.kind === ONNX_KIND ? [who, ONE_MACHINE] : [who],
   };
 }

@@ -13,8 +13,8 @@ import type { Trader } from "./trader.ts";
 /** What an operator may have done with models. Each says what came of it. @throws InputError for what may not be done */
 export interface ModelDesk {
   trainNow(): string;
-  promote(id: string): string;
-  rollback(): string;
+  promote(id: string): Promise<string>;
+  rollback(): Promise<string>;
 }
 /** How long `kill` waits for the exchange to fill the exits, wall time, ms. A market order of a paper run takes a bar. */
 export const KILL_MS = 180_000;
@@ -94,7 +94,7 @@ export class Operator {
       const message = `${command}: trading is ${trading}, ${positions.size} positions`;
       return this.#answer(id, true, message, { actor, action, result: "done" });
     }
-    if (request.kind === "model") return this.#model(id, actor, request);
+    if (request.kind === "model") return void this.#model(id, actor, request);
     let change: ReturnType<typeof checkChange>;
     try {
       change = checkChange(this.#loaded, this.#state.changed, request.name, request.value);
@@ -117,12 +117,12 @@ export class Operator {
     this.#answer(id, true, message, { actor, action, from, to: value, result: "done" });
   }
 
-  /** Models change in the registry, where the learning loop finds it and swaps between two cycles. */
-  #model(id: number, actor: string, request: ModelRequest): void {
+  /** Models change in the registry, where the learning loop finds it and swaps between two cycles. Some have to be opened. */
+  async #model(id: number, actor: string, request: ModelRequest): Promise<void> {
     const action = actionOf(request);
     try {
       if (this.#models === undefined) throw new InputError("STRATEGY_MODE=ict asks no model");
-      this.#answer(id, true, done(this.#models, request), { actor, action, result: "done" });
+      this.#answer(id, true, await done(this.#models, request), { actor, action, result: "done" });
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       this.#answer(id, false, error.message, { actor, action, result: error.message });
@@ -155,7 +155,7 @@ export class Operator {
   }
 }
 
-function done(models: ModelDesk, request: ModelRequest): string {
+function done(models: ModelDesk, request: ModelRequest): string | Promise<string> {
   switch (request.action) {
     case "train":
       return models.trainNow();

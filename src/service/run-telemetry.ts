@@ -51,6 +51,11 @@ export class RunTelemetry implements Watcher {
     this.#counters.observe("penstock_inference_seconds", undefined, seconds);
   }
 
+  /** A cycle was decided without the model in charge, because it gave no answer. */
+  unanswered(): void {
+    this.#counters.add("penstock_model_unanswered_total", undefined);
+  }
+
   trained(outcome: "promoted" | "refused" | "failed"): void {
     this.#counters.add("penstock_retraining_total", { outcome });
   }

@@ -6,7 +6,7 @@ import { priceOf } from "../core/instrument.ts";
 import { InputError } from "../input-error.ts";
 import type { Check, GateLimits } from "../learning/gate.ts";
 import type { Learner } from "../learning/learner.ts";
-import type { ModelMetrics, ModelStrategy } from "../learning/manifest.ts";
+import { type ModelMetrics, type ModelStrategy, ONNX_KIND } from "../learning/manifest.ts";
 import type { ModelRegistry, ModelState } from "../learning/registry.ts";
 import { type Checkpoint, FEWEST_SAMPLES, type TrainingResult, train } from "../learning/training.ts";
 import { treeLearner } from "../learning/trees.ts";
@@ -138,6 +138,7 @@ export async function trainModel(settings: Settings, options: TrainOptions): Pro
     .digest("hex")
     .slice(0, 16);
   const checkpoint = new CheckpointFolder(join(settings.DATA_DIR, "training", key));
+  const served = champion && serveModel(registry, champion.manifest.id, settings);
   const result = train({
     strategy,
     dataset,
@@ -148,12 +149,13 @@ export async function trainModel(settings: Settings, options: TrainOptions): Pro
     seed,
     limits: gateLimits(settings),
     ledger: registry.ledger,
-    champion: champion && serveModel(registry, champion.manifest.id),
+    champion: served,
     featureChecks: featureChecks(settings, history),
     now: Date.now(),
     onProgress,
     ...(options.learner === undefined ? { checkpoint } : {}),
   });
+  served?.close();
   const onnx = await checkedOnnx(settings, result);
   const state = register(settings, registry, result, onnx);
   await lineage(settings, registry, onNotice);
@@ -191,10 +193,14 @@ export async function trainModel(settings: Settings, options: TrainOptions): Pro
 const RUNTIME_DEADLINE = 60_000;
 
 /**
- * The model as ONNX. One that may come to decide must predict in ONNX Runtime what our walker predicts, to 1e-6; its
+ * The model as ONNX, unless that is what it is. One that may come to decide must predict in ONNX Runtime what our walker predicts, to 1e-6; its
  * artefact is known by its hash from then on.
  */
-async function checkedOnnx(settings: Settings, { manifest, artefact }: TrainingResult): Promise<Uint8Array> {
+async function checkedOnnx(
+  settings: Settings,
+  { manifest, artefact }: TrainingResult,
+): Promise<Uint8Array | undefined> {
+  if (manifest.kind === ONNX_KIND) return undefined;
   const where = `model ${manifest.id}`;
   const ensemble = readEnsemble(JSON.parse(new TextDecoder().decode(artefact)), where);
   if (manifest.passed) {
@@ -236,10 +242,10 @@ function register(
   settings: Settings,
   registry: ModelRegistry,
   { manifest, artefact, details }: TrainingResult,
-  onnx: Uint8Array,
+  onnx: Uint8Array | undefined,
 ): ModelState {
   const { id, passed, gate, createdAt } = manifest;
-  registry.add(manifest, artefact, { onnx, details });
+  registry.add(manifest, artefact, onnx === undefined ? { details } : { onnx, details });
   if (registry.get(id).state === "candidate") {
     const failed = gate.filter((rule) => !rule.passed).map(({ name }) => name);
     registry.move(id, passed ? "shadow" : "refused", passed ? "passed the gate" : failed.join(", "), createdAt);

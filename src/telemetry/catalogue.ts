@@ -169,6 +169,10 @@ const LEARNING = {
   penstock_model_size_factor: { type: "gauge", help: "What bets are multiplied by because of drift." },
   penstock_inference_seconds: { type: "histogram", help: "Time of one batch of predictions, seconds.", buckets: MICRO },
   penstock_predictions_total: { type: "counter", help: "Rows that a model has judged." },
+  penstock_model_unanswered_total: {
+    type: "counter",
+    help: "Cycles that the rules decided because the model in charge gave no answer.",
+  },
   penstock_retraining_total: {
     type: "counter",
     help: "Trainings by their end.",

@@ -6,11 +6,11 @@ let run: ModelRun;
 
 beforeAll(async () => {
   run = await startModelRun(temporaryFolder());
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
-  run.child.kill("SIGKILL");
-  await run.child.exited;
+  run?.child.kill("SIGKILL");
+  await run?.child.exited;
 });
 
 // biome-ignore lint/suspicious/noExplicitAny: the test is about what is in there.
@@ -38,7 +38,8 @@ test("models over REST: seen by all, changed by operators who type that they mea
   const [champion, former, refused] = run.ids;
   const { strategy, learning, models } = await decides(champion);
   expect(strategy).toBe("hybrid");
-  expect(learning).toMatchObject({ shadow: "", training: null, drift: { outcomes: 0 } });
+  expect(learning).toMatchObject({ shadow: "", training: null, drift: { outcomes: 0 }, unanswered: 0 });
+  expect(learning.server).toContain("tree walker");
   const states = Object.fromEntries(models.map((model: Json) => [model.id, model.state]));
   expect(states).toEqual({ [champion]: "champion", [former]: "retired", [refused]: "refused" });
 
@@ -72,4 +73,4 @@ test("models over REST: seen by all, changed by operators who type that they mea
     for (const { action, result } of (await ask("/api/audit")).body) done.add(`${action}: ${result}`);
     await Bun.sleep(20);
   }
-}, 60_000);
+}, 240_000);

@@ -13,12 +13,14 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parquetReadObjects } from "hyparquet";
+import { MODEL_COLUMNS } from "../../src/learning/dataset.ts";
 import { writeTreesOnnx } from "../../src/models/onnx/write-trees.ts";
 import { ModelProcess } from "../../src/models/process/model-process.ts";
 import { MODELS_ARGUMENT } from "../../src/models/process/protocol.ts";
 import { TREE_DEFAULTS, trainTrees } from "../../src/models/trees/train.ts";
 import { agreeWithOnnxRuntime, treesModel } from "../../src/models/trees-model.ts";
 import { availableKernels } from "../../src/native.ts";
+import { randomNet, writeNet } from "../models/onnx/net.ts";
 import { noisyRows } from "../models/trees/data.ts";
 import { BinanceStandIn } from "../service/binance-stand-in.ts";
 
@@ -95,6 +97,19 @@ describe.skipIf(binary === undefined)("the compiled binary, in an empty folder a
       await runtime.close();
     }
   }, 90_000);
+
+  test("asks a net by the thread that waits for it, before it reads any bars", () => {
+    const logits = randomNet(MODEL_COLUMNS.length, 4, "none", 1);
+    writeFileSync(
+      join(folder, "net.onnx"),
+      writeNet({ ...logits, output: { ...logits.output, bias: Float32Array.of(9) } }),
+    );
+    const { code, err } = penstock("models", "import", "net.onnx", "--data", "nowhere");
+    expect(code).toBe(1);
+    expect(err).toMatch(
+      /net\.onnx: predicts [\d.]+ for row 0; probabilities are from 0 to 1: end the graph with Sigmoid/,
+    );
+  }, 60_000);
 
   test("extracts its library where only we can write, and replaces one that was tampered with", () => {
     const cache = mkdtempSync(join(folder, "cache-"));

@@ -15,7 +15,7 @@ describe.skipIf(chromium === undefined)("the view of the models", () => {
   beforeAll(async () => {
     run = await startModelRun(temporaryFolder());
     browser = await launch(chromium!);
-  }, 60_000);
+  }, 240_000);
 
   afterAll(async () => {
     await browser?.close();
@@ -25,7 +25,7 @@ describe.skipIf(chromium === undefined)("the view of the models", () => {
 
   async function visit(token: string, size = { width: 1280, height: 900 }): Promise<Page> {
     const page = await (await browser.newContext({ viewport: size, locale: "en-US" })).newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(120_000);
     page.on("pageerror", (error) => problems.push(error.message));
     await page.goto(`${run.base}/#token=${token}`);
     await page.getByRole("link", { name: "Penstock" }).waitFor();
@@ -45,6 +45,8 @@ describe.skipIf(chromium === undefined)("the view of the models", () => {
     const [champion, former, refused] = run.ids;
     const page = await visit(run.token);
     await page.getByRole("row", { name: champion }).waitFor();
+    await page.getByRole("row", { name: "trees (walker)" }).first().waitFor();
+    await page.locator(".tile dd", { hasText: "tree walker (" }).waitFor();
     await expectAccessible(page);
     await page.getByRole("row", { name: refused }).click();
     await page.getByRole("heading", { name: `Model ${refused}, refused` }).waitFor();
@@ -68,7 +70,7 @@ describe.skipIf(chromium === undefined)("the view of the models", () => {
     await decides(page, former);
     expect(problems.splice(0)).toEqual([]);
     await page.close();
-  }, 60_000);
+  }, 240_000);
 
   test("viewers see it and change nothing; a phone has room for it", async () => {
     const page = await visit(VIEWER, { width: 390, height: 844 });
@@ -78,5 +80,5 @@ describe.skipIf(chromium === undefined)("the view of the models", () => {
     expect(wide).toBe(false);
     expect(problems.splice(0)).toEqual([]);
     await page.close();
-  }, 60_000);
+  }, 240_000);
 });

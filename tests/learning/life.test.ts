@@ -12,6 +12,7 @@ import { serveModel } from "../../src/service/models.ts";
 import { candidate } from "../core/core-fixture.ts";
 import { plantedTask, trained } from "./trained.ts";
 
+const SERVING = { PROCESS_MEMORY_LIMIT_MB: 1024 };
 const folders: string[] = [];
 const folder = () => {
   const dir = mkdtempSync(join(tmpdir(), "penstock-models-"));
@@ -181,18 +182,18 @@ describe("the life of a model", () => {
     const artefact = join(dir, A, "model.json");
     const manifest = join(dir, A, "manifest.json");
     const [whole, description] = [readFileSync(artefact, "utf8"), readFileSync(manifest, "utf8")];
-    expect(serveModel(registry, A).manifest.id).toBe(A);
+    expect(serveModel(registry, A, SERVING).manifest.id).toBe(A);
     writeFileSync(artefact, whole.slice(0, -100));
-    expect(() => serveModel(registry, A)).toThrow("its content is not what was registered");
+    expect(() => serveModel(registry, A, SERVING)).toThrow("its content is not what was registered");
     rmSync(artefact);
-    expect(() => serveModel(registry, A)).toThrow("is missing");
+    expect(() => serveModel(registry, A, SERVING)).toThrow("is missing");
     writeFileSync(artefact, whole);
     writeFileSync(manifest, description.replace(/"threshold":[\d.]+/, '"threshold":0.01'));
-    expect(() => serveModel(registry, A)).toThrow("the manifest was changed");
+    expect(() => serveModel(registry, A, SERVING)).toThrow("the manifest was changed");
     writeFileSync(manifest, description.replace('"emaSpread5m","emaSpread1h"', '"emaSpread1h"'));
-    expect(() => serveModel(registry, A)).toThrow("missing: emaSpread5m");
+    expect(() => serveModel(registry, A, SERVING)).toThrow("missing: emaSpread5m");
     writeFileSync(manifest, "{");
-    expect(() => serveModel(registry, A)).toThrow("is no manifest");
+    expect(() => serveModel(registry, A, SERVING)).toThrow("is no manifest");
   });
 
   test("trees of other columns or objectives are no model", () => {

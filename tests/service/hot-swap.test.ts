@@ -65,7 +65,8 @@ async function live(name: string, run: Run) {
 
 test("a hundred swaps: no cycle is missed, each decision is by one model, and the replay is identical", async () => {
   const registry = registryIn("swaps");
-  const models = [serveModel(registry, A.manifest.id), serveModel(registry, B.manifest.id), undefined];
+  const serving = { PROCESS_MEMORY_LIMIT_MB: 1024 };
+  const models = [...[A, B].map(({ manifest }) => serveModel(registry, manifest.id, serving)), undefined];
   let [asked, swaps] = [0, 0];
   const hours = 30;
   const { events, journal } = await live("swaps", {

@@ -37,13 +37,13 @@ test.skipIf(disk === undefined)(
           ...{ env: process.env, memoryLimitMb: 2048, timeout: 60_000 },
         }),
     });
-    const decides = () => {
-      loop.look(1);
+    const decides = async () => {
+      await loop.begin(1);
       const swap = loop.takeSwap();
       if (swap !== undefined) loop.swapped(swap);
-      return loop.judge.model?.manifest.id;
+      return loop.view(1).model;
     };
-    expect(decides()).toBe(A.manifest.id);
+    expect(await decides()).toBe(A.manifest.id);
 
     // Files have room up to the end of their last page; ten bytes are left for the next line to be torn after.
     const life = join(folder, "models", "life.jsonl");
@@ -59,17 +59,17 @@ test.skipIf(disk === undefined)(
     expect(() => registry.add(B.manifest, B.artefact)).toThrow("cannot be written");
     expect(() => registry.move(A.manifest.id, "retired", "no room", 2)).toThrow("life.jsonl: cannot be written");
     expect(readdirSync(join(folder, "models")).filter((name) => name.includes(B.manifest.id))).toEqual([]);
-    expect(decides()).toBe(A.manifest.id);
-    expect(serveModel(registry, A.manifest.id).manifest.id).toBe(A.manifest.id);
+    expect(await decides()).toBe(A.manifest.id);
+    expect(serveModel(registry, A.manifest.id, settings).manifest.id).toBe(A.manifest.id);
     // An operator is told, and nothing changes.
     expect(() => loop.rollback()).toThrow("cannot be written");
-    expect(decides()).toBe(A.manifest.id);
+    expect(await decides()).toBe(A.manifest.id);
 
     rmSync(join(folder, "ballast"));
     registry.add(B.manifest, B.artefact);
     registry.move(B.manifest.id, "shadow", "room again", 3);
     registry.move(B.manifest.id, "champion", "room again", 3);
-    expect(decides()).toBe(B.manifest.id);
+    expect(await decides()).toBe(B.manifest.id);
     expect(registry.steps.map(({ to }) => to)).toEqual([
       ...["candidate", "shadow", "champion", "candidate", "shadow", "retired", "champion"],
     ] as never);

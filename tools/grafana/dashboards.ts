@@ -255,6 +255,12 @@ const SYSTEM: Row[] = [
         unit: "s",
         queries: quantiles("penstock_inference_seconds"),
       },
+      {
+        title: "Cycles without an answer",
+        about: "Decided by the rules, because the model in charge gave no answer.",
+        unit: "short",
+        queries: one("increase(penstock_model_unanswered_total[1h])", "cycles per hour"),
+      },
     ],
   },
   {

@@ -1,4 +1,5 @@
 import { ask, Refused, send } from "./api.js";
+import { chance } from "./chance.js";
 import { fill, h } from "./dom.js";
 import { fullTime, number, price } from "./format.js";
 import { say, word } from "./text.js";
@@ -74,6 +75,9 @@ export async function showWhy(symbol, at) {
     true,
     h("h2", null, say("whyTitle", { symbol, time: fullTime(at) })),
     h("p.lead", null, why.summary),
+    why.position?.chance.now == null
+      ? null
+      : h("p", null, `${say("chance")}: `, chance(why.position.chance), h("span.quiet", null, ` ${say("chanceHint")}`)),
     why.refusals.map((/** @type {any} */ refusal) => [
       h("h3.loss", null, say("refusedBy", { guard: refusal.guard })),
       h("p", null, refusal.reason),

@@ -1,3 +1,4 @@
+import { chance } from "./chance.js";
 import { showWhy } from "./dialogs.js";
 import { h, table } from "./dom.js";
 import { money, number, percent, price, signed, time, tone } from "./format.js";
@@ -21,6 +22,7 @@ export function positionTable(rows, go) {
         of: (row) => h(`b.${tone(row.unrealised) ?? "quiet"}`, null, signed(row.unrealised)),
         number: true,
       },
+      { title: say("chance"), of: (row) => chance(row.chance), number: true },
       {
         title: say("protection"),
         of: (row) =>

@@ -38,8 +38,8 @@ export async function modelsView({ role, argument, go }) {
 /** Who decides now, how it does, and what may be done about it. @param {any} learning @param {string} role @param {() => Promise<void>} reload */
 function inCharge(learning, role, reload) {
   if (learning === null) return h("p.empty", null, say("noModels"));
-  const { model, shadow, shadowHours, shadowOutcomes, modelAge, training, trainings, trainingFailures, drift } =
-    learning;
+  const { model, server, away, shadow, shadowHours, shadowOutcomes, modelAge } = learning;
+  const { training, trainings, trainingFailures, drift, unanswered, rescoring } = learning;
   const tile = (/** @type {string} */ name, /** @type {any} */ value) =>
     h(".tile", null, h("dt", null, name), h("dd", null, value));
   const known = (/** @type {number | null} */ value, /** @type {(value: number) => string} */ show) =>
@@ -49,6 +49,12 @@ function inCharge(learning, role, reload) {
       "dl.tiles",
       null,
       tile(say("model"), model || say("rulesDecide")),
+      tile(say("servedBy"), server || (away ? say("noAnswer", { model: away }) : "–")),
+      tile(say("unanswered"), number(unanswered, 0)),
+      tile(
+        say("rescored"),
+        say("rescoredRows", { rows: number(rescoring.rows, 0), calls: number(rescoring.calls, 0) }),
+      ),
       tile(say("shadow"), shadow || "–"),
       shadow === "" ? null : tile(say("shadowSeen"), `${number(shadowHours, 1)} h, ${shadowOutcomes}`),
       tile(say("modelAge"), known(modelAge, duration)),
@@ -103,6 +109,7 @@ function modelTable(models, go) {
       { title: say("model"), of: (row) => h("b", null, row.id) },
       { title: say("state"), of: (row) => word(row.state) },
       { title: say("strategy"), of: (row) => row.strategy },
+      { title: say("kind"), of: (row) => word(row.kind) },
       { title: say("trained"), of: (row) => time(row.createdAt) },
       { title: say("samples"), of: (row) => number(row.samples, 0), number: true },
       { title: "AUC", of: (row) => number(row.metrics.auc, 3), number: true },

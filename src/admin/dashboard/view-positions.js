@@ -1,4 +1,5 @@
 import { ask } from "./api.js";
+import { chance } from "./chance.js";
 import { fill, h, table } from "./dom.js";
 import { number, price, signed, time, tone } from "./format.js";
 import { orderTable, positionTable } from "./rows.js";
@@ -35,7 +36,7 @@ export async function positionsView({ snapshot, go }) {
 }
 
 /** @param {any} answer */
-function virtualTable({ statistics, closed }) {
+function virtualTable({ statistics, closed, chances }) {
   const share = statistics && statistics.targets + statistics.stops + statistics.expired > 0;
   return [
     statistics &&
@@ -45,6 +46,21 @@ function virtualTable({ statistics, closed }) {
         `${say("open")} ${statistics.live} · ${say("target")} ${statistics.targets} · ${say("stop")} ${statistics.stops}`,
         share ? ` · ${signed(statistics.result, 1)} R` : "",
       ),
+    chances.length === 0
+      ? null
+      : [
+          h("p.quiet", null, say("chanceHint")),
+          table(
+            [
+              { title: say("symbol"), of: (/** @type {any} */ row) => h("b", null, row.symbol) },
+              { title: say("side"), of: (row) => word(row.direction) },
+              { title: say("chance"), of: (row) => chance({ entered: null, now: row }), number: true },
+              { title: say("time"), of: (row) => time(row.at) },
+            ],
+            chances,
+            { empty: "", caption: say("chanceOpen") },
+          ),
+        ],
     table(
       [
         { title: say("time"), of: (/** @type {any} */ row) => time(row.exitTime) },

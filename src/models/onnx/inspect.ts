@@ -16,7 +16,12 @@ export interface OnnxModel {
   readonly outputs: readonly string[];
   /** Names of the features, where the file says them. */
   readonly features: readonly string[] | undefined;
+  /** Whether something in it is made for missing values (NaN). */
+  readonly missing: "allowed" | "refused";
 }
+
+/** Operators that are there because of missing values. Any other makes NaN of NaN, or silently something else. */
+const FOR_MISSING = ["IsNaN", "Imputer", "TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor"];
 
 /**
  * What can be known about an ONNX file without running it.
@@ -37,7 +42,8 @@ export function inspectOnnx(bytes: Uint8Array, where: string): OnnxModel {
     if (!DOMAINS.includes(domain)) wrong(`uses operators of "${domain}"; allowed: ${DOMAINS.slice(1).join(", ")}`);
   }
   const nodes = graph.messages(onnx.GRAPH.node);
-  for (const node of allNodes(graph)) {
+  const all = allNodes(graph);
+  for (const node of all) {
     const domain = node.string(onnx.NODE.domain);
     if (!DOMAINS.includes(domain)) wrong(`uses the operator ${node.string(onnx.NODE.operator)} of "${domain}"`);
   }
@@ -63,6 +69,7 @@ export function inspectOnnx(bytes: Uint8Array, where: string): OnnxModel {
     width,
     outputs: graph.messages(onnx.GRAPH.output).map((each) => each.string(onnx.VALUE.name)),
     features: featuresOf(model, width),
+    missing: all.some((node) => FOR_MISSING.includes(node.string(onnx.NODE.operator))) ? "allowed" : "refused",
   };
 }
 

@@ -29,8 +29,10 @@ async function answer(message: ToProcess, sessions: OnnxSessions): Promise<FromP
       case "import":
         return { task, kind: "imported", model: importModel(message.bytes, message.features, message.where) };
       case "load":
-        await sessions.load(message.model, message.bytes, message.width, message.where);
-        return { task, kind: "loaded" };
+        return {
+          ...{ task, kind: "loaded" },
+          missing: await sessions.load(message.model, message.bytes, message.width, message.where),
+        };
       case "unload":
         await sessions.unload(message.model);
         return { task, kind: "unloaded" };

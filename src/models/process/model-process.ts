@@ -27,10 +27,14 @@ type Request = ToProcess extends infer T ? (T extends ToProcess ? Omit<T, "task"
 type Load = Extract<Request, { kind: "load" }>;
 
 interface Pending {
+  readonly kind: Request["kind"];
   readonly deadline: number;
   readonly resolve: (answer: FromProcess) => void;
   readonly reject: (error: Error) => void;
 }
+
+/** What those who predict need of the process. */
+export type OnnxRuntime = Pick<ModelProcess, "load" | "predict" | "unload">;
 
 /**
  * One process of this program for models that run in ONNX Runtime and files that strangers wrote. It is started when
@@ -66,12 +70,15 @@ export class ModelProcess {
   /**
    * Loads a model under a name, in place of one that had it.
    * @param width features of a row.
+   * @returns whether its rows may lack values.
    * @throws InputError | ModelProcessLost; a model of the same name then stays what it was.
    */
-  async load(model: string, bytes: Uint8Array, width: number, where: string): Promise<void> {
+  async load(model: string, bytes: Uint8Array, width: number, where: string): Promise<"allowed" | "refused"> {
     const request = { kind: "load", model, bytes, width, where } as const;
-    await this.#ask(request, this.#options.loadDeadline);
+    const answer = await this.#ask(request, this.#options.loadDeadline);
+    if (answer.kind !== "loaded") throw new ModelProcessLost(`the model process answered ${answer.kind}`);
     this.#loads.set(model, request);
+    return answer.missing;
   }
 
   /** One number per row. @throws InputError | ModelProcessLost */
@@ -87,6 +94,12 @@ export class ModelProcess {
     this.#loads.delete(model);
     // A process that is lost over it has forgotten too.
     if (this.#child !== undefined) this.#send({ kind: "unload", model }, this.#options.deadline).catch(() => {});
+  }
+
+  /** Ends the process while it has nothing to do and no model: the next request starts another. */
+  rest(): void {
+    if (this.#loads.size > 0 || this.#pending.some(({ kind }) => kind !== "unload")) return;
+    this.#end("the model process rests");
   }
 
   async close(): Promise<void> {
@@ -110,7 +123,7 @@ export class ModelProcess {
 
   #send(request: Request, deadline: number): Promise<FromProcess> {
     return new Promise((resolve, reject) => {
-      this.#pending.push({ deadline, resolve, reject });
+      this.#pending.push({ kind: request.kind, deadline, resolve, reject });
       if (this.#pending.length === 1) this.#watch();
       try {
         this.#child!.send({ ...request, task: ++this.#task });
@@ -153,11 +166,16 @@ export class ModelProcess {
   }
 
   #lose(reason: string): void {
+    if (this.#end(reason) && !this.#closed) this.#options.onLost?.(reason);
+  }
+
+  /** @returns whether there was a process */
+  #end(reason: string): boolean {
     clearTimeout(this.#timer);
     const child = this.#child;
     this.#child = undefined;
     child?.kill("SIGKILL");
     for (const { reject } of this.#pending.splice(0)) reject(new ModelProcessLost(reason));
-    if (child !== undefined && !this.#closed) this.#options.onLost?.(reason);
+    return child !== undefined;
   }
 }

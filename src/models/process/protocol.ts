@@ -24,7 +24,8 @@ export type ToProcess = { readonly task: number } & (
 
 export type FromProcess = { readonly task: number } & (
   | { readonly kind: "imported"; readonly model: ImportedModel }
-  | { readonly kind: "loaded" | "unloaded" }
+  | { readonly kind: "loaded"; readonly missing: "allowed" | "refused" }
+  | { readonly kind: "unloaded" }
   | { readonly kind: "predicted"; readonly values: Float64Array }
   /** The input is at fault; the process goes on. */
   | { readonly kind: "refused"; readonly message: string }

@@ -25,9 +25,12 @@ export class OnnxSessions {
   readonly #sessions = new Map<string, Session>();
   #runtime: Promise<Runtime> | undefined;
 
-  /** @throws InputError for a file that cannot be served; one of the same name stays what it was. */
-  async load(name: string, bytes: Uint8Array, width: number, where: string): Promise<void> {
-    const { input, outputs, width: own } = inspectOnnx(bytes, where);
+  /**
+   * @returns whether its rows may lack values
+   * @throws InputError for a file that cannot be served; one of the same name stays what it was.
+   */
+  async load(name: string, bytes: Uint8Array, width: number, where: string): Promise<"allowed" | "refused"> {
+    const { input, outputs, width: own, missing } = inspectOnnx(bytes, where);
     if (own !== width) throw new InputError(`${where}: has ${own} features; there are ${width}`);
     this.#runtime ??= loadRuntime();
     const { InferenceSession } = await this.#runtime;
@@ -54,6 +57,7 @@ export class OnnxSessions {
     }
     await this.unload(name);
     this.#sessions.set(name, { session, input, output, width });
+    return missing;
   }
 
   /** Forgets a model, if there is one of this name. */
@@ -65,7 +69,7 @@ export class OnnxSessions {
 
   /**
    * One number per row: of [N] and [N, 1] the number, of [N, 2] the probability of the second class.
-   * @throws InputError for any other shape, and for what is no number.
+   * @throws InputError for any other shape, and for two columns that are not the probabilities of two classes.
    */
   async predict(name: string, rows: Float32Array): Promise<Float64Array> {
     const { session, input, output, width } = this.#sessions.get(name)!;
@@ -82,7 +86,23 @@ export class OnnxSessions {
       throw new InputError(`model ${name}: predicts [${result.dims}] for ${count} rows; allowed: [N], [N, 1], [N, 2]`);
     }
     const data = result.data as Float32Array;
+    if (columns === 2) checkClasses(data, name);
     return Float64Array.from({ length: count }, (_, row) => data[row * columns + columns - 1]!);
+  }
+}
+
+/** How far the sum of two probabilities in float32 may be from 1. */
+const ROUNDING = 1e-4;
+
+/** Scores of two classes may look like probabilities in one row and not in the next: both columns tell. */
+function checkClasses(data: Float32Array, name: string): void {
+  for (let i = 0; i < data.length; i += 2) {
+    const [no, yes] = [data[i]!, data[i + 1]!];
+    if (no >= 0 && yes >= 0 && Math.abs(no + yes - 1) <= ROUNDING) continue;
+    throw new InputError(
+      `model ${name}: predicts ${no} and ${yes} for row ${i / 2}, which are no probabilities of two classes; ` +
+        "end the graph with Softmax",
+    );
   }
 }
 

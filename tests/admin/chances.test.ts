@@ -12,6 +12,7 @@ afterAll(() => admin.server.stop());
 const AT = Date.UTC(2026, 0, 2);
 const LEARNING: LearningRow = {
   ...{ model: "0123456789ab", server: "a process", away: "", shadow: "", modelAge: 1, swaps: 1, training: null },
+  ...{ shadowHours: 0, shadowOutcomes: 0 },
   ...{ trainings: 0, trainingFailures: 0, drift: null, unanswered: 2 },
   rescoring: { failures: 0, calls: 1, rows: 2 },
   chances: [

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadSettings } from "../../src/config/load.ts";
@@ -12,6 +12,9 @@ import { candidate } from "../core/core-fixture.ts";
 import { trained } from "../learning/trained.ts";
 import { temporaryFolder } from "../store/database.ts";
 
+// Models are opened by processes, which take their time on a busy machine.
+setDefaultTimeout(240_000);
+
 /**
  * Whatever goes wrong while a model is trained or put in charge: the champion goes on deciding as before, the registry
  * is what it was, and the operator is told. A full disk of the whole registry is in models-disk-full.test.ts, what it
@@ -22,6 +25,12 @@ const [A, B] = [trained("signal", 1).result, trained("signal", 2).result];
 const [CHAMPION, NEXT] = [A.manifest.id, B.manifest.id];
 const script = (text: string) => [process.execPath, "-e", text];
 
+interface Training {
+  readonly command: readonly string[];
+  readonly memoryLimitMb?: number;
+  readonly timeout?: number;
+}
+
 /** A learning loop with a champion in charge and a model that waits in the shadow. */
 class Stage {
   readonly dir = temporaryFolder();
@@ -29,7 +38,7 @@ class Stage {
   readonly said: string[] = [];
   readonly loop: LearningLoop;
 
-  constructor(training?: { readonly command: readonly string[]; readonly memoryLimitMb?: number; timeout?: number }) {
+  private constructor(training?: Training) {
     for (const { manifest, artefact } of [A, B]) {
       this.registry.add(manifest, artefact);
       this.registry.move(manifest.id, "shadow", "passed the gate", 1);
@@ -46,26 +55,32 @@ class Stage {
           ...(training === undefined ? {} : { command: training.command }),
         }),
     });
-    this.look();
   }
 
-  look(): void {
-    this.loop.look(1);
+  static async with(training?: Training): Promise<Stage> {
+    const stage = new Stage(training);
+    await stage.look();
+    return stage;
+  }
+
+  async look(): Promise<void> {
+    await this.loop.begin(1);
     const swap = this.loop.takeSwap();
     if (swap !== undefined) this.loop.swapped(swap);
   }
 
   /** What is decided on a candidate, and by whom. */
-  get decision() {
+  async decision() {
     const event = { kind: "analysis", time: 1, symbol: -1, cycle: 1, regimes: [] } as const;
     const features = new Float32Array(31).fill(0.1);
-    return this.loop.judged({ ...event, candidates: [candidate({ features })] }).candidates[0]?.prediction;
+    const { event: judged } = await this.loop.judged({ ...event, candidates: [candidate({ features })] });
+    return judged.candidates[0]?.prediction;
   }
 }
 
 describe("while a training", () => {
   const trainHere = ["train", "--json", "--generated", "2", "--to", String(GENERATED_START + 3_600_000)];
-  const failures: readonly [what: string, training: ConstructorParameters<typeof Stage>[0], reason: RegExp][] = [
+  const failures: readonly [what: string, training: Training, reason: RegExp][] = [
     ["is killed", { command: script('process.kill(process.pid, "SIGKILL")') }, /stays: it ended with signal SIGKILL$/],
     [
       "takes more memory than it may",
@@ -86,16 +101,16 @@ describe("while a training", () => {
     ],
   ];
   test.each(failures)("%s, the champion decides as before and the operator is told", async (_, training, reason) => {
-    const stage = new Stage(training);
-    const [before, steps] = [stage.decision, stage.registry.steps];
+    const stage = await Stage.with(training);
+    const [before, steps] = [await stage.decision(), stage.registry.steps];
     expect(before?.model).toBe(CHAMPION);
     stage.loop.train("the test");
     while (stage.loop.view(1).trainingFailures === 0) {
-      expect(stage.decision).toEqual(before);
+      expect(await stage.decision()).toEqual(before);
       await Bun.sleep(1);
     }
-    stage.look();
-    expect(stage.decision).toEqual(before);
+    await stage.look();
+    expect(await stage.decision()).toEqual(before);
     expect(stage.registry.steps).toEqual(steps);
     expect(stage.said.at(-1)).toStartWith("warning: training came to nothing, the model in charge stays: ");
     expect(stage.said.at(-1)).toMatch(reason);
@@ -146,35 +161,38 @@ describe("when a champion that takes over", () => {
       "columns that are not the",
     ],
   ];
-  test.each(damages)("%s, the one before it goes on deciding, and the operator is told once", (_, damage, reason) => {
-    const stage = new Stage();
-    const before = stage.decision;
-    expect(before?.model).toBe(CHAMPION);
-    stage.registry.move(NEXT, "champion", "the test says so", 2);
-    damage(join(stage.dir, "models", NEXT));
-    const already = stage.said.length;
-    for (let i = 0; i < 3; i++) stage.look();
-    expect(stage.decision).toEqual(before);
-    const [alarm, ...more] = stage.said.slice(already);
-    expect(more).toEqual([]);
-    expect(alarm).toStartWith(`alarm: model ${NEXT} cannot be used, ${CHAMPION} goes on deciding: `);
-    expect(alarm).toContain(reason);
-    // It harms nobody else: the one before can be put in charge again, and is listed.
-    stage.registry.move(CHAMPION, "champion", "the operator goes back", 3);
-    expect(stage.registry.list().map(({ manifest }) => manifest.id)).toContain(CHAMPION);
-    expect(stage.registry.champion("hybrid")?.manifest.id).toBe(CHAMPION);
-  });
+  test.each(damages)(
+    "%s, the one before it goes on deciding, and the operator is told once",
+    async (_, damage, reason) => {
+      const stage = await Stage.with();
+      const before = await stage.decision();
+      expect(before?.model).toBe(CHAMPION);
+      stage.registry.move(NEXT, "champion", "the test says so", 2);
+      damage(join(stage.dir, "models", NEXT));
+      const already = stage.said.length;
+      for (let i = 0; i < 3; i++) await stage.look();
+      expect(await stage.decision()).toEqual(before);
+      const [alarm, ...more] = stage.said.slice(already);
+      expect(more).toEqual([]);
+      expect(alarm).toStartWith(`alarm: model ${NEXT} cannot be used, ${CHAMPION} goes on deciding: `);
+      expect(alarm).toContain(reason);
+      // It harms nobody else: the one before can be put in charge again, and is listed.
+      stage.registry.move(CHAMPION, "champion", "the operator goes back", 3);
+      expect(stage.registry.list().map(({ manifest }) => manifest.id)).toContain(CHAMPION);
+      expect(stage.registry.champion("hybrid")?.manifest.id).toBe(CHAMPION);
+    },
+  );
 
-  test("is the same one, with its files damaged since it was read: it goes on deciding", () => {
-    const stage = new Stage();
-    const before = stage.decision;
+  test("is the same one, with its files damaged since it was read: it goes on deciding", async () => {
+    const stage = await Stage.with();
+    const before = await stage.decision();
     for (const file of ["manifest.json", "model.json"]) writeFileSync(join(stage.dir, "models", CHAMPION, file), "");
-    stage.look();
-    expect(stage.decision).toEqual(before);
+    await stage.look();
+    expect(await stage.decision()).toEqual(before);
   });
 
-  test("is written down while the machine stops: one of the two decides, whatever byte was the last", () => {
-    const { registry, dir } = new Stage();
+  test("is written down while the machine stops: one of the two decides, whatever byte was the last", async () => {
+    const { registry, dir } = await Stage.with();
     const path = join(dir, "models", "life.jsonl");
     const before = readFileSync(path);
     registry.move(NEXT, "champion", "the test says so", 2);

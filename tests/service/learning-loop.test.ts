@@ -50,6 +50,7 @@ function loopOf(to: "shadow" | "champion", changed: Partial<ModelRuntime> = {}) 
   const { settings } = loadSettings({ DATA_DIR: dir, STRATEGY_MODE: "hybrid" }, ["MODEL_ANSWER_TIMEOUT_MS=10"]);
   const loop = new LearningLoop({
     ...{ settings, strategy: "hybrid", registry, runtime, costs: { takerFee: 0, slippage: 0 } },
+    ...{ market: "a test", symbols: ["AUSDT"] },
     onNotice: (level, text) => said.push(`${level}: ${text}`),
   });
   /** What the run does between two cycles. @returns who decides */

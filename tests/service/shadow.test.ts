@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadSettings } from "../../src/config/load.ts";
@@ -10,6 +10,9 @@ import { runLive } from "../../src/service/live.ts";
 import { candidate } from "../core/core-fixture.ts";
 import { trained } from "../learning/trained.ts";
 import { temporaryFolder } from "../store/database.ts";
+
+// Models are opened by processes, which take their time on a busy machine.
+setDefaultTimeout(240_000);
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -30,7 +33,7 @@ class Run {
   readonly loop: LearningLoop;
   time: number;
 
-  constructor(dataDir: string, from: number, market = "a market") {
+  private constructor(dataDir: string, from: number, market = "a market") {
     this.time = from;
     this.loop = new LearningLoop({
       settings: loadSettings({ DATA_DIR: dataDir, STRATEGY_MODE: "hybrid", MODEL_SHADOW_HOURS: "24" }).settings,
@@ -38,18 +41,25 @@ class Run {
       ...{ costs: { takerFee: 0, slippage: 0 }, market, symbols: ["AUSDT"] },
       onNotice: (level, text) => this.said.push(`${level}: ${text}`),
     });
-    this.loop.look(from);
+  }
+
+  static async begin(dataDir: string, from: number, market?: string): Promise<Run> {
+    const run = new Run(dataDir, from, market);
+    await run.loop.begin(from);
+    return run;
   }
 
   /** Goes on, minute by minute. @returns the market time at which the shadow came to decide, NaN if it did not */
-  until(end: number): number {
+  async until(end: number): Promise<number> {
     for (; this.time < end; this.time += MINUTE) {
       this.loop.tick(this.time);
+      // A model that is to decide has to be opened first, which takes a process and its time.
+      await this.loop.begin(this.time);
       if (this.loop.takeSwap()?.model?.manifest.id === SHADOW) return this.time;
       if (this.time % HOUR !== 0) continue;
       this.loop.record({ kind: "virtual-closed", time: this.time, trade: tradeOf(this.time - HOUR) });
       const event = { kind: "analysis", time: this.time, symbol: -1, cycle: this.time, regimes: [] } as const;
-      this.loop.judged({ ...event, candidates: [candidate({ features: new Float32Array(31) })] });
+      await this.loop.judged({ ...event, candidates: [candidate({ features: new Float32Array(31) })] });
     }
     this.loop.tick(end);
     return Number.NaN;
@@ -69,22 +79,22 @@ function tradeOf(signalTime: number): VirtualTrade {
 }
 
 describe("a shadow's time and outcomes", () => {
-  test("go on after a restart: nothing is lost, nothing counted twice, and a stop is no time in the shadow", () => {
+  test("go on after a restart: nothing is lost, nothing counted twice, and a stop is no time in the shadow", async () => {
     const [whole, parts] = [temporaryFolder(), temporaryFolder()];
     for (const dir of [whole, parts]) registryIn(dir);
-    expect(new Run(whole, START).until(START + 30 * HOUR)).toBe(START + 24 * HOUR);
+    expect(await (await Run.begin(whole, START)).until(START + 30 * HOUR)).toBe(START + 24 * HOUR);
 
-    const first = new Run(parts, START);
-    expect(first.until(START + 10 * HOUR + 7 * MINUTE)).toBeNaN();
+    const first = await Run.begin(parts, START);
+    expect(await first.until(START + 10 * HOUR + 7 * MINUTE)).toBeNaN();
     // Signals of 0 to 9 h have ended by 10 h; the one of 10 h has not, and is lost with the run.
     const seen = first.seen;
     expect(seen).toEqual([10 + 7 / 60, 10]);
     first.loop.close();
-    const second = new Run(parts, START + 15 * HOUR);
+    const second = await Run.begin(parts, START + 15 * HOUR);
     expect(second.seen).toEqual(seen);
     expect(second.said).toEqual([`info: model ${SHADOW} goes on in the shadow: 10.1 h, 10 outcomes so far`]);
     // 24 h of watching end 4 h 53 min later than they would have without the stop; judged every quarter of an hour.
-    const decided = second.until(START + 40 * HOUR);
+    const decided = await second.until(START + 40 * HOUR);
     expect(decided).toBeWithin(START + 28 * HOUR + 53 * MINUTE, START + 29 * HOUR + 9 * MINUTE);
     const { watched, outcomes } = new ModelFolder(join(parts, "models")).shadows.of(SHADOW);
     expect(watched).toBeWithin(24 * HOUR, 24 * HOUR + 16 * MINUTE);
@@ -93,60 +103,60 @@ describe("a shadow's time and outcomes", () => {
     expect(last).toMatchObject({ to: "champion", reason: expect.stringContaining("over 23 outcomes") });
   });
 
-  test("are lost by a quarter of an hour at most when the run is killed", () => {
+  test("are lost by a quarter of an hour at most when the run is killed", async () => {
     const dir = temporaryFolder();
     registryIn(dir);
-    const killed = new Run(dir, START);
-    killed.until(START + 5 * HOUR + 14 * MINUTE);
-    const [hours, outcomes] = new Run(dir, START + 6 * HOUR).seen;
+    const killed = await Run.begin(dir, START);
+    await killed.until(START + 5 * HOUR + 14 * MINUTE);
+    const [hours, outcomes] = (await Run.begin(dir, START + 6 * HOUR)).seen;
     expect(hours).toBeWithin(5, killed.seen[0]);
     expect(outcomes).toBe(4 + 1 - 1);
   });
 
-  test("do not grow by going through the same market again, nor by another market", () => {
+  test("do not grow by going through the same market again, nor by another market", async () => {
     const dir = temporaryFolder();
     registryIn(dir);
     for (let i = 0; i < 4; i++) {
-      const run = new Run(dir, START);
-      expect(run.until(START + 12 * HOUR)).toBeNaN();
+      const run = await Run.begin(dir, START);
+      expect(await run.until(START + 12 * HOUR)).toBeNaN();
       expect(run.seen).toEqual([12, 11]);
       run.loop.close();
     }
-    const elsewhere = new Run(dir, START + 12 * HOUR, "another market");
-    expect(elsewhere.until(START + 30 * HOUR)).toBeNaN();
+    const elsewhere = await Run.begin(dir, START + 12 * HOUR, "another market");
+    expect(await elsewhere.until(START + 30 * HOUR)).toBeNaN();
     expect(elsewhere.seen).toEqual([18, 17]);
   });
 
-  test("that cannot be written down are told of, kept, and written when they can be", () => {
+  test("that cannot be written down are told of, kept, and written when they can be", async () => {
     const dir = temporaryFolder();
     registryIn(dir);
-    const run = new Run(dir, START);
+    const run = await Run.begin(dir, START);
     const path = join(dir, "models", "shadow.jsonl");
     mkdirSync(path);
-    run.until(START + HOUR);
+    await run.until(START + HOUR);
     expect(run.said).toHaveLength(4);
     expect(run.said[0]).toMatch(
       /^warning: what the shadow .* has shown would be lost with this run: .*shadow.jsonl: cannot be written/,
     );
     rmdirSync(path);
-    run.until(START + 3 * HOUR);
+    await run.until(START + 3 * HOUR);
     expect(run.said).toHaveLength(4);
     run.loop.close();
-    expect(new Run(dir, START + 3 * HOUR).seen).toEqual([3, 2]);
+    expect((await Run.begin(dir, START + 3 * HOUR)).seen).toEqual([3, 2]);
   });
 
-  test("come to an end although newer models have passed the gate; then the newest of those has its turn", () => {
+  test("come to an end although newer models have passed the gate; then the newest of those has its turn", async () => {
     const dir = temporaryFolder();
     const registry = registryIn(dir);
-    const run = new Run(dir, START);
+    const run = await Run.begin(dir, START);
     for (const [i, { manifest, artefact }] of [B, C].entries()) {
-      expect(run.until(START + (i + 1) * 6 * HOUR)).toBeNaN();
+      expect(await run.until(START + (i + 1) * 6 * HOUR)).toBeNaN();
       registry.add(manifest, artefact);
       registry.move(manifest.id, "shadow", "passed the gate", manifest.createdAt);
-      run.loop.look(run.time);
+      await run.loop.begin(run.time);
       expect(run.loop.view(run.time).shadow).toBe(SHADOW);
     }
-    expect(run.until(START + 30 * HOUR)).toBe(START + 24 * HOUR);
+    expect(await run.until(START + 30 * HOUR)).toBe(START + 24 * HOUR);
     expect(registry.list().map(({ manifest, state }) => [manifest.id, state])).toEqual([
       [SHADOW, "champion"],
       [B.manifest.id, "retired"],
@@ -181,13 +191,13 @@ test("a run that ends in the middle and one that begins again come to what one r
   expect(counts).toEqual({ since: GENERATED_START, watched: 14 * HOUR, outcomes: whole.outcomes });
   expect(loss).toBeCloseTo(whole.loss, 12);
   expect(toBeat).toBeCloseTo(whole.toBeat, 12);
-}, 60_000);
+}, 240_000);
 
 test("what a run has written down of a shadow is of its market and its symbols by name", async () => {
   const dir = temporaryFolder();
   registryIn(dir);
-  const run = new Run(dir, START);
-  run.until(START + 2 * HOUR);
+  const run = await Run.begin(dir, START);
+  await run.until(START + 2 * HOUR);
   run.loop.close();
   const lines = readFileSync(join(dir, "models", "shadow.jsonl"), "utf8")
     .trimEnd()
@@ -197,5 +207,5 @@ test("what a run has written down of a shadow is of its market and its symbols b
   expect(new Set(lines.map((line) => JSON.parse(line).market))).toEqual(new Set(["a market"]));
   // Whoever reads it later is not stopped by what is no line.
   writeFileSync(join(dir, "models", "shadow.jsonl"), `${lines.join("\n")}\n{"model"`);
-  expect(new Run(dir, START + 2 * HOUR).seen).toEqual([2, 1]);
+  expect((await Run.begin(dir, START + 2 * HOUR)).seen).toEqual([2, 1]);
 });

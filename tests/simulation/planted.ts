@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Outcome, Plant } from "./simulation.ts";
-import type { World } from "./world.ts";
+import type { World, WorldOptions } from "./world.ts";
 
 /** A bug as somebody could write it: a change of the source, or of what the process does when it comes back. */
 export interface PlantedBug {
@@ -15,6 +15,8 @@ export interface PlantedBug {
     readonly everywhere?: boolean;
   };
   readonly plant?: Plant;
+  /** Entries at market show most bugs sooner; those of entries that wait need them. */
+  readonly entries?: "drawn" | "market";
   /** The invariants of which one must be seen broken. */
   readonly breaks: readonly string[];
 }
@@ -167,31 +169,37 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       from: "withdrawEntry(state, position, entering.rest, ",
       to: "take(state, position, position.plan.lots - position.holding.openedLots, out, position.plan.arrival);\n    withdrawEntry(state, position, entering.rest, ",
     },
+    entries: "drawn",
     breaks: ["no double order"],
   },
   {
     name: "the rest of an entry is the whole of it",
-    source: { file: ENTRY, from: "entry: take(state, position, rest,", to: "entry: take(state, position, plan.lots," },
+    source: { file: ENTRY, from: "take(state, position, taken, out", to: "take(state, position, plan.lots, out" },
+    entries: "drawn",
     breaks: ["no double order", "no more is opened than decided"],
   },
   {
     name: "the rest of an entry is taken however its limit order has ended",
     source: { file: ENTRY, from: 'event.answer === "cancelled" && entering.kind === "withdrawing"', to: "true" },
+    entries: "drawn",
     breaks: ["no double order"],
   },
   {
     name: "what a limit order leaves is taken although only the limit was wanted",
-    source: { file: ENTRY, from: 'entering.rest === "leave") {', to: "false) {" },
+    source: { file: ENTRY, from: 'if (entering.rest === "leave") return', to: "if (false) return" },
+    entries: "drawn",
     breaks: ["no double order"],
   },
   {
     name: "the time of a resting entry never ends",
     source: { file: ENTRY, from: "if (state.now < entering.until) return;", to: "return;" },
+    entries: "drawn",
     breaks: ["every order ends exactly once"],
   },
   {
     name: "an entry rests on while nothing may be opened",
     source: { file: STEP, from: "if (state.resting.size > 0) withdrawForbidden(state, out);", to: "" },
+    entries: "drawn",
     breaks: ["nothing rests while nothing may open"],
   },
   {
@@ -201,11 +209,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       from: "const { holding, plan, phase } = position;",
       to: 'const { holding, plan, phase } = position; if (phase.kind === "open" && phase.entry !== 0) return;',
     },
+    entries: "drawn",
     breaks: ["no unprotected position beyond the bound"],
   },
   {
     name: "what is left of an entry is taken without a bound",
     source: { file: ENTRY, from: "if (entry.maxSlippage === 0) return", to: "if (true) return" },
+    entries: "drawn",
     breaks: ["slippage is bounded"],
   },
   {
@@ -215,6 +225,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       from: "this.#execute(order, levelOf(order), true, time);",
       to: "this.#execute(order, bar.last.high, true, time);",
     },
+    entries: "drawn",
     breaks: ["a limit holds"],
   },
   {
@@ -241,7 +252,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 
 interface Simulator {
   simulate(world: World, plant?: Plant): Outcome;
-  createWorld(seed: number): World;
+  createWorld(seed: number, options: WorldOptions): World;
 }
 
 export interface Caught {
@@ -253,7 +264,10 @@ export interface Caught {
 const ROOT = join(import.meta.dir, "..", "..");
 
 /** Plants a bug in a copy of the source and runs seeds from 0 on until it is noticed, at most `seeds` of them. */
-export async function hunt({ source, plant }: PlantedBug, seeds: number): Promise<Caught | undefined> {
+export async function hunt(
+  { source, plant, entries = "market" }: PlantedBug,
+  seeds: number,
+): Promise<Caught | undefined> {
   const copy = mkdtempSync(join(tmpdir(), "penstock-planted-"));
   try {
     for (const part of ["src", "package.json", join("tests", "simulation")]) {
@@ -263,7 +277,7 @@ export async function hunt({ source, plant }: PlantedBug, seeds: number): Promis
     const load = (file: string) => import(join(copy, "tests", "simulation", file));
     const { simulate, createWorld }: Simulator = { ...(await load("simulation.ts")), ...(await load("world.ts")) };
     for (let seed = 0; seed < seeds; seed++) {
-      const { violation, events } = simulate(createWorld(seed), plant);
+      const { violation, events } = simulate(createWorld(seed, { entries }), plant);
       if (violation !== undefined) return { seed, events, invariant: violation.invariant };
     }
     return undefined;

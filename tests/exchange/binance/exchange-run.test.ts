@@ -10,7 +10,7 @@ const SEEDS = 120;
 const QUICK = 2;
 
 /** Worlds in which a fault has to strike once. */
-const WORLDS = 8;
+const WORLDS = 40;
 
 describe("the exchange client over a venue with faults", () => {
   test("each fault alone leaves both books the same, and nothing doubled or unprotected", async () => {

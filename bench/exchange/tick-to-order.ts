@@ -33,6 +33,8 @@ import { ServicePath, STAGES, type Stage } from "./service-path.ts";
 const MESSAGES_PER_ORDER = 5;
 const ORDERS_PER_ROUND = 150;
 const WARM_ROUNDS = 4;
+/** For the order that a bar brings, ms. */
+const PATIENCE = 10_000;
 const TARGET_SEND = 25;
 const TARGET_RATIO = 3;
 
@@ -120,6 +122,7 @@ class Ways {
   #sinceOrder = 0;
   #count = 0;
   #isWaiting = true;
+  #patience: ReturnType<typeof setTimeout> | undefined;
   #bareAnswered: () => void = () => {};
   readonly #moments = new Float64Array(STAGES.length);
   #moment: number = STAGES.length;
@@ -239,6 +242,9 @@ class Ways {
     if (way === "service") {
       this.#service.advance();
       this.#exchange.wish({ kind: "bar", ...this.#service.next });
+      this.#patience = setTimeout(() => {
+        throw new Error("a bar brought no order: was an answer so late that the position was closed?");
+      }, PATIENCE);
     } else if (way === "bare WebSocket") {
       this.#bare.send(BARE);
       this.#sent(way);
@@ -286,6 +292,7 @@ class Ways {
 
   #serviceSent(reply: Promise<unknown>): void {
     const arrived = this.#sent("service");
+    clearTimeout(this.#patience);
     const last = STAGES.length - 1;
     this.#moments[last - 1] = socketCalled.at;
     this.#moments[last] = performance.now();

@@ -89,7 +89,8 @@ export class Trader {
     effects.length = 0;
     step(state, event, effects);
     // Behind the last request there may be much that an order need not wait for.
-    const urgent = effects.findLastIndex(isRequest) + 1;
+    let urgent = 0;
+    for (let i = 0; i < effects.length; i++) if (isRequest(effects[i]!)) urgent = i + 1;
     if (urgent > 0) {
       this.#write(() => journal.effectsOfStep(effects, 0, urgent));
       for (const effect of effects) if (isRequest(effect)) exchange.send(effect, state.now);

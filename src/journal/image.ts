@@ -263,7 +263,12 @@ class Decoder {
   }
 
   #fields(value: Record<string, unknown>, keys: readonly string[]): Record<string, unknown> {
-    for (const key of keys) value[key] = this.value();
+    for (const key of keys) {
+      const field = this.value();
+      // To assign to this name would change what the object inherits from.
+      if (key !== "__proto__") value[key] = field;
+      else Object.defineProperty(value, key, { value: field, writable: true, enumerable: true, configurable: true });
+    }
     return value;
   }
 

@@ -62,9 +62,9 @@ export async function runInLockstep(
 }
 
 function restartsOf(journal: string): LockstepRun["restarts"] {
-  const { instruments } = readJournal(journal).header;
+  const { instruments, settings } = readJournal(journal).header;
   const restart = () => {
-    const { book, replayed } = recoverBook(journal, instruments, false, (_, text) => {
+    const { book, replayed } = recoverBook(journal, instruments, settings.POSITION_MODE === "hedge", (_, text) => {
       throw new Error(text);
     })!;
     return { replayed, book: Buffer.from(encodeImage([book.image(), book.recovered()])) };

@@ -1,8 +1,6 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { withMemoryLimit } from "../src/memory-limit.ts";
-
-setDefaultTimeout(30_000);
 
 const CHILD = join(import.meta.dir, "leaking-child.ts");
 

@@ -12,13 +12,8 @@ export function recorded(path: string): string | undefined {
 }
 
 /** A test on recorded data; skipped, and named so, where the data is absent. */
-export function testRecorded(
-  name: string,
-  path: string,
-  run: (full: string) => void | Promise<void>,
-  timeout = 60_000,
-): void {
+export function testRecorded(name: string, path: string, run: (full: string) => void | Promise<void>): void {
   const full = recorded(path);
   if (full === undefined) test.skip(`${name} (recorded data absent: ${path})`, () => {});
-  else test(name, () => run(full), timeout);
+  else test(name, () => run(full));
 }

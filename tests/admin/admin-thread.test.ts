@@ -74,7 +74,7 @@ describe("the admin worker", () => {
     await all.said("stays away until the next start");
     update(0);
     await admin.stop();
-  }, 30_000);
+  });
 
   test("does not listen where it must not, and viewers are no operators", async () => {
     for (const [settings, message] of [

@@ -50,5 +50,5 @@ describe("why", () => {
     expect(candidates).toBeGreaterThan(0);
     expect(looked).toBeGreaterThan(5);
     expect(analyseBar(panel, options, 8, panel.origin)).toBeUndefined();
-  }, 60_000);
+  });
 });

@@ -34,7 +34,7 @@ beforeAll(async () => {
   link = /http\S+/.exec(text)![0];
   [base, token] = link.split("/#token=") as [string, string];
   await until(async () => (await fetch(`${base}/readyz`)).status === 200);
-}, 30_000);
+});
 
 afterAll(async () => {
   child.kill("SIGKILL");
@@ -190,5 +190,5 @@ describe("a run with its admin worker", () => {
     const config = await penstock(folder, ["config", "--json"]);
     expect(config.out).toContain('"name":"MAX_SIGNALS","value":3,"source":"changed at run time"');
     expect(config.out).not.toContain(token);
-  }, 30_000);
+  });
 });

@@ -6,7 +6,7 @@ let run: ModelRun;
 
 beforeAll(async () => {
   run = await startModelRun(temporaryFolder());
-}, 240_000);
+});
 
 afterAll(async () => {
   run?.child.kill("SIGKILL");
@@ -73,4 +73,4 @@ test("models over REST: seen by all, changed by operators who type that they mea
     for (const { action, result } of (await ask("/api/audit")).body) done.add(`${action}: ${result}`);
     await Bun.sleep(20);
   }
-}, 240_000);
+});

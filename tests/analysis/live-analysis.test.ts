@@ -1,4 +1,4 @@
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { analysisPanel } from "../../src/analysis/analysis-panel.ts";
 import { LiveAnalysis } from "../../src/analysis/live-analysis.ts";
 import { type AnalysisPool, divideSymbols } from "../../src/analysis/pool.ts";
@@ -10,7 +10,6 @@ import type { Fault } from "./fault.ts";
 
 const EXPECTED = analysedByOne();
 
-setDefaultTimeout(120_000);
 const SYMBOLS = OPTIONS.instruments.length;
 /** Steps that only warm up, and steps that are analysed one by one. */
 const FROM = 4400;

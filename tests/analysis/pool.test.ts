@@ -1,11 +1,9 @@
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { divideSymbols, mostWorkers } from "../../src/analysis/pool.ts";
 import { analysedAhead, analysedByOne, closeOf, LATE, poolOf, withFault } from "./analysis-fixture.ts";
 import type { Fault } from "./fault.ts";
 
 const EXPECTED = analysedByOne();
-
-setDefaultTimeout(120_000);
 
 test("the reference has something to compare", () => {
   expect(EXPECTED.flatMap(({ candidates }) => candidates).length).toBeGreaterThan(20);

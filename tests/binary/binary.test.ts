@@ -75,7 +75,7 @@ describe.skipIf(binary === undefined)("the compiled binary, in an empty folder a
       return `${tradesHash} ${virtualTradesHash}`;
     });
     expect(new Set(hashes).size).toBe(1);
-  }, 60_000);
+  });
 
   test("serves models: trees, and in a process of its own whatever ONNX Runtime takes", async () => {
     const data = noisyRows(200, 4, 1);
@@ -96,7 +96,7 @@ describe.skipIf(binary === undefined)("the compiled binary, in an empty folder a
     } finally {
       await runtime.close();
     }
-  }, 90_000);
+  });
 
   test("asks a net by the thread that waits for it, before it reads any bars", () => {
     const logits = randomNet(MODEL_COLUMNS.length, 4, "none", 1);
@@ -109,7 +109,7 @@ describe.skipIf(binary === undefined)("the compiled binary, in an empty folder a
     expect(err).toMatch(
       /net\.onnx: predicts [\d.]+ for row 0; probabilities are from 0 to 1: end the graph with Sigmoid/,
     );
-  }, 60_000);
+  });
 
   test("extracts its library where only we can write, and replaces one that was tampered with", () => {
     const cache = mkdtempSync(join(folder, "cache-"));
@@ -130,7 +130,7 @@ describe.skipIf(binary === undefined)("the compiled binary, in an empty folder a
     writeFileSync(library, "no library");
     expect(config().exitCode).toBe(0);
     expect(readFileSync(library).equals(right)).toBe(true);
-  }, 30_000);
+  });
 
   test("runs the paper trader with its analysis worker, and replays its journal", () => {
     const { code, out, err } = penstock(
@@ -143,7 +143,7 @@ describe.skipIf(binary === undefined)("the compiled binary, in an empty folder a
     // Style and script of the page are inside the binary.
     const page = readFileSync(join(folder, "run.html"), "utf8");
     for (const part of [tradesHash, "--paper:", "drawScene", "</html>"]) expect(page.includes(part)).toBe(true);
-  }, 30_000);
+  });
 
   test("imports bars into its embedded store, and finds them again", () => {
     const bars = join(folder, "bars");
@@ -157,7 +157,7 @@ describe.skipIf(binary === undefined)("the compiled binary, in an empty folder a
     expect(JSON.parse(penstock("data", "status", "--json").out)).toMatchObject([
       { symbol: "AAAUSDT", bars: 4, gaps: 1 },
     ]);
-  }, 60_000);
+  });
 
   test("reads freqtrade's packed feather files, and writes Parquet", async () => {
     const name = "BTC_USDT_USDT-5m-futures.feather";
@@ -184,5 +184,5 @@ describe.skipIf(binary === undefined)("the compiled binary, in an empty folder a
     const [out, err] = await Promise.all([new Response(run.stdout).text(), new Response(run.stderr).text()]);
     expect([await run.exited, err]).toEqual([0, ""]);
     expect(JSON.parse(out)).toMatchObject({ files: 2, archiveFiles: 2, bars: 30 * 288, missing: [] });
-  }, 30_000);
+  });
 });

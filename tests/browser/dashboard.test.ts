@@ -38,7 +38,7 @@ describe.skipIf(chromium === undefined)("the dashboard", () => {
     link = /http\S+/.exec(text)![0];
     base = link.split("#")[0]!;
     browser = await launch(chromium!);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await browser?.close();
@@ -50,7 +50,7 @@ describe.skipIf(chromium === undefined)("the dashboard", () => {
   async function visit(size = { width: 1280, height: 900 }, language = "en-US"): Promise<Page> {
     const context = await browser.newContext({ viewport: size, locale: language, colorScheme: "light" });
     const page = await context.newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(120_000);
     page.on("pageerror", (error) => problems.push(error.message));
     page.on("console", (message) => {
       // Chromium logs every answer above 399, and being asked to sign in is one.
@@ -84,7 +84,7 @@ describe.skipIf(chromium === undefined)("the dashboard", () => {
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.getByRole("button", { name: "Sign in" }).waitFor();
     await page.context().close();
-  }, 60_000);
+  });
 
   test("shows a run that goes on, and no token in the address", async () => {
     const page = await visit();
@@ -96,7 +96,7 @@ describe.skipIf(chromium === undefined)("the dashboard", () => {
     await expectAccessible(page);
     nothingWrong();
     await page.context().close();
-  }, 60_000);
+  });
 
   test("explains a refused signal: who refused it, the numbers, and what the strategy asked", async () => {
     const page = await visit();
@@ -115,7 +115,7 @@ describe.skipIf(chromium === undefined)("the dashboard", () => {
     expect(await page.getByRole("dialog").count()).toBe(0);
     nothingWrong();
     await page.context().close();
-  }, 90_000);
+  });
 
   test("draws the chart of a symbol in each timeframe", async () => {
     const page = await visit();
@@ -128,7 +128,7 @@ describe.skipIf(chromium === undefined)("the dashboard", () => {
     await expectAccessible(page);
     nothingWrong();
     await page.context().close();
-  }, 60_000);
+  });
 
   test("changes a setting, refuses a bold one, and the audit has both", async () => {
     const page = await visit();
@@ -148,7 +148,7 @@ describe.skipIf(chromium === undefined)("the dashboard", () => {
     // The browser reports the refusal, and nothing else.
     expect(problems.splice(0)).toEqual([expect.stringContaining("409")]);
     await page.context().close();
-  }, 60_000);
+  });
 
   test("pauses, resumes and flattens; what closes positions wants its name typed", async () => {
     const page = await visit();
@@ -175,7 +175,7 @@ describe.skipIf(chromium === undefined)("the dashboard", () => {
     await page.getByRole("region", { name: "Operators" }).getByText("flatten", { exact: true }).waitFor();
     nothingWrong();
     await page.context().close();
-  }, 60_000);
+  });
 
   test("speaks three languages and has two themes, and remembers both", async () => {
     const page = await visit();
@@ -194,7 +194,7 @@ describe.skipIf(chromium === undefined)("the dashboard", () => {
     expect(await page.evaluate("document.documentElement.lang")).toBe("zh-Hans");
     nothingWrong();
     await page.context().close();
-  }, 60_000);
+  });
 
   test("shows which bars there are, and the trends of trades and latency", async () => {
     const page = await visit();
@@ -209,7 +209,7 @@ describe.skipIf(chromium === undefined)("the dashboard", () => {
     await expectAccessible(page);
     nothingWrong();
     await page.context().close();
-  }, 60_000);
+  });
 
   test("two browsers at once: what one does the other sees", async () => {
     const [one, other] = await Promise.all([visit(), visit({ width: 800, height: 700 })]);
@@ -233,7 +233,7 @@ describe.skipIf(chromium === undefined)("the dashboard", () => {
     nothingWrong();
     await one.context().close();
     await other.context().close();
-  }, 60_000);
+  });
 
   test("signing out in one tab leads to the door in the other", async () => {
     const page = await visit();
@@ -244,7 +244,7 @@ describe.skipIf(chromium === undefined)("the dashboard", () => {
     await other.getByRole("button", { name: "Sign in" }).waitFor();
     await page.context().close();
     problems.length = 0;
-  }, 60_000);
+  });
 
   test("fits a phone: nothing is wider than the screen on any page", async () => {
     const page = await visit({ width: 360, height: 780 });
@@ -272,7 +272,7 @@ describe.skipIf(chromium === undefined)("the dashboard", () => {
     expect(await page.evaluate("getComputedStyle(document.querySelector('.plot tr')).display")).toBe("table-row");
     nothingWrong();
     await page.context().close();
-  }, 90_000);
+  });
 
   test("can be used with the keyboard alone", async () => {
     const page = await visit();
@@ -288,7 +288,7 @@ describe.skipIf(chromium === undefined)("the dashboard", () => {
     await page.getByRole("dialog").waitFor();
     nothingWrong();
     await page.context().close();
-  }, 60_000);
+  });
 
   test("describes its REST interface offline", async () => {
     const page = await visit();
@@ -297,5 +297,5 @@ describe.skipIf(chromium === undefined)("the dashboard", () => {
     await expectAccessible(page);
     nothingWrong();
     await page.context().close();
-  }, 60_000);
+  });
 });

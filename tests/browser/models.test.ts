@@ -15,7 +15,7 @@ describe.skipIf(chromium === undefined)("the view of the models", () => {
   beforeAll(async () => {
     run = await startModelRun(temporaryFolder());
     browser = await launch(chromium!);
-  }, 240_000);
+  });
 
   afterAll(async () => {
     await browser?.close();
@@ -70,7 +70,7 @@ describe.skipIf(chromium === undefined)("the view of the models", () => {
     await decides(page, former);
     expect(problems.splice(0)).toEqual([]);
     await page.close();
-  }, 240_000);
+  });
 
   test("viewers see it and change nothing; a phone has room for it", async () => {
     const page = await visit(VIEWER, { width: 390, height: 844 });
@@ -80,5 +80,5 @@ describe.skipIf(chromium === undefined)("the view of the models", () => {
     expect(wide).toBe(false);
     expect(problems.splice(0)).toEqual([]);
     await page.close();
-  }, 240_000);
+  });
 });

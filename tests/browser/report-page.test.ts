@@ -24,7 +24,7 @@ describe.skipIf(executable === undefined)("the report's page in Chromium", () =>
     writeFileSync(file, await withSmallRun(({ report, scenes }) => reportPage(report, scenes())));
     url = pathToFileURL(file).href;
     browser = await launch(executable!);
-  }, 60_000);
+  });
   afterAll(async () => {
     await browser?.close();
     rmSync(folder, { recursive: true, force: true });
@@ -52,29 +52,25 @@ describe.skipIf(executable === undefined)("the report's page in Chromium", () =>
     expect(await page.locator("svg.candles .candle").count()).toBeGreaterThan(40);
     expect(trouble).toEqual([]);
     await page.close();
-  }, 30_000);
+  });
 
   test.each([
     [1280, "light"],
     [390, "light"],
     [320, "dark"],
-  ] as const)(
-    "at %d px nothing is wider than the page",
-    async (width, scheme) => {
-      const { page, trouble } = await open(width, scheme);
-      await page.locator("details.all summary").click();
-      expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width);
-      // Nor is anything cut off that cannot be scrolled to.
-      const outside = await page.evaluate(`[...document.querySelectorAll("main *")]
+  ] as const)("at %d px nothing is wider than the page", async (width, scheme) => {
+    const { page, trouble } = await open(width, scheme);
+    await page.locator("details.all summary").click();
+    expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width);
+    // Nor is anything cut off that cannot be scrolled to.
+    const outside = await page.evaluate(`[...document.querySelectorAll("main *")]
       .filter((element) => !element.closest(".scroll, svg, .unseen, .picks, .stamp"))
       .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
       .map((element) => element.tagName + "." + element.className)`);
-      expect(outside).toEqual([]);
-      expect(trouble).toEqual([]);
-      await page.close();
-    },
-    30_000,
-  );
+    expect(outside).toEqual([]);
+    expect(trouble).toEqual([]);
+    await page.close();
+  });
 
   test("the results of every signal are filled by their share of the setup", async () => {
     const { page, trouble } = await open(1280);
@@ -92,7 +88,7 @@ describe.skipIf(executable === undefined)("the report's page in Chromium", () =>
     expect(new Set(cells.map(({ tone }) => tone)).size).toBe(2);
     expect(trouble).toEqual([]);
     await page.close();
-  }, 30_000);
+  });
 
   test("another trade is chosen by mouse, by keyboard and from the table", async () => {
     const { page, trouble } = await open(1280);
@@ -117,7 +113,7 @@ describe.skipIf(executable === undefined)("the report's page in Chromium", () =>
     expect(await page.locator(".detail:not([hidden])").count()).toBe(1);
     expect(trouble).toEqual([]);
     await page.close();
-  }, 30_000);
+  });
 
   test("cursors follow the mouse and the arrow keys", async () => {
     const { page, trouble } = await open(1280);
@@ -140,7 +136,7 @@ describe.skipIf(executable === undefined)("the report's page in Chromium", () =>
     expect(await readout(".scene")).not.toBe(bar);
     expect(trouble).toEqual([]);
     await page.close();
-  }, 30_000);
+  });
 
   test("tables are sorted by a column, both ways", async () => {
     const { page, trouble } = await open(1280);
@@ -154,7 +150,7 @@ describe.skipIf(executable === undefined)("the report's page in Chromium", () =>
     expect(await table.locator("th[aria-sort]").count()).toBe(1);
     expect(trouble).toEqual([]);
     await page.close();
-  }, 30_000);
+  });
 
   test("the button changes light to dark and back", async () => {
     const { page, trouble } = await open(1280, "dark");
@@ -166,7 +162,7 @@ describe.skipIf(executable === undefined)("the report's page in Chromium", () =>
     expect(await paper()).toBe(dark);
     expect(trouble).toEqual([]);
     await page.close();
-  }, 30_000);
+  });
 
   test("on paper it is light and holds the chosen trade", async () => {
     const { page, trouble } = await open(794, "dark");
@@ -176,7 +172,7 @@ describe.skipIf(executable === undefined)("the report's page in Chromium", () =>
     expect(await page.locator("nav").isVisible()).toBe(false);
     expect(trouble).toEqual([]);
     await page.close();
-  }, 30_000);
+  });
 
   test("without scripts everything but the candles is there", async () => {
     const context = await browser.newContext({ javaScriptEnabled: false });
@@ -195,5 +191,5 @@ describe.skipIf(executable === undefined)("the report's page in Chromium", () =>
     }
     expect(await page.locator(".plot-equity path.equity").count()).toBe(1);
     await context.close();
-  }, 30_000);
+  });
 });

@@ -16,7 +16,7 @@ describe.skipIf(executable === undefined)("the page of a training in Chromium", 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "penstock-training-page-"));
     browser = await launch(executable!);
-  }, 60_000);
+  });
   afterAll(async () => {
     await browser?.close();
     rmSync(folder, { recursive: true, force: true });
@@ -51,6 +51,5 @@ describe.skipIf(executable === undefined)("the page of a training in Chromium", 
       expect(trouble).toEqual([]);
       await page.close();
     },
-    60_000,
   );
 });

@@ -37,7 +37,7 @@ describe("a soak", () => {
     expect(differences(account, odd).filter((text) => text.startsWith("wallet"))).toHaveLength(1);
     const stuck = { ...venue, openAlgoOrders: [{ clientAlgoId: "y", algoStatus: "TRIGGERING" }] };
     expect(differences(account, stuck).some((text) => text.includes("order y"))).toBe(false);
-  }, 120_000);
+  });
 
   test("has faults of nearly every kind that a run can survive over the whole of its time", () => {
     const scripts = scriptsOf(7, 24, 60);

@@ -123,5 +123,5 @@ describe("the terminal view of a run", () => {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
-  }, 30_000);
+  });
 });

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { Random } from "../../src/market/random.ts";
 import type { Model } from "../../src/models/model.ts";
@@ -9,9 +9,6 @@ import { TREE_DEFAULTS, trainTrees } from "../../src/models/trees/train.ts";
 import { chooseTreeEngine } from "../../src/native.ts";
 import { randomNet, writeNet } from "../models/onnx/net.ts";
 import { noisyRows } from "../models/trees/data.ts";
-
-// A process is started, and loads ONNX Runtime.
-setDefaultTimeout(60_000);
 
 const runtime = new ModelProcess({ memoryLimit: 2048, deadline: 20_000, loadDeadline: 50_000 });
 afterAll(() => runtime.close());

@@ -42,25 +42,21 @@ const BAD_FILES: readonly (readonly [string, string | Uint8Array, RegExp])[] = [
 ];
 
 describe("a file with", () => {
-  test.each(BAD_FILES)(
-    "%s is one clear message, exit code 1, and nothing written",
-    async (what, content, says) => {
-      const folder = temporaryFolder();
-      const zipped = what.includes("gzip");
-      const name = `bad-ALDERUSDT-1m.csv${zipped ? ".gz" : ""}`;
-      writeFileSync(join(folder, name), content);
-      const out = join(folder, "report.json");
-      const ended = await penstock(folder, ["backtest", "--data", folder, "--json", out]);
-      expect(ended.code).toBe(1);
-      expect(ended.out).toBe("");
-      expect(ended.err.trimEnd().split("\n").length).toBeLessThanOrEqual(2);
-      expect(ended.err).toContain(name);
-      expect(ended.err).toMatch(says);
-      expect(existsSync(out)).toBe(false);
-      expect(existsSync(join(folder, "data"))).toBe(false);
-    },
-    30_000,
-  );
+  test.each(BAD_FILES)("%s is one clear message, exit code 1, and nothing written", async (what, content, says) => {
+    const folder = temporaryFolder();
+    const zipped = what.includes("gzip");
+    const name = `bad-ALDERUSDT-1m.csv${zipped ? ".gz" : ""}`;
+    writeFileSync(join(folder, name), content);
+    const out = join(folder, "report.json");
+    const ended = await penstock(folder, ["backtest", "--data", folder, "--json", out]);
+    expect(ended.code).toBe(1);
+    expect(ended.out).toBe("");
+    expect(ended.err.trimEnd().split("\n").length).toBeLessThanOrEqual(2);
+    expect(ended.err).toContain(name);
+    expect(ended.err).toMatch(says);
+    expect(existsSync(out)).toBe(false);
+    expect(existsSync(join(folder, "data"))).toBe(false);
+  });
 });
 
 describe("wrong use", () => {
@@ -134,17 +130,13 @@ describe("wrong use", () => {
     ["a missing journal", ["replay", join(folder, "gone.journal")], 1, /gone\.journal/],
     ["inspect without a question", ["inspect", join(bars, "a-ALDERUSDT-1m.csv")], 2, /--indicators/],
     ["an indicator that is none", ["inspect", join(bars, "a-ALDERUSDT-1m.csv"), "--indicators", "magic:3"], 2, /magic/],
-  ] as const)(
-    "%s is refused with one message",
-    async (_, args, code, says) => {
-      const ended = await penstock(folder, args);
-      expect(ended.err).toMatch(says);
-      expect(ended.code).toBe(code);
-      expect(ended.out).toBe("");
-      expect(ended.err).not.toContain("    at ");
-    },
-    30_000,
-  );
+  ] as const)("%s is refused with one message", async (_, args, code, says) => {
+    const ended = await penstock(folder, args);
+    expect(ended.err).toMatch(says);
+    expect(ended.code).toBe(code);
+    expect(ended.out).toBe("");
+    expect(ended.err).not.toContain("    at ");
+  });
 });
 
 describe("what cannot be written", () => {
@@ -158,7 +150,7 @@ describe("what cannot be written", () => {
     expect(ended.code).toBe(1);
     expect(ended.err.trimEnd().split("\n").at(-1)).toStartWith("penstock: cannot create the journal");
     expect(ended.err).not.toContain("    at ");
-  }, 30_000);
+  });
 
   test("a report goes through a link and into a pipe, and never replaces what is no file", async () => {
     const folder = temporaryFolder();
@@ -176,5 +168,5 @@ describe("what cannot be written", () => {
     expect(JSON.parse(await new Response(reader.stdout).text())).toHaveProperty("tradesHash");
     expect((await written).code).toBe(0);
     expect(lstatSync(pipe).isFIFO()).toBe(true);
-  }, 30_000);
+  });
 });

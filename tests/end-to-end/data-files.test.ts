@@ -77,7 +77,7 @@ describe("penstock data download", () => {
     const exported = await penstock(folder, ["data", "export", "out", "--symbols", "BUSDT", "--json"], environment);
     expect(JSON.parse(exported.out)).toMatchObject({ files: 3, bars: hours });
     expect(barsOf(join(folder, "out"))).toEqual(bars.slice(hours));
-  }, 90_000);
+  });
 
   test.each([
     [["data", "download", "btcusdt"], 2, '"btcusdt" is no symbol; write BTCUSDT'],
@@ -127,4 +127,4 @@ test("an export that is interrupted leaves whole files; repeated, it is as if no
   expect(readdirSync(out).filter((name) => name.endsWith(".part"))).toEqual([]);
   expect(files()).toHaveLength(6);
   expect(barsOf(out)).toHaveLength(200_000);
-}, 60_000);
+});

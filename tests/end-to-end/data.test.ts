@@ -80,7 +80,6 @@ describe.each(KINDS)("penstock data on $name", (kind) => {
           await database.remove();
         }
       },
-      60_000,
     );
   });
 });

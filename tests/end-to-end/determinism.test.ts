@@ -79,7 +79,7 @@ describe("the same bars give the same trades", () => {
     const report = await sameEverywhere(folder, ["--data", folder, "--from", "2025-03-04"]);
     expect(report.summary.trades).toBeGreaterThan(0);
     expect(report.virtualTradesHash).not.toBe(NO_TRADES);
-  }, 300_000);
+  });
 
   test("through the live loop and after replay, with entries that wait for the market", async () => {
     const folder = temporaryFolder();
@@ -100,19 +100,14 @@ describe("the same bars give the same trades", () => {
     expect(JSON.parse(live.out)).toMatchObject({ tradesHash });
     const replayed = await penstock(folder, ["replay", newest(folder, "run"), "--json"]);
     expect(JSON.parse(replayed.out)).toMatchObject({ identical: true, tradesHash });
-  }, 300_000);
+  });
 
-  testRecorded(
-    "on recorded bars of the crash of October 2025",
-    "market/m5-wide-2025-10",
-    async (data) => {
-      const symbols = ["--symbols", "BTCUSDT,ETHUSDT,SOLUSDT,WIFUSDT,XPLUSDT"];
-      const args = ["--data", data, ...symbols, "--from", "2025-10-06", "--to", "2025-10-14"];
-      const report = await sameEverywhere(temporaryFolder(), args);
-      expect(report.summary.trades).toBeGreaterThan(0);
-    },
-    300_000,
-  );
+  testRecorded("on recorded bars of the crash of October 2025", "market/m5-wide-2025-10", async (data) => {
+    const symbols = ["--symbols", "BTCUSDT,ETHUSDT,SOLUSDT,WIFUSDT,XPLUSDT"];
+    const args = ["--data", data, ...symbols, "--from", "2025-10-06", "--to", "2025-10-14"];
+    const report = await sameEverywhere(temporaryFolder(), args);
+    expect(report.summary.trades).toBeGreaterThan(0);
+  });
 });
 
 describe("a replay", () => {
@@ -127,7 +122,7 @@ describe("a replay", () => {
     expect(ended.code, ended.err).toBe(0);
     expect(ended.out).toStartWith("identical (the torn tail");
     expect(readFileSync(journal).equals(before)).toBe(true);
-  }, 300_000);
+  });
 
   test("finds the bars from another folder, and the settings hash knows the rules of the instruments", async () => {
     const folder = temporaryFolder();
@@ -149,7 +144,7 @@ describe("a replay", () => {
     writeFileSync(join(folder, "rules.json"), JSON.stringify({ symbols }));
     const ruled = await backtest(folder, ["--data", ".", "--rules", "rules.json"]);
     expect(new Set([plain, otherFunding, ruled].map((report) => report.settingsHash)).size).toBe(3);
-  }, 300_000);
+  });
 
   test("refuses bars that are not those of the run", async () => {
     const folder = temporaryFolder();
@@ -160,7 +155,7 @@ describe("a replay", () => {
     const ended = await penstock(folder, ["replay", newest(folder, "backtest"), "--data", other]);
     expect(ended.code).toBe(1);
     expect(ended.err).toContain("are not those of the run: data hash");
-  }, 300_000);
+  });
 
   test("shows the first difference and exits with 1 when the core decides otherwise", async () => {
     const folder = temporaryFolder();
@@ -175,5 +170,5 @@ describe("a replay", () => {
     expect(ended.out).toStartWith("DIFFERENT at record");
     expect(ended.out).toMatch(/recorded {2}\{"kind":"submit".*"leverage":3/);
     expect(ended.out).toMatch(/replayed {2}\{"kind":"submit".*"leverage":4/);
-  }, 300_000);
+  });
 });

@@ -79,7 +79,7 @@ describe("penstock exchange", () => {
       expect((await signed(urls, "GET", "/fapi/v3/balance", {}, "wrong")).status).toBe(400);
       socket.close();
     });
-  }, 30_000);
+  });
 
   test("runs by itself over sockets, with faults from the control port, half-open ones through the relay", async () => {
     const args = [
@@ -124,7 +124,7 @@ describe("penstock exchange", () => {
       second.close();
       first.close();
     });
-  }, 30_000);
+  });
 
   test("says what is wrong with its options", async () => {
     const folder = temporaryFolder();
@@ -137,5 +137,5 @@ describe("penstock exchange", () => {
     for (const [index, { code, err }] of ended.entries()) {
       expect([code, err]).toEqual([2, expect.stringContaining(cases[index]![1])]);
     }
-  }, 30_000);
+  });
 });

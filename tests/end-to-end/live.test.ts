@@ -16,7 +16,7 @@ describe("penstock run", () => {
     expect(result.signals).toBeGreaterThan(0);
     expect(result.trades + result.openPositions).toBeGreaterThan(0);
     expect(result.report.to).toBeLessThanOrEqual(GENERATED_START + 200 * 60_000);
-  }, 60_000);
+  });
 
   test("ends cleanly on an interrupt: positions and results are shown, the journal is whole", async () => {
     const folder = temporaryFolder();
@@ -40,5 +40,5 @@ describe("penstock run", () => {
     const replayed = await penstock(folder, ["replay", join(folder, "data", "journal", journal!), "--json"]);
     expect(replayed.code, replayed.err).toBe(0);
     expect(JSON.parse(replayed.out)).toMatchObject({ identical: true, torn: false });
-  }, 30_000);
+  });
 });

@@ -55,14 +55,14 @@ describe("penstock train", () => {
     const promoted = await penstock(dir, ["models", "promote", outcome.model]);
     expect(promoted.code).toBe(1);
     expect(promoted.err).toContain("it cannot become champion");
-  }, 240_000);
+  });
 
   test("too little to train on is said, and no model made", async () => {
     const args = ["train", "--generated", "1", "--to", String(GENERATED_START + HOUR), "--json"];
     const { code, out } = await penstock(temporaryFolder(), args);
     expect(code).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ model: null, promoted: false, metrics: null });
-  }, 60_000);
+  });
 
   test("wrong use", async () => {
     for (const [args, message] of [
@@ -73,7 +73,7 @@ describe("penstock train", () => {
       const { code, err } = await penstock(dir, args);
       expect([code, err]).toEqual([2, expect.stringContaining(message)]);
     }
-  }, 60_000);
+  });
 });
 
 test("penstock models: show, promote, rollback", async () => {
@@ -107,4 +107,4 @@ test("penstock models: show, promote, rollback", async () => {
   // What cannot be used is not let near a decision.
   writeFileSync(join(models, b.manifest.id, "model.json"), "{}");
   expect(await run("promote", b.manifest.id)).toContain("its content is not what was registered");
-}, 60_000);
+});

@@ -150,7 +150,7 @@ test("another thread never sees a row that is half written", async () => {
   worker.terminate();
   expect(torn).toBe(0);
   expect(reads).toBeGreaterThanOrEqual(300);
-}, 30_000);
+});
 
 describe("the mapped file", () => {
   test("outlives its writer, in order", () => {

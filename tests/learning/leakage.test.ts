@@ -111,7 +111,7 @@ test("the features of trading know nothing of the future", () => {
   for (const check of checkFeatures(bars, MINUTES_5, settings)) expect(check).toMatchObject({ passed: true });
   const minutes = { ...bars, openTime: bars.openTime.map((_, i) => bars.openTime[0]! + i * 60_000) };
   for (const check of checkFeatures(minutes, 60_000, settings)) expect(check).toMatchObject({ passed: true });
-}, 60_000);
+});
 
 describe("datasets and evaluation that know the future", () => {
   const learner = treeLearner();

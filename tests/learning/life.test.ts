@@ -34,7 +34,7 @@ describe("a training", () => {
     for (const what of ["noise", "permuted"] as const) {
       for (const seed of [1, 2]) expect(trained(what, seed).result.manifest.passed).toBe(false);
     }
-  }, 60_000);
+  });
 
   test("made again gives the same model and counts no new trial", () => {
     const dir = folder();
@@ -43,7 +43,7 @@ describe("a training", () => {
     expect(second.manifest).toEqual(first.manifest);
     expect(second.artefact).toEqual(first.artefact);
     expect(first.manifest).toEqual(trained("signal", 1).result.manifest);
-  }, 60_000);
+  });
 
   test("that was cut off goes on with what is finished and comes to the same", () => {
     const dir = folder();
@@ -62,7 +62,7 @@ describe("a training", () => {
     expect(kept.size).toBe(2);
     const resumed = train({ ...plantedTask("signal", 1, dir), checkpoint: { ...checkpoint, put: () => {} } });
     expect(resumed.manifest).toEqual(trained("signal", 1).result.manifest);
-  }, 60_000);
+  });
 
   test("more trials in the ledger deflate its Sharpe ratio", () => {
     const dir = folder();
@@ -82,7 +82,7 @@ describe("a training", () => {
     const among = train(plantedTask("permuted", 2, dir)).manifest;
     expect(among.metrics.trials).toBe(202);
     expect(among.metrics.deflatedSharpe).toBeLessThan(alone);
-  }, 60_000);
+  });
 });
 
 describe("the ledger", () => {

@@ -77,7 +77,6 @@ test.skipIf(python === undefined)(
       }
     }
   },
-  300_000,
 );
 
 function xgboostScores(

@@ -1,7 +1,5 @@
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { createRing, RingConsumer, type RingEvent, RingProducer } from "../../src/market/ring.ts";
-
-setDefaultTimeout(30_000);
 
 function event(n: number, symbol = n % 7): RingEvent {
   return { kind: 3, symbol, time: n, values: [n, -n, 0.1 * n, Number.NaN, Number.POSITIVE_INFINITY] };

@@ -110,7 +110,7 @@ describe.skipIf(programs === undefined)("a real Prometheus", () => {
     );
     const log = await read(prometheus.stderr, (text) => /Listening on.*address=\S+/.test(text));
     server = `http://${/Listening on.*address=(\S+)/.exec(log)![1]}`;
-  }, 60_000);
+  });
 
   afterAll(async () => {
     trader?.kill("SIGKILL");
@@ -172,5 +172,5 @@ describe.skipIf(programs === undefined)("a real Prometheus", () => {
     expect(Number(equity.data.result[0]!.value[1])).toBeGreaterThan(9000);
     const firing = (await ask('ALERTS{alertstate="firing"}')).data.result;
     expect(firing).toEqual([]);
-  }, 60_000);
+  });
 });

@@ -1,4 +1,4 @@
-import { describe, expect, setDefaultTimeout } from "bun:test";
+import { describe, expect } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,8 +9,6 @@ import { replayJournal } from "../../src/service/replay.ts";
 import { poolOf, withFault } from "../analysis/analysis-fixture.ts";
 import type { Fault } from "../analysis/fault.ts";
 import { testRecorded } from "../recorded.ts";
-
-setDefaultTimeout(120_000);
 
 const DATA = "market/m5-wide-2025-10";
 const TO = Date.UTC(2025, 9, 13);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
   copyFileSync,
   existsSync,
@@ -38,8 +38,6 @@ import { GENERATED_START } from "../../src/service/generated.ts";
 import { recoverBook } from "../../src/service/live-book.ts";
 import { replayJournal } from "../../src/service/replay.ts";
 import { type Chain, halfway, tradeChain } from "./live-chain.ts";
-
-setDefaultTimeout(60_000);
 
 const PROCESSES = 3;
 /** Of market time that each of them trades. */

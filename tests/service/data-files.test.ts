@@ -92,7 +92,7 @@ describe.each(KINDS)("files and $name", (kind) => {
         await store.close();
         await database.remove();
       }
-    }, 60_000);
+    });
 
     test("a cache that is started again fetches only what the store lacks", async () => {
       const database = await kind.create();
@@ -131,6 +131,6 @@ describe.each(KINDS)("files and $name", (kind) => {
         await store.close();
         await database.remove();
       }
-    }, 60_000);
+    });
   });
 });

@@ -73,5 +73,4 @@ test.skipIf(disk === undefined)(
       remove();
     }
   },
-  60_000,
 );

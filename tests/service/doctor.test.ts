@@ -61,14 +61,14 @@ test("an account that is fit: no failure, and advice where the settings are bold
     advice: "set MAX_LEVERAGE to 10 or less; set MIN_CONFIDENCE to 0.45 or more",
   });
   expect(found.get("stop path")?.verdict).toBe("skip");
-}, 30_000);
+});
 
 test("the probe of the stop path leaves nothing behind", async () => {
   const found = await findings({}, true);
   // The simulated exchange takes no closing order while nothing is held, as the real one may.
   expect(found.get("stop path")?.verdict).toBe("warn");
   expect([...venue.trading.openAlgos]).toEqual([]);
-}, 30_000);
+});
 
 test("an account in another position mode than the setting fails; in hedge mode the probe names its leg", async () => {
   expect(venue.trading.setModes({ position: "hedge", margin: "isolated" })).toBe(true);
@@ -84,14 +84,14 @@ test("an account in another position mode than the setting fails; in hedge mode 
   } finally {
     venue.trading.setModes({ position: "one-way", margin: "isolated" });
   }
-}, 60_000);
+});
 
 test("a key that may withdraw is refused", async () => {
   venue.keysMayWithdraw = true;
   const found = await findings();
   venue.keysMayWithdraw = false;
   expect(found.get("key permissions")).toMatchObject({ verdict: "fail", found: "the reading key may WITHDRAW money" });
-}, 30_000);
+});
 
 test("live trading without a key, a folder that cannot be written and a database that is away are failures", async () => {
   const found = await findings({
@@ -105,14 +105,14 @@ test("live trading without a key, a folder that cannot be written and a database
   expect(found.get("disk")?.verdict).toBe("fail");
   expect(found.get("database")?.verdict).toBe("fail");
   expect(JSON.stringify([...found.values()])).not.toContain("hidden");
-}, 30_000);
+});
 
 test("without an exchange behind the address the rest is not asked", async () => {
   const dead = { BINANCE_REST_URL: "http://127.0.0.1:1", BINANCE_WS_URL: "ws://127.0.0.1:1" };
   const found = await findings({ ...dead, BINANCE_WS_API_URL: "ws://127.0.0.1:1/ws-fapi/v1" });
   expect(found.get("latency")?.verdict).toBe("fail");
   expect(found.has("clock")).toBe(false);
-}, 30_000);
+});
 
 test("the command ends with 1 on a failure, and its JSON names what is to be done", async () => {
   const bad = await penstock(folder, ["doctor", "--json"], environment({ BINANCE_API_SECRET: "wrong" }));
@@ -123,4 +123,4 @@ test("the command ends with 1 on a failure, and its JSON names what is to be don
   const good = await penstock(folder, ["doctor"]);
   expect(good.code).toBe(0);
   expect(good.out).toContain("Fit to run.");
-}, 30_000);
+});

@@ -128,38 +128,33 @@ describe.each(KINDS)("the history of a run on $name", (kind) => {
         await database.remove();
       }
     },
-    60_000,
   );
 
-  test.skipIf(kind.absent)(
-    "is not lost when a start fails in the middle: the next one goes on",
-    async () => {
-      const database = await kind.create();
-      const { settings } = loadSettings({
-        DATABASE_URL: database.options.databaseUrl,
-        DATA_DIR: database.options.dataDir,
-      });
-      try {
-        const exchange = new KlineExchange();
-        exchange.now = BEGIN + 1000 * MINUTE;
-        const failing = new Start(exchange);
-        const fetcher: HistoryOptions["fetcher"] = {
-          klines: (symbol, ...range) =>
-            symbol === "CUSDT" ? Promise.reject(new Error("connection reset")) : exchange.klines(symbol, ...range),
-        };
-        const message = "history of CUSDT 1m: connection reset";
-        await expect(warmUpHistory(settings, { ...failing.options, fetcher })).rejects.toThrow(new InputError(message));
-        const next = new Start(exchange);
-        const counters = await warmUpHistory(settings, next.options);
-        expect(counters.read + counters.fetched).toBe(SYMBOLS.length * BARS);
-        expect(counters.read).toBeGreaterThan(0);
-        for (const symbol of SYMBOLS) expect(next.bars.get(symbol)).toEqual(next.truth(symbol));
-      } finally {
-        await database.remove();
-      }
-    },
-    60_000,
-  );
+  test.skipIf(kind.absent)("is not lost when a start fails in the middle: the next one goes on", async () => {
+    const database = await kind.create();
+    const { settings } = loadSettings({
+      DATABASE_URL: database.options.databaseUrl,
+      DATA_DIR: database.options.dataDir,
+    });
+    try {
+      const exchange = new KlineExchange();
+      exchange.now = BEGIN + 1000 * MINUTE;
+      const failing = new Start(exchange);
+      const fetcher: HistoryOptions["fetcher"] = {
+        klines: (symbol, ...range) =>
+          symbol === "CUSDT" ? Promise.reject(new Error("connection reset")) : exchange.klines(symbol, ...range),
+      };
+      const message = "history of CUSDT 1m: connection reset";
+      await expect(warmUpHistory(settings, { ...failing.options, fetcher })).rejects.toThrow(new InputError(message));
+      const next = new Start(exchange);
+      const counters = await warmUpHistory(settings, next.options);
+      expect(counters.read + counters.fetched).toBe(SYMBOLS.length * BARS);
+      expect(counters.read).toBeGreaterThan(0);
+      for (const symbol of SYMBOLS) expect(next.bars.get(symbol)).toEqual(next.truth(symbol));
+    } finally {
+      await database.remove();
+    }
+  });
 });
 
 describe("a history without a store", () => {

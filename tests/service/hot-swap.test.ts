@@ -99,7 +99,7 @@ test("a hundred swaps: no cycle is missed, each decision is by one model, and th
   for (const [i, cycle] of cycles.entries()) expect(cycle).toBe(cycles[0]! + i * 60_000);
   expect([...decidedBy.keys()].sort()).toEqual(["", A.manifest.id, B.manifest.id].sort());
   expect(replayJournal(journal).result).toMatchObject({ identical: true });
-}, 60_000);
+});
 
 test("the champion of the registry decides; one that cannot be used is reported, and the rules decide", async () => {
   const registry = registryIn("champion");
@@ -120,7 +120,7 @@ test("the champion of the registry decides; one that cannot be used is reported,
   expect(alarm).toContain("cannot be used, the rules decide");
   expect(bad.events.some((event) => event.kind === "model")).toBe(false);
   expect(bad.report.virtualTradesHash).not.toBe("");
-}, 60_000);
+});
 
 test("hybrid without a model is ict, to the trade", async () => {
   const registry = new ModelFolder(join(dir, "none", "models"));
@@ -129,7 +129,7 @@ test("hybrid without a model is ict, to the trade", async () => {
   expect(hybrid.report.tradesHash).toBe(ict.report.tradesHash);
   expect(hybrid.report.virtualTradesHash).toBe(ict.report.virtualTradesHash);
   expect(ict.report.signals).toBeGreaterThan(0);
-}, 60_000);
+});
 
 test("a training that dies changes nothing but a notice", async () => {
   const registry = registryIn("dying");
@@ -154,11 +154,11 @@ test("a training that dies changes nothing but a notice", async () => {
   expect(
     disturbed.notices.filter((text) => text.includes("the model in charge stays: it ended with signal SIGKILL")),
   ).toHaveLength(begun);
-}, 60_000);
+});
 
 test("a schedule that is none is refused", async () => {
   const registry = new ModelFolder(join(dir, "schedule", "models"));
   expect(live("schedule", { hours: 1, registry, set: ["TRAINING_SCHEDULE=often"] })).rejects.toThrow(
     "TRAINING_SCHEDULE=often",
   );
-}, 60_000);
+});

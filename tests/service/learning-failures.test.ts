@@ -1,4 +1,4 @@
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadSettings } from "../../src/config/load.ts";
@@ -11,9 +11,6 @@ import { selfCommand } from "../../src/this-program.ts";
 import { candidate } from "../core/core-fixture.ts";
 import { trained } from "../learning/trained.ts";
 import { temporaryFolder } from "../store/database.ts";
-
-// Models are opened by processes, which take their time on a busy machine.
-setDefaultTimeout(240_000);
 
 /**
  * Whatever goes wrong while a model is trained or put in charge: the champion goes on deciding as before, the registry

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,6 @@ import { candidate } from "../core/core-fixture.ts";
 import { addNet, netModel } from "../learning/net-model.ts";
 
 // A model is trained first.
-setDefaultTimeout(240_000);
 
 const folders: string[] = [];
 afterEach(() => {

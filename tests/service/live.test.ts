@@ -32,4 +32,4 @@ test("a run that is stopped while it warms up ends at once, with a journal that 
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}, 30_000);
+});

@@ -54,7 +54,7 @@ test("and a generated market", async () => {
   expect(fromCheckpoint!.replayed).toBe(0);
   expect(fromJournal!.replayed).toBeGreaterThan(0);
   expect(fromCheckpoint!.book.equals(fromJournal!.book)).toBe(true);
-}, 60_000);
+});
 
 testRecorded("in hedge mode a backtest of recorded bars has the same trades", "market/m1-30d-2025-06", async (dir) => {
   const from = Date.UTC(2025, 4, 29);
@@ -83,7 +83,7 @@ test("in hedge mode the same trades come of the same bars, in a backtest and ove
   expect(tested.tradesHash).toBe(oneWay.tradesHash);
   expect(lived.report.tradesHash).toBe(oneWay.tradesHash);
   expect(lived.report.summary.endEquity).toBe(oneWay.summary.endEquity);
-}, 60_000);
+});
 
 test("the market in lockstep goes no further than its client asks, and says when nothing happened", () => {
   writeMarket(folder, 1, 1);

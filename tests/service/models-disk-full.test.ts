@@ -75,5 +75,4 @@ test.skipIf(disk === undefined)(
     ] as never);
     loop.close();
   },
-  60_000,
 );

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,8 +20,6 @@ import { replayJournal } from "../../src/service/replay.ts";
 import { addNet, type NetModel, netModel } from "../learning/net-model.ts";
 import { predictNet, writeNet } from "../models/onnx/net.ts";
 import { smallMarket } from "../report/small-run.ts";
-
-setDefaultTimeout(240_000);
 
 const dir = mkdtempSync(join(tmpdir(), "penstock-nets-"));
 afterAll(() => rmSync(dir, { recursive: true }));

@@ -108,7 +108,7 @@ test("positions of a paper run pay and receive the funding that the exchange set
     await port.stop();
     rmSync(folder, { recursive: true, force: true });
   }
-}, 120_000);
+});
 
 /** Long and short in turn, with stops that a few minutes do not reach. */
 function entries(state: State, cycle: number): AnalysisEvent {

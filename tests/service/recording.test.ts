@@ -37,7 +37,7 @@ describe.each(KINDS)("a run recorded on $name", (kind) => {
       });
       // What the run had left on disk, because it was over before the database had started, is written now.
       store = await storeOf(settings());
-    }, 60_000);
+    });
     afterAll(async () => {
       await store.close();
       await database.remove();
@@ -103,6 +103,6 @@ describe.each(KINDS)("a run recorded on $name", (kind) => {
       await store.sql`DELETE FROM runs`;
       expect((await rebuild(store, settings(), [])).added).toBeGreaterThan(0);
       expect(await content()).toEqual(before);
-    }, 60_000);
+    });
   });
 });

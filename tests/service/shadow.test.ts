@@ -1,4 +1,4 @@
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadSettings } from "../../src/config/load.ts";
@@ -10,9 +10,6 @@ import { runLive } from "../../src/service/live.ts";
 import { candidate } from "../core/core-fixture.ts";
 import { trained } from "../learning/trained.ts";
 import { temporaryFolder } from "../store/database.ts";
-
-// Models are opened by processes, which take their time on a busy machine.
-setDefaultTimeout(240_000);
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -191,7 +188,7 @@ test("a run that ends in the middle and one that begins again come to what one r
   expect(counts).toEqual({ since: GENERATED_START, watched: 14 * HOUR, outcomes: whole.outcomes });
   expect(loss).toBeCloseTo(whole.loss, 12);
   expect(toBeat).toBeCloseTo(whole.toBeat, 12);
-}, 240_000);
+});
 
 test("what a run has written down of a shadow is of its market and its symbols by name", async () => {
   const dir = temporaryFolder();

@@ -65,7 +65,7 @@ describe.each(KINDS)("what runs leave behind, on $name", (kind) => {
     beforeAll(async () => {
       database = await kind.create();
       store = await database.open();
-    }, 60_000);
+    });
     afterAll(async () => {
       await store.close();
       await database.remove();
@@ -119,7 +119,7 @@ describe.each(KINDS)("what runs leave behind, on $name", (kind) => {
       await store.sql`INSERT INTO funding_rates (symbol, time, rate) VALUES ('AUSDT', ${at + HOUR}, 200000)`;
       const [first] = await storedSamples(store.sql, options);
       expect(first!.net).toBe(1.02 - 1 - turnover * 0.0007 - 0.002);
-    }, 60_000);
+    });
 
     test("models and trials: once each, with the state they have now", async () => {
       const { manifest, artefact } = trained("signal", 1).result;
@@ -144,6 +144,6 @@ describe.each(KINDS)("what runs leave behind, on $name", (kind) => {
           metrics: { dataHash, sharpe: 0.1, periods: 9 },
         })),
       );
-    }, 60_000);
+    });
   });
 });

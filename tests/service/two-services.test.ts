@@ -76,7 +76,7 @@ describe.skipIf(server.absent)("several services on one database", () => {
   beforeAll(async () => {
     database = await server.create();
     store = await database.open();
-  }, 60_000);
+  });
   afterAll(async () => {
     for (const { child } of services) child.kill("SIGKILL");
     await store.close();
@@ -127,7 +127,7 @@ describe.skipIf(server.absent)("several services on one database", () => {
       proxy.close();
       await other.remove();
     }
-  }, 60_000);
+  });
 
   const ordersUnder = async (epoch: number) => {
     for (;;) {
@@ -170,5 +170,5 @@ describe.skipIf(server.absent)("several services on one database", () => {
     const epochs = await store.sql`
       SELECT epoch, count(DISTINCT run)::int AS runs FROM orders WHERE epoch > 0 GROUP BY epoch ORDER BY epoch`;
     expect([...epochs]).toEqual([1, 2, 3].map((epoch) => ({ epoch, runs: 1 })));
-  }, 60_000);
+  });
 });

@@ -20,5 +20,5 @@ describe.skipIf(server.absent)("two traders on one account and one database", ()
     } finally {
       await database.remove();
     }
-  }, 120_000);
+  });
 });

@@ -96,5 +96,5 @@ describe.skipIf(process.env.PENSTOCK_TEST_DATABASE === undefined || Bun.which("o
       Bun.spawnSync(["sh", tool, "stop", folder]);
       rmSync(folder, { recursive: true, force: true });
     }
-  }, 60_000);
+  });
 });

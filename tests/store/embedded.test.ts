@@ -40,7 +40,7 @@ describe("clients of the embedded database", () => {
     store = await openStore({ databaseUrl: "", dataDir: temporaryFolder() });
     other = connect(store.embedded!.socket);
     await store.sql`CREATE TABLE numbers (n bigint PRIMARY KEY)`;
-  }, 60_000);
+  });
   afterAll(async () => {
     await other.end();
     await store.close();
@@ -121,7 +121,7 @@ describe("the process of the embedded database", () => {
     } finally {
       await second.close();
     }
-  }, 30_000);
+  });
 
   test("that is killed comes back on the same socket with all that was acknowledged", async () => {
     const store = await openStore({ databaseUrl: "", dataDir: temporaryFolder() });
@@ -134,7 +134,7 @@ describe("the process of the embedded database", () => {
     } finally {
       await store.close();
     }
-  }, 30_000);
+  });
 
   test("ends when its parent is killed, and the next finds all that was acknowledged", async () => {
     const dataDir = temporaryFolder();
@@ -163,5 +163,5 @@ describe("the process of the embedded database", () => {
     // The one whose answer was not read may be there too.
     expect(rows.length - acknowledged.length).toBeLessThan(200);
     expect(rows).toEqual(rows.map((_, i) => i + 1));
-  }, 60_000);
+  });
 });

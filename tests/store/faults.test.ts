@@ -15,23 +15,19 @@ describe("a recorded run", () => {
     const { rows, trouble } = await survive("killed", 1, "");
     expect(trouble).toBeUndefined();
     expect(rows).toBeGreaterThan(16);
-  }, 60_000);
+  });
 
-  test.skipIf(server.absent)(
-    "whose spool is torn loses nothing of what is whole",
-    async () => {
-      const database = await server.create();
-      try {
-        const { rows, trouble, damage } = await survive("torn-spool", 2, database.options.databaseUrl);
-        expect(trouble).toBeUndefined();
-        expect(rows).toBeGreaterThan(16);
-        expect(damage).toBe(1);
-      } finally {
-        await database.remove();
-      }
-    },
-    60_000,
-  );
+  test.skipIf(server.absent)("whose spool is torn loses nothing of what is whole", async () => {
+    const database = await server.create();
+    try {
+      const { rows, trouble, damage } = await survive("torn-spool", 2, database.options.databaseUrl);
+      expect(trouble).toBeUndefined();
+      expect(rows).toBeGreaterThan(16);
+      expect(damage).toBe(1);
+    } finally {
+      await database.remove();
+    }
+  });
 });
 
 test.skipIf(server.absent)(
@@ -47,7 +43,6 @@ test.skipIf(server.absent)(
       await own.stop();
     }
   },
-  60_000,
 );
 
 describe.skipIf(server.absent)("a connection", () => {
@@ -72,7 +67,7 @@ describe.skipIf(server.absent)("a connection", () => {
       proxy.close();
       await database.remove();
     }
-  }, 30_000);
+  });
 
   test("that answers nothing is given up, and rows go by another", async () => {
     const database = await server.create();
@@ -119,5 +114,5 @@ describe.skipIf(server.absent)("a connection", () => {
       await store.close();
       await database.remove();
     }
-  }, 30_000);
+  });
 });

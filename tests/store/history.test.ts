@@ -18,7 +18,7 @@ describe.each(KINDS)("history on $name", (kind) => {
     beforeAll(async () => {
       database = await kind.create();
       store = await database.open();
-    }, 60_000);
+    });
     afterAll(async () => {
       await store.close();
       await database.remove();

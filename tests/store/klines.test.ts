@@ -31,7 +31,7 @@ describe.each(KINDS)("bars in $name", (kind) => {
     beforeAll(async () => {
       database = await kind.create();
       store = await database.open();
-    }, 60_000);
+    });
     afterAll(async () => {
       await store.close();
       await database.remove();
@@ -166,6 +166,6 @@ describe.each(KINDS)("bars in $name", (kind) => {
         }),
         { numRuns: 25 },
       );
-    }, 30_000);
+    });
   });
 });

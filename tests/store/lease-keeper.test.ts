@@ -12,7 +12,7 @@ describe.each(KINDS)("the keeper of a lease on $name", (kind) => {
     beforeAll(async () => {
       database = await kind.create();
       store = await database.open();
-    }, 60_000);
+    });
     afterAll(async () => {
       await store.close();
       await database.remove();

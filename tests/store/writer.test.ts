@@ -118,7 +118,7 @@ describe.each(KINDS)("the writer on $name", (kind) => {
     beforeAll(async () => {
       database = await kind.create();
       store = await database.open();
-    }, 60_000);
+    });
     afterAll(async () => {
       await store.close();
       await database.remove();

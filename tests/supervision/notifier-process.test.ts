@@ -50,4 +50,4 @@ test("what it is given arrives in order, the goodbye last, and nothing of the en
   expect(lines.map((line) => line.kind ?? "environment")).toEqual(["start", "report", "goodbye", "environment"]);
   expect(lines[2]).toEqual({ kind: "goodbye", text: "two" });
   expect(lines[3]).not.toContain("BINANCE_API_SECRET");
-}, 30_000);
+});

@@ -64,7 +64,7 @@ describe("a run that is looked after", () => {
 
     const everything = `${out}${err}${text}${discord.text}`;
     for (const hidden of [SECRET, "token-of-the-webhook"]) expect(everything).not.toContain(hidden);
-  }, 60_000);
+  });
 
   test("whose process is killed is reported by the one that is left", async () => {
     const folder = temporaryFolder();
@@ -74,7 +74,7 @@ describe("a run that is looked after", () => {
     run.kill("SIGKILL");
     await discord.until(() => discord.text.includes("**ALARM** penstock, simulated has died without a word"));
     await run.exited;
-  }, 60_000);
+  });
 
   test("with a setting that cannot work does not start", async () => {
     const run = Bun.spawn([...PENSTOCK, "run"], {
@@ -89,5 +89,5 @@ describe("a run that is looked after", () => {
       2,
       'penstock: DISCORD_TOKEN needs DISCORD_CHANNEL, the number of a channel; it is ""',
     ]);
-  }, 60_000);
+  });
 });

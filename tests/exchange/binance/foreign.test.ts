@@ -37,28 +37,28 @@ describe("somebody else on the account, with faults and crashes: both books end 
     expect(adopted).toBeGreaterThan(opened / 4);
     expect(crashes).toBeGreaterThan(10);
     expect(flattened).toBe(0);
-  }, 120_000);
+  });
 
   test("adopt, and they close what is ours by then", async () => {
     expect((await runs("adopt", true)).adopted).toBeGreaterThan(0);
-  }, 120_000);
+  });
 
   test("flatten: their positions are closed", async () => {
     const { flattened, adopted } = await runs("flatten", false);
     expect(flattened).toBeGreaterThan(2);
     expect(adopted).toBe(0);
-  }, 120_000);
+  });
 });
 
 describe("the same on an account in hedge mode", () => {
   test("adopt, on either leg", async () => {
     expect((await runs("adopt", false, false, true)).adopted).toBeGreaterThan(4);
-  }, 120_000);
+  });
 
   test("the other leg of a symbol that we hold is theirs, and left alone or closed", async () => {
     expect((await runs("ignore", true, true, true)).opened).toBeGreaterThan(1);
     expect((await runs("flatten", false, true, true)).flattened).toBeGreaterThan(1);
-  }, 120_000);
+  });
 });
 
 /** An exchange client over a venue that says what it is told to say. */

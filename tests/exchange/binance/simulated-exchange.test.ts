@@ -166,7 +166,7 @@ describe.each(KEYS)("a session with a key of %s", (_, key, secret) => {
     expect(born).toMatchObject({ clientId: "p-6", reduceOnly: true });
     expect(value(await client.balances("routine")).map(({ asset }) => asset)).toContain("USDT");
     await heard((event) => event.kind === "account" && event.positions.some(({ amount }) => Number(amount) === 0));
-  }, 20_000);
+  });
 });
 
 test("without the right to trade nothing leaves that changes anything, and what only looks does", async () => {
@@ -361,4 +361,4 @@ test("the feed hands over every bar once and in order, through lost, repeated an
   await goOnUntil(() => symbols.every((_, symbol) => inStep(symbol)));
   expect(quotes).toBeGreaterThan(0);
   expect(trades.size).toBe(symbols.length);
-}, 60_000);
+});

@@ -20,7 +20,7 @@ test("over sockets, after lost answers and lost events, both books agree exactly
   expect(violation).toBeUndefined();
   expect(entries).toBeGreaterThan(0);
   expect(mostPasses).toBeLessThanOrEqual(3);
-}, 120_000);
+});
 
 // One seed of a one-way account, one of an account in hedge mode.
 test.each([3, 3 + 2 * FAULT_KINDS.length])(
@@ -32,5 +32,4 @@ test.each([3, 3 + 2 * FAULT_KINDS.length])(
     expect(adoptions).toBe(1);
     expect(mostPasses).toBeLessThanOrEqual(3);
   },
-  120_000,
 );

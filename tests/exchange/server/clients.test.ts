@@ -359,5 +359,5 @@ for (const [name, create] of Object.entries(CLIENTS)) {
     expect(state.fills.length).toBeGreaterThan(2);
     first ??= state;
     expect(state).toEqual(first);
-  }, 20_000);
+  });
 }

@@ -43,7 +43,6 @@ test.skipIf(python === undefined)(
       rmSync(folder, { recursive: true, force: true });
     }
   },
-  60_000,
 );
 
 test("a file says what wrote it, which operators it uses, and what its features are called", () => {

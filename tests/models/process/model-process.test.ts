@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { Message } from "../../../src/models/onnx/protobuf.ts";
 import { writeTreesOnnx } from "../../../src/models/onnx/write-trees.ts";
 import { ModelProcess } from "../../../src/models/process/model-process.ts";
@@ -6,8 +6,6 @@ import { predictTrees } from "../../../src/models/trees/ensemble.ts";
 import { TREE_DEFAULTS, trainTrees } from "../../../src/models/trees/train.ts";
 import { agreeWithOnnxRuntime, treesModel } from "../../../src/models/trees-model.ts";
 import { noisyRows } from "../trees/data.ts";
-
-setDefaultTimeout(60_000);
 
 const DATA = noisyRows(400, 4, 1);
 const { ensemble } = trainTrees(DATA, { ...TREE_DEFAULTS, trees: 8 });

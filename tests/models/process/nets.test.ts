@@ -1,12 +1,10 @@
-import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { scoreAtOnce, scoreOf } from "../../../src/learning/nets.ts";
 import { Random } from "../../../src/market/random.ts";
 import { onnxModel } from "../../../src/models/onnx-model.ts";
 import { BlockingOnnxModel } from "../../../src/models/process/blocking-model.ts";
 import { ModelProcess } from "../../../src/models/process/model-process.ts";
 import { type Net, predictNet, randomNet, writeNet } from "../onnx/net.ts";
-
-setDefaultTimeout(240_000);
 
 const WIDTH = 32;
 const NAMES = Array.from({ length: WIDTH }, (_, i) => `f${i}`);

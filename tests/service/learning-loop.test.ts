@@ -10,7 +10,6 @@ import { LearningLoop, type ModelRuntime } from "../../src/service/learning-loop
 import { candidate } from "../core/core-fixture.ts";
 import { addNet, netModel } from "../learning/net-model.ts";
 
-// A model is trained first.
 
 const folders: string[] = [];
 afterEach(() => {

@@ -34,7 +34,11 @@ export class NotifierProcess {
     if (child === undefined) return;
     this.#send({ kind: "goodbye", text });
     const ended = Promise.resolve(child.stdin.end()).then(() => child.exited);
-    await Promise.race([ended.catch(() => {}), Bun.sleep(patience)]);
+    const { promise: tired, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, patience);
+    await Promise.race([ended.catch(() => {}), tired]);
+    // A timer that is left behind would keep this process alive until then.
+    clearTimeout(timer);
     child.unref();
   }
 

@@ -49,12 +49,17 @@ function inCharge(learning, role, reload) {
       "dl.tiles",
       null,
       tile(say("model"), model || say("rulesDecide")),
-      tile(say("servedBy"), server || (away ? say("noAnswer", { model: away }) : "–")),
-      tile(say("unanswered"), number(unanswered, 0)),
-      tile(
-        say("rescored"),
-        say("rescoredRows", { rows: number(rescoring.rows, 0), calls: number(rescoring.calls, 0) }),
-      ),
+      // Where the rules decide nobody is asked.
+      model === "" && away === ""
+        ? null
+        : [
+            tile(say("servedBy"), server || (away ? say("noAnswer", { model: away }) : "–")),
+            tile(say("unanswered"), number(unanswered, 0)),
+            tile(
+              say("rescored"),
+              say("rescoredRows", { rows: number(rescoring.rows, 0), calls: number(rescoring.calls, 0) }),
+            ),
+          ],
       tile(say("shadow"), shadow || "–"),
       shadow === "" ? null : tile(say("shadowSeen"), `${number(shadowHours, 1)} h, ${shadowOutcomes}`),
       tile(say("modelAge"), known(modelAge, duration)),

@@ -12,7 +12,8 @@ type CancelRequest = Extract<VenueRequest, { kind: "cancel" }>;
 /** Whether a request could open a position or make one larger. All others only make less of what there is. */
 export function opens(request: VenueRequest): request is Exclude<VenueRequest, CancelRequest> {
   if (request.kind === "cancel") return false;
-  return request.kind === "amend" || !(request.order.reduceOnly || request.order.closePosition);
+  // Said by what the order is for: in hedge mode nothing is reduce-only.
+  return request.kind === "amend" || request.order.purpose === "entry";
 }
 
 /**

@@ -59,8 +59,9 @@ test("what cannot open waits, keeps its order, and leaves with the next look or 
   let reason: string | undefined = "because";
   const { exchange, sent } = gated(() => reason);
   const { time } = exchange.next(Number.POSITIVE_INFINITY)!;
-  const stop = order(8, { symbol: 0, lots: 1, reduceOnly: true });
-  const disaster = order(9, { symbol: 0, lots: 0, closePosition: true });
+  // In hedge mode nothing is reduce-only: what an order is for says whether it could open.
+  const stop = order(8, { symbol: 0, lots: 1, leg: "long", purpose: "working-stop" });
+  const disaster = order(9, { symbol: 0, lots: 0, closePosition: true, purpose: "disaster-stop" });
   exchange.send({ kind: "submit", order: stop }, time);
   exchange.send({ kind: "cancel", order: 5, symbol: 0 }, time);
   exchange.send({ kind: "submit", order: disaster }, time);

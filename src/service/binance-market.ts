@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Settings } from "../config/settings.ts";
 import { type Instrument, ticksOf } from "../core/instrument.ts";
 import { addressesOf, isLoopback } from "../exchange/binance/addresses.ts";
-import { BinanceClient } from "../exchange/binance/client.ts";
+import { BinanceClient, type Change } from "../exchange/binance/client.ts";
 import type { Outcome } from "../exchange/binance/gateway.ts";
 import { instrumentsOf } from "../exchange/binance/instruments.ts";
 import { FEED_TIMING, MarketFeed } from "../exchange/binance/market-feed.ts";
@@ -83,7 +83,7 @@ export class BinanceMarket {
     settings: Settings,
     choice: BinanceChoice,
     onNotice: (level: "info" | "warning" | "alarm", text: string) => void,
-    mayTrade?: () => boolean,
+    mayTrade?: (what: Change) => boolean,
   ): Promise<BinanceMarket> {
     const options = binanceOptions(settings);
     const { BINANCE_LOCKSTEP_URL: control } = settings;

@@ -54,11 +54,16 @@ import { UserStream, type UserStreamTiming } from "./user-stream.ts";
 export interface BinanceClientOptions extends BinanceOptions {
   readonly onNotice: (level: "info" | "warning" | "alarm", text: string) => void;
   readonly timing?: ClientTiming;
-  /** Asked right before anything leaves that changes something at the exchange: whether nobody else may trade. */
-  readonly mayTrade?: () => boolean;
+  /**
+   * Asked right before anything leaves that changes something at the exchange: whether it may. `closes` is what can only
+   * make less of what there is, and what looks after it: stops, targets, exits, cancellations.
+   */
+  readonly mayTrade?: (what: Change) => boolean;
   /** Hears every text of the user stream before it is taken. */
   readonly onUserText?: (text: string) => void;
 }
+
+export type Change = "opens" | "closes";
 
 /** ms; replaced in tests only. */
 export interface ClientTiming {
@@ -225,15 +230,17 @@ export class BinanceClient implements Gateway, FeedSource {
       // The answer to a market order shows what became of it; what was paid is told by events alone.
       newOrderRespType: "RESULT",
     };
-    return this.#order(ORDER_ROUTES.place, params, urgency, report.orderReport);
+    return this.#order(ORDER_ROUTES.place, changeOf(order), params, urgency, report.orderReport);
   }
 
   amendOrder({ clientId, ...rest }: OrderAmendment, urgency: Urgency): Promise<Outcome<OrderReport>> {
-    return this.#order(ORDER_ROUTES.amend, { ...rest, origClientOrderId: clientId }, urgency, report.orderReport);
+    const params = { ...rest, origClientOrderId: clientId };
+    return this.#order(ORDER_ROUTES.amend, "opens", params, urgency, report.orderReport);
   }
 
   cancelOrder({ symbol, clientId }: OrderKey, urgency: Urgency): Promise<Outcome<OrderReport>> {
-    return this.#order(ORDER_ROUTES.cancel, { symbol, origClientOrderId: clientId }, urgency, report.orderReport);
+    const params = { symbol, origClientOrderId: clientId };
+    return this.#order(ORDER_ROUTES.cancel, "closes", params, urgency, report.orderReport);
   }
 
   placeAlgoOrder(order: NewAlgoOrder, urgency: Urgency): Promise<Placement<AlgoReport>> {
@@ -245,11 +252,11 @@ export class BinanceClient implements Gateway, FeedSource {
       ...(closePosition === true && { closePosition: "true" }),
       clientAlgoId: clientId,
     };
-    return this.#order(ORDER_ROUTES.placeAlgo, params, urgency, report.algoReport);
+    return this.#order(ORDER_ROUTES.placeAlgo, changeOf(order), params, urgency, report.algoReport);
   }
 
   cancelAlgoOrder({ clientId }: OrderKey, urgency: Urgency): Promise<Outcome<null>> {
-    return this.#order(ORDER_ROUTES.cancelAlgo, { clientAlgoId: clientId }, urgency, report.success);
+    return this.#order(ORDER_ROUTES.cancelAlgo, "closes", { clientAlgoId: clientId }, urgency, report.success);
   }
 
   queryOrder(key: OrderKey | BornOrderKey, urgency: Urgency): Promise<Outcome<OrderReport>> {
@@ -413,6 +420,7 @@ export class BinanceClient implements Gateway, FeedSource {
 
   async #order<T>(
     route: OrderRoute,
+    what: Change,
     params: Params,
     urgency: Urgency,
     read: (body: unknown) => T,
@@ -423,7 +431,7 @@ export class BinanceClient implements Gateway, FeedSource {
     const since = () => (performance.now() - begun) / 1000;
     let takenUntil = 0;
     const send = () =>
-      this.#fenced(() => {
+      this.#fenced(what, () => {
         const reply = sender.send(route, params);
         // Signed a moment ago, by the same clock.
         takenUntil = this.clock.now() + this.#timing.orderWindow;
@@ -437,14 +445,14 @@ export class BinanceClient implements Gateway, FeedSource {
   }
 
   /** Makes a request that changes something, unless another service may have the right to. */
-  #fenced(send: () => Promise<Reply>): Promise<Reply> {
+  #fenced(what: Change, send: () => Promise<Reply>): Promise<Reply> {
     const { mayTrade } = this.#options;
-    return mayTrade === undefined || mayTrade() ? send() : Promise.resolve(NO_RIGHT);
+    return mayTrade === undefined || mayTrade(what) ? send() : Promise.resolve(NO_RIGHT);
   }
 
   async #set(endpoint: Endpoint, params: Params, urgency: Urgency): Promise<Outcome<null>> {
     const cost = { weight: endpoint.weight, orders: 0 };
-    const send = () => this.#fenced(() => this.#trading.call(endpoint, params));
+    const send = () => this.#fenced("opens", () => this.#trading.call(endpoint, params));
     const outcome = await this.#requests.perform(cost, urgency, send, report.success);
     return outcome.kind === "refused" && outcome.consequence === "unchanged" ? { kind: "done", value: null } : outcome;
   }
@@ -516,4 +524,12 @@ export class BinanceClient implements Gateway, FeedSource {
 /** The id after a trade's id, which may be beyond 2^53. */
 function after(id: string): string {
   return String(BigInt(id) + 1n);
+}
+
+/** Whether an order can open or enlarge something. In hedge mode the other side of a leg only ever closes it. */
+function changeOf(order: NewOrder | NewAlgoOrder): Change {
+  const { side, positionSide, reduceOnly } = order;
+  const closesAll = "closePosition" in order && order.closePosition === true;
+  const closesLeg = positionSide === (side === "SELL" ? "LONG" : "SHORT");
+  return reduceOnly === true || closesAll || closesLeg ? "closes" : "opens";
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { priceOf } from "../../../src/core/instrument.ts";
-import { BinanceClient } from "../../../src/exchange/binance/client.ts";
+import { BinanceClient, type Change } from "../../../src/exchange/binance/client.ts";
 import { keysOf } from "../../../src/exchange/binance/credentials.ts";
 import type { NewOrder, Outcome, UserEvent } from "../../../src/exchange/binance/gateway.ts";
 import { FEED_TIMING, MarketFeed } from "../../../src/exchange/binance/market-feed.ts";
@@ -22,7 +22,7 @@ afterEach(async () => {
 });
 
 /** The client and the simulated exchange, over real sockets. */
-async function meet(key = KEY, secret = SECRET, answer = 5_000, mayTrade = () => true) {
+async function meet(key = KEY, secret = SECRET, answer = 5_000, mayTrade: (what: Change) => boolean = () => true) {
   const venue = newVenue();
   const door = new Door(venue);
   const { port, stop } = listen(door, 0);
@@ -189,6 +189,28 @@ test("without the right to trade nothing leaves that changes anything, and what 
   expect((await client.positions("protect")).kind).toBe("done");
   may = true;
   expect((await client.placeOrder(entry, "trade")).kind).toBe("done");
+});
+
+test("while nobody can be asked for the right, only what cannot open leaves", async () => {
+  const { client } = await meet(KEY, SECRET, 5_000, (what) => what === "closes");
+  const withheld = { kind: "withheld", reason: "no right to trade" };
+  const stop = { symbol: SYMBOL, clientId: "psk1-2", type: "STOP_MARKET", triggerPrice: "1" } as const;
+  const sell = { ...stop, side: "SELL", workingType: "MARK_PRICE" } as const;
+  expect(await client.placeOrder(order("psk1-1", "BUY", "1"), "trade")).toMatchObject(withheld);
+  expect(await client.placeAlgoOrder({ ...sell, quantity: "1" }, "protect")).toMatchObject(withheld);
+  expect(await client.placeAlgoOrder({ ...sell, quantity: "1", positionSide: "SHORT" }, "protect")).toMatchObject(
+    withheld,
+  );
+  expect(await client.setLeverage(SYMBOL, 7, "trade")).toMatchObject(withheld);
+  // What comes of them is the exchange's affair: they have left.
+  const closing = [
+    client.placeOrder({ ...order("psk1-3", "SELL", "1"), reduceOnly: true }, "protect"),
+    client.placeOrder({ ...order("psk1-4", "SELL", "1"), positionSide: "LONG" }, "protect"),
+    client.placeAlgoOrder({ ...sell, clientId: "psk1-5", closePosition: true }, "protect"),
+    client.cancelOrder({ symbol: SYMBOL, clientId: "psk1-1" }, "protect"),
+    client.cancelAlgoOrder({ symbol: SYMBOL, clientId: "psk1-2" }, "protect"),
+  ];
+  for (const asked of closing) expect((await asked).kind).not.toBe("withheld");
 });
 
 test("a client counts its requests, how long orders take, and connections that came back", async () => {

@@ -72,6 +72,9 @@ export class Holds {
         this.#epoch = epoch;
         return { ...head, hold: "lease", on, epoch };
       }
+    } else if (state.holds.has("lease")) {
+      // A book that was brought back remembers it, and nobody shares the right with this process.
+      return { ...head, hold: "lease", on: false, epoch: 0 };
     }
     const storage = this.#unwritten || this.#recording?.full === true;
     if (state.holds.has("storage") === storage) return undefined;

@@ -275,6 +275,7 @@ export class LiveRun {
     // A market that can wait gets the same decisions each time; a real one goes on, and the model comes when it is open.
     if (real === undefined) await opened;
     if (!signal.aborted) await real?.begin();
+    this.#forgetModel();
     this.#started = performance.now();
     this.#ticked = this.#started;
     while (!signal.aborted) {
@@ -285,6 +286,7 @@ export class LiveRun {
       if (this.#recording?.lease?.lost !== undefined) break;
       const hold = this.#holds.next(this.#state, this.#marketTime);
       if (hold !== undefined) {
+        real?.heard(hold);
         this.#trader.admit(hold);
         continue;
       }
@@ -343,6 +345,18 @@ export class LiveRun {
     this.#trader.admit(judged?.event ?? analysed);
     admin?.cycleDecided(performance.now());
     this.#learning?.rescore(this.#state, cycle);
+  }
+
+  /**
+   * A book that was brought back remembers which model was in charge. Here none is before it has been opened, if it ever
+   * is: until then the rules decide, and what they propose is not refused as some other model's.
+   */
+  #forgetModel(): void {
+    const { model, now } = this.#state;
+    if (model === "") return;
+    const time = now > this.#marketTime ? now : Math.floor(this.#marketTime);
+    const reason = `model ${model} was in charge of an earlier process; none is open yet`;
+    this.#trader.admit({ kind: "model", time, symbol: -1, model: "", reason });
   }
 
   #swapModels(): void {

@@ -1,8 +1,10 @@
 import type { Settings } from "../config/settings.ts";
-import type { BarEvent } from "../core/events.ts";
+import type { BarEvent, HoldEvent } from "../core/events.ts";
 import { type Instrument, USDT } from "../core/instrument.ts";
 import type { State } from "../core/state.ts";
 import { LiveBook } from "../exchange/binance/book.ts";
+import type { Change } from "../exchange/binance/client.ts";
+import { clientIdText } from "../exchange/binance/client-id.ts";
 import { moneyOf } from "../exchange/binance/decimals.ts";
 import { BinanceExchange } from "../exchange/binance/exchange.ts";
 import { Recovery } from "../exchange/binance/recovered.ts";
@@ -43,6 +45,8 @@ export interface RealVenue {
   readonly reference: DataReference;
   readonly bookSettings: Settings;
   readonly epoch: number | undefined;
+  /** To be told of a hold before the core is: orders bear the epoch of the lease that it tells of. */
+  heard(hold: HoldEvent): void;
   /** Market time up to which events, and timers, may be taken. */
   due(): number;
   /** Whether the market has come to its end, which only one that is played in lockstep does. */
@@ -76,7 +80,9 @@ export async function openRealVenue(
   if (isLive && settings.BINANCE_API_KEY === "" && settings.BINANCE_TRADING_API_KEY === "") {
     throw new InputError("TRADING_ENABLED=true needs BINANCE_API_KEY and BINANCE_API_SECRET", 2);
   }
-  const market = await BinanceMarket.open(settings, choice, onNotice, lease && (() => lease.mayAct()));
+  // What can only make less of a position goes on while the database is away, as the gate of the core has it.
+  const mayTrade = lease && ((what: Change) => (what === "opens" ? lease.mayAct() : lease.mayProtect()));
+  const market = await BinanceMarket.open(settings, choice, onNotice, mayTrade);
   try {
     return isLive ? await liveVenue(settings, market, onNotice, lease) : paperVenue(settings, market);
   } catch (error) {
@@ -105,6 +111,7 @@ function paperVenue(settings: Settings, market: BinanceMarket): RealVenue {
     arrived: Number.NaN,
     assumptions: (without) => assumptionsOf(source, exchange as SimulatedExchange, without),
     link: () => linkOf(market, 0n),
+    heard: () => {},
     begin: async () => {},
     idle: (timer, most) => {
       // A bar that does not come holds nobody up for longer than a cycle may be.
@@ -147,12 +154,16 @@ async function liveVenue(
   const timers = earlier && new Map(book.timers);
   const epoch = Date.now();
   book.begins(epoch);
+  // Client ids are made of what is in the journal, so that the next process makes the same: the epoch that the core had
+  // heard of when it asked for the order, whenever that leaves.
+  let heardLease = 0;
   const exchange = new BinanceExchange({
     gateway: client,
     instruments,
     hedge,
     epoch,
     lease: () => lease?.epoch ?? 0,
+    named: (number) => book.clientId(number) ?? clientIdText({ epoch, lease: heardLease, number, auxiliary: false }),
     clock: () => client.clock.now(),
     clockError: () => client.clock.error,
     marketTime: () => market.now(),
@@ -172,6 +183,9 @@ async function liveVenue(
     exchange,
     state,
     book,
+    heard: ({ hold, on, epoch: under }) => {
+      if (hold === "lease") heardLease = on ? 0 : under;
+    },
     timers,
     reference: referenceOf(market, earlier?.journal ?? null),
     bookSettings,

@@ -10,7 +10,6 @@ import { LearningLoop, type ModelRuntime } from "../../src/service/learning-loop
 import { candidate } from "../core/core-fixture.ts";
 import { addNet, netModel } from "../learning/net-model.ts";
 
-
 const folders: string[] = [];
 afterEach(() => {
   for (const dir of folders.splice(0)) rmSync(dir, { recursive: true });

@@ -30,6 +30,11 @@ export class LiveBook {
     return this.#timers;
   }
 
+  /** The client id that an order bears since the core asked for it; undefined before the step that did has ended. */
+  clientId(order: number): string | undefined {
+    return this.#recovery.clientId(order);
+  }
+
   /** Another process goes on with the book. @param epoch that its orders bear */
   begins(epoch: number): void {
     this.#recovery.nextProcess();

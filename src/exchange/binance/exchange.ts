@@ -1,7 +1,7 @@
 import type { LiquidationCause } from "../../core/events.ts";
 import type { Instrument } from "../../core/instrument.ts";
 import type { Exchange, Venue, VenueEvent, VenueRequest } from "../exchange.ts";
-import { parseClientId } from "./client-id.ts";
+import { clientIdText, parseClientId } from "./client-id.ts";
 import { lotsFrom, moneyOf, ticksFrom } from "./decimals.ts";
 import type { AccountUpdate, Gateway, OrderTradeUpdate, TradeReport, UserEvent } from "./gateway.ts";
 import { DESK_TIMES, type DeskTimes, OrderDesk } from "./order-desk.ts";
@@ -22,6 +22,8 @@ export interface BinanceExchangeOptions {
   readonly epoch: number;
   /** Epoch of the lease that orders leave under, 0 without one; part of every client order id as well. */
   readonly lease?: () => number;
+  /** Client id of an order of the core, where it is not simply of `epoch` and `lease` at this moment. */
+  readonly named?: (order: number) => string;
   /** The exchange's clock as far as we know it, ms: for waiting times. */
   readonly clock: () => number;
   /** How far the true clock may be behind that, ms; 0 when absent. */
@@ -111,6 +113,8 @@ export class BinanceExchange implements Exchange {
   constructor(options: BinanceExchangeOptions) {
     this.#options = options;
     const { gateway, instruments, hedge, epoch, lease = () => 0, clock, notice, recovered } = options;
+    const ofNow = (number: number) => clientIdText({ epoch, lease: lease(), number, auxiliary: false });
+    const { named = ofNow } = options;
     const clockError = options.clockError ?? (() => 0);
     this.#marketTime = options.marketTime ?? clock;
     this.instruments = instruments;
@@ -121,8 +125,7 @@ export class BinanceExchange implements Exchange {
       gateway,
       instruments,
       hedge,
-      epoch,
-      lease,
+      named,
       clock,
       clockError,
       marketTime: this.#marketTime,
@@ -194,6 +197,12 @@ export class BinanceExchange implements Exchange {
 
   /** Called once the gateway is open. Entries wait until the books agree and the stop path is proven. */
   begin(): void {
+    if (this.#options.recovered !== undefined) {
+      // A book that was brought back remembers how an earlier process was connected. This one is, or would not be here.
+      const head = { time: this.#marketTime(), symbol: -1 } as const;
+      this.#tell({ kind: "connection", ...head, up: true });
+      this.#tell({ kind: "breaker", ...head, level: this.#options.gateway.breakerLevel });
+    }
     this.desk.askAll();
     this.reconciler.now();
     if (!this.#options.trustsStops) this.#proof.begin();

@@ -39,6 +39,7 @@ export interface Gateway {
 
   /** Events of the account; set once, before `open`. */
   listen(listener: (event: UserEvent) => void): void;
+  readonly breakerLevel: "closed" | "warning" | "throttled" | "blocked";
   /** Changes of the breaker's level and of the budget that concern orders. */
   onBreaker(listener: (level: "closed" | "warning" | "throttled" | "blocked") => void): void;
   /** Clock, connections, user stream. Resolves once the user stream is up; rejects only with an InputError. */

@@ -2,7 +2,6 @@ import { unreachable } from "../../core/assert.ts";
 import type { AmendRequest, OrderRequest } from "../../core/effects.ts";
 import type { Instrument } from "../../core/instrument.ts";
 import { ORDER_WINDOW, QUERY_LAG } from "./absence.ts";
-import { clientIdText } from "./client-id.ts";
 import { lotsFrom, moneyOf, priceText, quantityText, ticksFrom } from "./decimals.ts";
 import type {
   AlgoReport,
@@ -65,10 +64,8 @@ export interface DeskOptions {
   readonly gateway: Gateway;
   readonly instruments: readonly Instrument[];
   readonly hedge: boolean;
-  /** Part of every client id: no two processes that trade on one account may have the same. */
-  readonly epoch: number;
-  /** Epoch of the lease that we trade under; 0 without one. */
-  readonly lease: () => number;
+  /** The client id of an order of the core: no two processes that trade on one account may give the same. */
+  readonly named: (order: number) => string;
   /** The exchange's clock as far as we know it, and how far the true one may be behind it, ms. */
   readonly clock: () => number;
   readonly clockError: () => number;
@@ -184,9 +181,7 @@ export class OrderDesk {
   }
 
   submit(request: OrderRequest): void {
-    const { epoch, lease } = this.#options;
-    const clientId = clientIdText({ epoch, lease: lease(), number: request.id, auxiliary: false });
-    const record = newRecord(request, clientId);
+    const record = newRecord(request, this.#options.named(request.id));
     this.#add(record);
     if (request.purpose === "entry") void this.#enter(record);
     else this.#place(record);

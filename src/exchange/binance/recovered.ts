@@ -80,6 +80,11 @@ export class Recovery {
     }
   }
 
+  /** The client id that an order was given when the core asked for it; undefined for one that is not known. */
+  clientId(order: number): string | undefined {
+    return this.#orders.get(order)?.clientId;
+  }
+
   /** The journal of another process follows, which traded under no lease until it says so. */
   nextProcess(): void {
     this.#lease = 0;

@@ -144,6 +144,8 @@ export class GatewayVenue implements Gateway {
     this.#listener = listener;
   }
 
+  readonly breakerLevel = "closed";
+
   onBreaker(): void {}
 
   open(): Promise<void> {

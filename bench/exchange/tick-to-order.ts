@@ -356,7 +356,7 @@ async function fetchOrder(http: string, { clientId, ...order }: NewOrder): Promi
     ...order,
     newClientOrderId: clientId,
     newOrderRespType: "RESULT",
-    recvWindow: 5000,
+    recvWindow: 3000,
     timestamp: Date.now(),
   };
   const response = await fetch(`${http}/fapi/v1/order?${signedQuery(params, signer)}`, {

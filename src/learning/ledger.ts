@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { InputError } from "../input-error.ts";
 import { appendLines } from "./append-line.ts";
+import { readWhole } from "./read-file.ts";
 
 /** An attempt to find something. The Sharpe ratio is per period, out of sample. */
 export interface Trial {
@@ -31,11 +32,11 @@ export class TrialLedger {
   readonly #path: string;
   readonly #entries: LedgerEntry[] = [];
 
-  /** @throws InputError for a ledger that was changed: with it no promotion could be justified */
+  /** @throws InputError for a ledger that cannot be read or was changed: with it no promotion could be justified */
   constructor(path: string) {
     this.#path = path;
     if (!existsSync(path)) return;
-    const lines = readFileSync(path, "utf8").split("\n");
+    const lines = readWhole(path).toString().split("\n");
     for (const [i, line] of lines.entries()) {
       if (line === "") continue;
       const entry = parse(line);

@@ -6,6 +6,7 @@ import { appendLines } from "./append-line.ts";
 import { MODEL_COLUMNS } from "./dataset.ts";
 import { TrialLedger } from "./ledger.ts";
 import { hashModel, type ModelManifest, type ModelStrategy } from "./manifest.ts";
+import { reading, readWhole } from "./read-file.ts";
 import { ShadowLog } from "./shadow.ts";
 import type { TrainingDetails } from "./training.ts";
 
@@ -72,6 +73,7 @@ export interface ModelRegistry {
   move(id: string, to: ModelState, reason: string, at: number): void;
   /** Former champions, the last first; at most five. */
   formerChampions(strategy: ModelStrategy): readonly RegisteredModel[];
+  /** All steps of all lives. @throws InputError when they cannot be read, as everything does that follows from them */
   readonly steps: readonly LifeStep[];
 }
 
@@ -107,12 +109,12 @@ export class ModelFolder implements ModelRegistry {
 
   get steps(): readonly LifeStep[] {
     const path = join(this.#dir, "life.jsonl");
-    const found = statSync(path, { throwIfNoEntry: false });
+    const found = reading(path, () => statSync(path, { throwIfNoEntry: false }));
     if (found === undefined) return [];
     // It only ever grows: as long as it has not, nothing has happened to any model.
     const stamp = `${found.size} ${found.mtimeMs}`;
     if (this.#steps.stamp !== stamp)
-      this.#steps = { stamp, steps: readFileSync(path, "utf8").split("\n").flatMap(stepsOf) };
+      this.#steps = { stamp, steps: readWhole(path).toString().split("\n").flatMap(stepsOf) };
     return this.#steps.steps;
   }
 
@@ -158,7 +160,7 @@ export class ModelFolder implements ModelRegistry {
     const { manifest } = this.get(id);
     const path = join(this.#dir, manifest.id, manifest.artefact.file);
     if (!existsSync(path)) throw new InputError(`${path}: the artefact of model ${manifest.id} is missing`);
-    const bytes = readFileSync(path);
+    const bytes = readWhole(path);
     checkModel(manifest, bytes, path);
     return bytes;
   }
@@ -232,7 +234,9 @@ export class ModelFolder implements ModelRegistry {
   }
 
   #ids(): string[] {
-    return existsSync(this.#dir) ? readdirSync(this.#dir).filter((name) => ID.test(name)) : [];
+    return existsSync(this.#dir)
+      ? reading(this.#dir, () => readdirSync(this.#dir)).filter((name) => ID.test(name))
+      : [];
   }
 
   /** The last step of each model, in the order in which they were taken. */

@@ -1,5 +1,6 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { appendLines } from "./append-line.ts";
+import { readWhole } from "./read-file.ts";
 
 /** How a trade came out that a shadow had predicted: its log loss, and the one that it has to be no worse than. */
 export interface ShadowOutcome {
@@ -104,11 +105,14 @@ export class ShadowLog {
     appendLines(this.#path, `${JSON.stringify(stretch)}\n`);
   }
 
-  /** @param market what the model predicted on; every market when absent, for people */
+  /**
+   * @param market what the model predicted on; every market when absent, for people
+   * @throws InputError when the file cannot be read
+   */
   of(model: string, market?: string): ShadowEvidence {
     const evidence = new ShadowEvidence();
     if (!existsSync(this.#path)) return evidence;
-    for (const line of readFileSync(this.#path, "utf8").split("\n")) {
+    for (const line of readWhole(this.#path).toString().split("\n")) {
       const stretch = parse(line);
       if (stretch?.model === model && (market === undefined || stretch.market === market)) evidence.add(stretch);
     }

@@ -153,6 +153,8 @@ export class LearningLoop {
   #swaps = 0;
   #looked = Number.NEGATIVE_INFINITY;
   #oldReported = "";
+  /** Why the registry could not be read when it was looked at last, so that it is told once; empty when it could. */
+  #unreadable = "";
   #closed = false;
   /** What the model in charge said of the trades that are followed, until they end. */
   readonly #waiting = new Map<string, number>();
@@ -225,6 +227,7 @@ export class LearningLoop {
     this.#looked = performance.now();
     try {
       const { champion: registered, shadows } = registry.roles(strategy);
+      this.#unreadable = "";
       const champion = this.#fallen.has(registered) ? "" : registered;
       if (champion === (this.#inCharge?.manifest.id ?? "")) this.#opening.charge = "";
       else this.#want(champion);
@@ -234,6 +237,8 @@ export class LearningLoop {
       else this.#watch(shadow, marketTime);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
+      if (error.message === this.#unreadable) return;
+      this.#unreadable = error.message;
       onNotice("warning", `the registry of models cannot be read, the model in charge stays: ${error.message}`);
     }
   }
@@ -277,14 +282,40 @@ export class LearningLoop {
   #open(place: "charge" | "shadow", id: string, take: (model: LiveModel) => void): void {
     if (this.#opening[place] === id || this.#broken.has(id)) return;
     this.#opening[place] = id;
-    const opened = this.#serve(id).then((model) => {
-      this.#opened.delete(opened);
-      const isWanted = this.#opening[place] === id && !this.#closed;
-      if (isWanted) this.#opening[place] = "";
-      if (isWanted && model !== undefined) take(model);
-      else model?.close();
-    });
+    const opened = this.#serve(id)
+      .then((model) => {
+        if (this.#opening[place] !== id || this.#closed) return model?.close();
+        this.#opening[place] = "";
+        if (model !== undefined) this.#take(model, take);
+      })
+      .catch((error: unknown) => {
+        // Nobody waits for this: whatever went wrong, it is told, and not tried again with every look.
+        if (this.#opening[place] === id) this.#opening[place] = "";
+        this.#cannotBeUsed(id, error as Error);
+      })
+      .finally(() => this.#opened.delete(opened));
     this.#opened.add(opened);
+  }
+
+  #take(model: LiveModel, take: (model: LiveModel) => void): void {
+    try {
+      take(model);
+    } catch (error) {
+      model.close();
+      throw error;
+    }
+  }
+
+  /** Puts a model aside until an operator wants it, once. */
+  #cannotBeUsed(id: string, { message }: Error): void {
+    if (this.#closed) return;
+    this.#broken.add(id);
+    this.#options.onNotice("alarm", `model ${id} cannot be used, ${this.#decider}: ${message}`);
+  }
+
+  /** Who decides, for people. */
+  get #decider(): string {
+    return this.#model === undefined ? "the rules decide" : `${this.#model.manifest.id} goes on deciding`;
   }
 
   /** A model that is ready to be asked; undefined, with an alarm, for one that is not what it should be. */
@@ -297,13 +328,11 @@ export class LearningLoop {
       if (this.#closed) return undefined;
       const times = (this.#openings.get(id) ?? 0) + 1;
       this.#openings.set(id, times);
-      const who = this.#model === undefined ? "the rules decide" : `${this.#model.manifest.id} goes on deciding`;
       if (lost && times < MOST_OPENINGS) {
-        this.#options.onNotice("warning", `model ${id} could not be opened yet, ${who}: ${error.message}`);
-        return undefined;
+        this.#options.onNotice("warning", `model ${id} could not be opened yet, ${this.#decider}: ${error.message}`);
+      } else {
+        this.#cannotBeUsed(id, error);
       }
-      this.#broken.add(id);
-      this.#options.onNotice("alarm", `model ${id} cannot be used, ${who}: ${error.message}`);
       return undefined;
     } finally {
       this.#runtime.rest();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadSettings } from "../../src/config/load.ts";
 import { hashModel, type ModelManifest } from "../../src/learning/manifest.ts";
@@ -9,6 +9,7 @@ import { LearningLoop } from "../../src/service/learning-loop.ts";
 import { startRetraining } from "../../src/service/retraining.ts";
 import { selfCommand } from "../../src/this-program.ts";
 import { candidate } from "../core/core-fixture.ts";
+import { addNet, netModel } from "../learning/net-model.ts";
 import { trained } from "../learning/trained.ts";
 import { temporaryFolder } from "../store/database.ts";
 
@@ -136,6 +137,15 @@ describe("when a champion that takes over", () => {
       },
       "its content is not what was registered",
     ],
+    [
+      "cannot be read",
+      // A folder in its place: rights would not keep root from reading.
+      (folder) => {
+        rmSync(join(folder, "model.json"));
+        mkdirSync(join(folder, "model.json"));
+      },
+      "model.json: cannot be read: EISDIR",
+    ],
     ["is gone", (folder) => rmSync(join(folder, "model.json")), "is missing"],
     ["has a manifest that is cut off", (folder) => writeFileSync(join(folder, "manifest.json"), "{"), "is no manifest"],
     [
@@ -205,5 +215,58 @@ describe("when a champion that takes over", () => {
       expect(models.roles("hybrid").champion).toBe(whole ? NEXT : CHAMPION);
       expect(models.list().map(({ state }) => state)).toEqual(whole ? ["retired", "champion"] : ["champion", "shadow"]);
     }
+  });
+});
+
+describe("what cannot be read of the registry", () => {
+  test("is told once where it is who decides: the one in charge stays, and is found again", async () => {
+    const stage = await Stage.with();
+    const before = await stage.decision();
+    const path = join(stage.dir, "models", "life.jsonl");
+    const life = readFileSync(path);
+    rmSync(path);
+    mkdirSync(path);
+    const already = stage.said.length;
+    for (let i = 0; i < 3; i++) await stage.look();
+    expect(await stage.decision()).toEqual(before);
+    expect(stage.said.slice(already)).toEqual([
+      `warning: the registry of models cannot be read, the model in charge stays: ${path}: cannot be read: EISDIR: illegal operation on a directory, read`,
+    ]);
+    rmSync(path, { recursive: true });
+    writeFileSync(path, life);
+    stage.registry.move(NEXT, "champion", "the test says so", 2);
+    await stage.look();
+    expect((await stage.decision())?.model).toBe(NEXT);
+  });
+
+  test("is told once where it is what a shadow has shown: it is closed, and not opened again with every look", async () => {
+    const dir = temporaryFolder();
+    const registry = new ModelFolder(join(dir, "models"));
+    const net = netModel("hybrid", 1);
+    addNet(registry, net, "shadow");
+    mkdirSync(join(dir, "models", "shadow.jsonl"));
+    const { settings } = loadSettings({ DATA_DIR: dir, STRATEGY_MODE: "hybrid" });
+    const [said, loaded, open]: [string[], string[], Set<string>] = [[], [], new Set()];
+    const loop = new LearningLoop({
+      ...{ settings, strategy: "hybrid", registry, costs: { takerFee: 0, slippage: 0 } },
+      ...{ market: "a test", symbols: ["AUSDT"], onNotice: (level, text) => said.push(`${level}: ${text}`) },
+      runtime: {
+        load: async (model) => {
+          loaded.push(model);
+          open.add(model);
+          return "allowed";
+        },
+        predict: async (_, x) => new Float64Array(x.length / net.manifest.columns.length).fill(0.5),
+        unload: (model) => void open.delete(model),
+        rest: () => {},
+        close: async () => {},
+      },
+    });
+    for (let i = 0; i < 3; i++) await loop.begin(1);
+    expect(said).toHaveLength(1);
+    expect(said[0]).toStartWith(`alarm: model ${net.manifest.id} cannot be used, the rules decide: `);
+    expect(said[0]).toContain("shadow.jsonl: cannot be read: EISDIR");
+    expect([loaded.length, open.size]).toEqual([1, 0]);
+    loop.close();
   });
 });

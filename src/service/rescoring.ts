@@ -84,7 +84,8 @@ export class Rescoring {
     } catch (error) {
       const unanswered = error instanceof RangeFailed || error instanceof ModelProcessLost;
       if (!unanswered && !(error instanceof InputError)) throw error;
-      this.failures++;
+      // A model that was put out of charge meanwhile owes no answer.
+      if (round === this.#round) this.failures++;
     } finally {
       this.#busy = false;
     }

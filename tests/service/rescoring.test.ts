@@ -93,6 +93,17 @@ test("what a model says that is not in charge any more is forgotten, also when i
   expect(rescoring.chances).toEqual([]);
 });
 
+test("a model that is closed over a swap while it is asked has not failed", async () => {
+  const closed = Promise.withResolvers<Float64Array>();
+  const { model } = modelOf(() => closed.promise);
+  const rescoring = new Rescoring({ size: 1, rowsOf: (symbols) => [Promise.resolve(rowsOf(symbols))] });
+  const round = rescoring.begin(model, sides(2));
+  rescoring.forget();
+  closed.reject(new ModelProcessLost("it is not open any more"));
+  await round;
+  expect([rescoring.failures, rescoring.chances]).toEqual([0, []]);
+});
+
 test("analysis or model without an answer cost a round and nothing else", async () => {
   let fails = true;
   const { model } = modelOf();

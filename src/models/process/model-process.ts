@@ -81,9 +81,9 @@ export class ModelProcess {
     return answer.missing;
   }
 
-  /** One number per row. @throws InputError | ModelProcessLost */
+  /** One number per row. @throws InputError | ModelProcessLost, also for a model that was unloaded meanwhile */
   async predict(model: string, rows: Float32Array): Promise<Float64Array> {
-    if (!this.#loads.has(model)) throw new RangeError(`no model ${model} has been loaded`);
+    if (!this.#loads.has(model)) throw new ModelProcessLost(`${model} is not open any more`);
     const answer = await this.#ask({ kind: "predict", model, rows }, this.#options.deadline);
     if (answer.kind !== "predicted") throw new ModelProcessLost(`the model process answered ${answer.kind}`);
     return answer.values;

@@ -110,7 +110,8 @@ export class Checkpoints {
   readonly #onNotice: (level: "warning", text: string) => void;
   #sequence = 0;
   #at = performance.now();
-  #writing = false;
+  /** The one that is being written beside the trading. */
+  #writing: Promise<void> | undefined;
   #failed = false;
   #broken = false;
 
@@ -131,13 +132,12 @@ export class Checkpoints {
   /** To be called between two events, when nothing is due: makes a checkpoint when it is time. @param now monotonic ms */
   idle(now: number): void {
     const { sequence } = this.#journal;
-    if (this.#writing || this.#broken || sequence === this.#sequence) return;
+    if (this.#writing !== undefined || this.#broken || sequence === this.#sequence) return;
     if (now - this.#at < PERIOD && sequence - this.#sequence < RECORDS) return;
     this.#at = now;
     const bytes = this.#make();
     if (bytes === undefined) return;
-    this.#writing = true;
-    void this.#write(bytes)
+    this.#writing = this.#write(bytes)
       .then(
         () => {
           this.#failed = false;
@@ -145,11 +145,19 @@ export class Checkpoints {
         (error: unknown) => this.#fail(error),
       )
       .finally(() => {
-        this.#writing = false;
+        this.#writing = undefined;
       });
   }
 
-  /** Makes one between two events, and waits for the disk: the last one of a run. */
+  /**
+   * Resolves when none is being written any more, whatever became of it: only then may the last one be made, which an
+   * older one would replace, and only then the journal be closed, which is synced before each.
+   */
+  async settled(): Promise<void> {
+    await this.#writing;
+  }
+
+  /** Makes one between two events, and waits for the disk: the last one of a run, when all before it have settled. */
   now(): void {
     const bytes = this.#make();
     if (bytes === undefined) return;

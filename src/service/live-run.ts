@@ -165,6 +165,7 @@ export class LiveRun {
     owned.defer(() => this.#recording?.close());
     this.#checkpoints =
       real?.book && new Checkpoints(real.book, this.#journal, settings.POSITION_MODE === "hedge", onlookers.notice);
+    owned.defer(() => this.#checkpoints?.settled());
     this.#holds = new Holds(this.#journal, this.#recording, onlookers.notice);
     this.#collector = new Collector(
       source.instruments,
@@ -398,8 +399,9 @@ export class LiveRun {
   }
 
   /** Closes the journal and says how it went. */
-  end(): LiveResult {
+  async end(): Promise<LiveResult> {
     const ended = performance.now();
+    await this.#checkpoints?.settled();
     const { market, onNotice } = this.#options;
     const broken = checkBook(this.#state);
     if (broken.length > 0) throw new Error(`the book is broken at the end of the run: ${broken.join("; ")}`);

@@ -81,7 +81,7 @@ export async function runLive(settings: Settings, options: LiveOptions): Promise
   try {
     const run = await LiveRun.prepare(settings, options, onlookers, owned, begun);
     await run.play();
-    return run.end();
+    return await run.end();
   } catch (error) {
     onlookers.supervision?.failed(error);
     throw error;

@@ -336,6 +336,24 @@ describe("while a journal is written", () => {
     journal.close();
   });
 
+  test("the last one waits for one that is being written, and stays the last", async () => {
+    const { dir, journal, checkpoints, take } = writing(quiet);
+    const synced = Promise.withResolvers<void>();
+    journal.syncInBackground = () => synced.promise;
+    take(50);
+    checkpoints.idle(performance.now() + LATER);
+    take(100);
+    const made = checkpoints.settled().then(() => checkpoints.now());
+    synced.resolve();
+    await made;
+    await until(() => readdirSync(dir).every((name) => !name.endsWith(".new")));
+    const { position } = decodeCheckpoint(readFileSync(checkpointPath(journal.path)));
+    expect(position).toEqual(journal.position!);
+    // Nothing is under way: it need not be waited for.
+    await checkpoints.settled();
+    journal.close();
+  });
+
   test("one that cannot be written, or not be made, is said and stops nothing", async () => {
     const said: string[] = [];
     const { dir, journal, book, checkpoints, take } = writing((_, text) => said.push(text));

@@ -20,7 +20,7 @@ import { ModelProcess, ModelProcessLost, type OnnxRuntime } from "../models/proc
 import { NoAnswer, within } from "../models/within.ts";
 import { type LiveModel, openLiveModel, promoteModel, rollbackModel } from "./models.ts";
 import { type Chance, Rescoring, type RescoringOptions, type Side } from "./rescoring.ts";
-import type { Retraining } from "./retraining.ts";
+import type { Retraining, TrainingEnd } from "./retraining.ts";
 
 /** Another model, or none, is to decide from now on. */
 export interface Swap {
@@ -632,7 +632,7 @@ export class LearningLoop {
     if (!settings.ENABLE_SELF_LEARNING) throw new InputError("ENABLE_SELF_LEARNING=false: nothing is trained");
     if (startTraining === undefined) throw new InputError("this run has no bars of its own to train on");
     if (this.#training !== undefined) throw new InputError("a training is at it already");
-    this.train("the operator");
+    if (!this.train("the operator")) throw new InputError("the training could not begin");
     return "training has begun";
   }
 
@@ -668,34 +668,46 @@ export class LearningLoop {
     }
   }
 
-  /** Trains in a process of its own, unless one is at it. */
-  train(why: string): void {
+  /** Trains in a process of its own, unless one is at it. @returns whether it has begun */
+  train(why: string): boolean {
     const { startTraining, onNotice, settings } = this.#options;
-    if (startTraining === undefined || this.#training !== undefined || !settings.ENABLE_SELF_LEARNING) return;
+    if (startTraining === undefined || this.#training !== undefined || !settings.ENABLE_SELF_LEARNING) return false;
     this.#trainings++;
     this.#progress = 0;
-    const training = startTraining((share) => {
-      this.#progress = share;
-    });
-    this.#training = training;
+    try {
+      this.#training = startTraining((share) => {
+        this.#progress = share;
+      });
+    } catch (error) {
+      // There is no process for it: the machine has none left, or what starts it is missing.
+      this.#trained({ kind: "failed", reason: (error as Error).message });
+      return false;
+    }
     onNotice("info", `training begins, because of ${why}`);
-    training.ended.then((end) => {
-      this.#training = undefined;
-      this.#progress = Number.NaN;
-      if (this.#closed) return;
-      this.#options.onTrained?.(end.kind === "failed" ? "failed" : end.promoted ? "promoted" : "refused");
-      if (end.kind === "failed") {
-        this.#failures++;
-        onNotice("warning", `training came to nothing, the model in charge stays: ${end.reason}`);
-        return;
-      }
-      const what = end.model === null ? "no model" : `model ${end.model}`;
-      onNotice(
-        "info",
-        `training ended: ${what}, ${end.promoted ? "passed the gate" : `refused: ${end.reasons.join("; ")}`}`,
-      );
-      this.#looked = Number.NEGATIVE_INFINITY;
-    });
+    // Whatever becomes of the process or of what it says, it is a training that came to nothing.
+    this.#training.ended
+      .catch((error: Error) => ({ kind: "failed", reason: error.message }) as const)
+      .then((end) => this.#trained(end));
+    return true;
+  }
+
+  #trained(end: TrainingEnd): void {
+    this.#training = undefined;
+    this.#progress = Number.NaN;
+    if (this.#closed) return;
+    const { onNotice, onTrained } = this.#options;
+    onTrained?.(end.kind === "failed" ? "failed" : end.promoted ? "promoted" : "refused");
+    if (end.kind === "failed") {
+      this.#failures++;
+      onNotice("warning", `training came to nothing, the model in charge stays: ${end.reason}`);
+      return;
+    }
+    const what = end.model === null ? "no model" : `model ${end.model}`;
+    onNotice(
+      "info",
+      `training ended: ${what}, ${end.promoted ? "passed the gate" : `refused: ${end.reasons.join("; ")}`}`,
+    );
+    this.#looked = Number.NEGATIVE_INFINITY;
   }
 
   view(marketTime: number): LearningView {

@@ -6,7 +6,7 @@ import { loadSettings } from "../../src/config/load.ts";
 import type { AnalysisEvent } from "../../src/core/events.ts";
 import { ModelFolder } from "../../src/learning/registry.ts";
 import { ModelProcessLost } from "../../src/models/process/model-process.ts";
-import { LearningLoop, type ModelRuntime } from "../../src/service/learning-loop.ts";
+import { LearningLoop, type LearningOptions, type ModelRuntime } from "../../src/service/learning-loop.ts";
 import { candidate } from "../core/core-fixture.ts";
 import { addNet, netModel } from "../learning/net-model.ts";
 
@@ -26,7 +26,11 @@ const event = (): AnalysisEvent => ({
 });
 
 /** A loop whose net says one half of everything, by the one process that there is. */
-function loopOf(to: "shadow" | "champion", changed: Partial<ModelRuntime> = {}) {
+function loopOf(
+  to: "shadow" | "champion",
+  changed: Partial<ModelRuntime> = {},
+  options: Partial<LearningOptions> = {},
+) {
   const dir = mkdtempSync(join(tmpdir(), "penstock-loop-"));
   folders.push(dir);
   const registry = new ModelFolder(join(dir, "models"));
@@ -49,6 +53,7 @@ function loopOf(to: "shadow" | "champion", changed: Partial<ModelRuntime> = {}) 
     ...{ settings, strategy: "hybrid", registry, runtime, costs: { takerFee: 0, slippage: 0 } },
     ...{ market: "a test", symbols: ["AUSDT"] },
     onNotice: (level, text) => said.push(`${level}: ${text}`),
+    ...options,
   });
   /** What the run does between two cycles. @returns who decides */
   const swap = () => {
@@ -148,6 +153,32 @@ describe("a net", () => {
     registry.move(ID, "retired", "for the test", 2);
     await loop.begin(1);
     expect([swap(), loop.view(1).away, loaded]).toEqual(["", "", []]);
+    loop.close();
+  });
+});
+
+describe("a training", () => {
+  const nothing = (why: string) => `warning: training came to nothing, the model in charge stays: ${why}`;
+
+  test("for which no process can be had is one that came to nothing, and the operator hears of it", () => {
+    const startTraining = () => {
+      throw new Error("EAGAIN: resource temporarily unavailable");
+    };
+    const { loop, said } = loopOf("champion", {}, { startTraining });
+    expect(() => loop.trainNow()).toThrow("the training could not begin");
+    loop.train("drift");
+    const failed = nothing("EAGAIN: resource temporarily unavailable");
+    expect([said, loop.view(1).trainingFailures, loop.view(1).training]).toEqual([[failed, failed], 2, Number.NaN]);
+    loop.close();
+  });
+
+  test("whose words cannot be read is one that came to nothing, and another may begin", async () => {
+    const startTraining = () => ({ pid: 0, ended: Promise.reject(new Error("EIO: i/o error")), cancel: () => {} });
+    const { loop, said } = loopOf("champion", {}, { startTraining });
+    expect(loop.trainNow()).toBe("training has begun");
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(said).toEqual(["info: training begins, because of the operator", nothing("EIO: i/o error")]);
+    expect(loop.trainNow()).toBe("training has begun");
     loop.close();
   });
 });

@@ -3,6 +3,10 @@ export class ShapeError extends Error {
   override readonly name = "ShapeError";
 }
 
+const DECIMAL = /^-?\d+(\.\d*)?(e[+-]?\d+)?$/i;
+/** From here on a number has no digits of its own as a text. */
+const MOST_SCALED = 1e21;
+
 /**
  * Reads members of parsed JSON, as answers and events have them. Ids and decimals are texts afterwards, whether they
  * came as numbers or as texts: nothing is ever calculated with them here.
@@ -31,6 +35,13 @@ export class FieldReader {
 
   textOr(key: string, absent: string): string {
     return this.has(key) ? this.text(key) : absent;
+  }
+
+  /** A decimal number, as text, that can be scaled to a whole one (decimals.ts). @throws ShapeError */
+  decimal(key: string): string {
+    const text = this.text(key);
+    if (!DECIMAL.test(text) || !(Math.abs(Number(text)) < MOST_SCALED)) throw this.#odd(key);
+    return text;
   }
 
   /** A number, or a text that holds one: some times have come as texts. @throws ShapeError */

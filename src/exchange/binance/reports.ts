@@ -281,7 +281,7 @@ export function settledFundings(body: unknown): SettledFunding[] {
   return readers(body, "funding rates").map((row) => ({
     symbol: row.text("symbol"),
     time: row.number("fundingTime"),
-    rate: row.text("fundingRate"),
+    rate: row.decimal("fundingRate"),
     mark: row.textOr("markPrice", ""),
   }));
 }

@@ -2,7 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { scaled } from "../../../src/exchange/binance/decimals.ts";
 import { failureOf } from "../../../src/exchange/binance/errors.ts";
+import { ShapeError } from "../../../src/exchange/binance/fields.ts";
 import type { OrderTradeUpdate, UserEvent } from "../../../src/exchange/binance/gateway.ts";
 import { parseLossless } from "../../../src/exchange/binance/json.ts";
 import { errorIn } from "../../../src/exchange/binance/reply.ts";
@@ -306,6 +308,15 @@ describe("REST", () => {
 });
 
 test("what is not of the right shape says where", () => {
+  const funding = (fundingRate: unknown) => [{ symbol: "BTCUSDT", fundingTime: 1, fundingRate }];
+  for (const rate of ["0.00010000", "-0.0375", "0E-8", "1", 0.0001, 1e-7]) {
+    expect(report.settledFundings(funding(rate))[0]?.rate).toBe(String(rate));
+    expect(() => scaled(String(rate), 8)).not.toThrow();
+  }
+  for (const rate of ["", "nothing", "0x10", " 1", "+1", ".5", "1e300", "1e400", "NaN", null, true]) {
+    const where = `funding rates[0].fundingRate is ${Bun.inspect(rate)}`;
+    expect(() => report.settledFundings(funding(rate))).toThrow(new ShapeError(where));
+  }
   expect(() => report.orderReport({ symbol: "BTCUSDT" })).toThrow("order.clientOrderId is undefined");
   expect(() => report.positionReports({})).toThrow("positions is no list");
   expect(() => report.tradeReports([null])).toThrow("trades[0] is no object");

@@ -142,7 +142,8 @@ export class BinanceMarket {
         assumptions: isKeyed ? [] : ["Leverage brackets are not known without a key; 20x is assumed."],
       });
       await readHistory(settings, client, source, from, onNotice);
-      await funding.recall(source, from);
+      // Not only up to where trading begins: nobody follows those that were settled while the history was read.
+      await funding.recall(source, clock.now());
       source.due(from);
       const account = settings.BINANCE_API_KEY || settings.BINANCE_TRADING_API_KEY;
       market = new BinanceMarket(client, source, from, opened, clock, funding, lockstep, {

@@ -11,7 +11,7 @@ export type Funding = BarStep["funding"][number];
 
 export interface LiveFundingParts {
   readonly instruments: readonly Instrument[];
-  /** Fundings of all symbols in [from, to], ms. */
+  /** The first fundings of all symbols in [from, to], ms, oldest first; a thousand where there are more. */
   readonly ask: (from: number, to: number) => Promise<Outcome<readonly SettledFunding[]>>;
   /** Resolves after some wall ms. */
   readonly wait: (ms: number) => Promise<void>;
@@ -25,6 +25,8 @@ const MOST_QUESTIONS = 30;
 const RATE_PLACES = 8;
 const RATE_UNITS = 1e8;
 const MINUTE = 60_000;
+/** Fundings in an answer behind which there may be more. */
+const PAGE = 1000;
 /** The longest interval between two fundings of a symbol. */
 const RECALLED = 8 * 60 * MINUTE;
 
@@ -67,15 +69,24 @@ export class LiveFunding {
     this.#began = true;
   }
 
-  /** Puts the fundings of the last hours before `until` into bars that are history. Without an answer there are none. */
+  /**
+   * Puts the fundings of the last hours, `until` included, into bars that are history or have come since. Without an
+   * answer there are none.
+   */
   async recall(source: LiveBars, until: number): Promise<void> {
-    const outcome = await this.#parts.ask(until - RECALLED, until - 1);
-    if (outcome.kind !== "done") return;
-    for (const settled of outcome.value) {
-      const symbol = this.#places.get(settled.symbol);
-      if (symbol === undefined) continue;
-      const { rate, mark } = this.#valued(symbol, settled);
-      source.fund(symbol, settled.time - (settled.time % MINUTE), rate, mark);
+    for (let from = until - RECALLED; from <= until; ) {
+      const outcome = await this.#parts.ask(from, until);
+      if (outcome.kind !== "done") return;
+      for (const settled of outcome.value) {
+        const symbol = this.#places.get(settled.symbol);
+        if (symbol === undefined) continue;
+        const { rate, mark } = this.#valued(symbol, settled);
+        source.fund(symbol, settled.time - (settled.time % MINUTE), rate, mark);
+      }
+      if (outcome.value.length < PAGE) return;
+      // Others may have been settled at the time of the last one; what comes twice is the same.
+      const { time } = outcome.value.at(-1)!;
+      from = time > from ? time : from + 1;
     }
   }
 

@@ -134,9 +134,31 @@ describe("funding of a market that goes on", () => {
     const history = new LiveBars({ ...source, start: START - 10 * MINUTE, assumptions: [] });
     history.add(0, { openTime: START - 10 * MINUTE, open: 1000, high: 1000, low: 1000, close: 1000, volume: 1 });
     const recalled = funding.recall(history, START);
-    expect(asked.map(({ from, to }) => [from, to])).toEqual([[START - 480 * MINUTE, START - 1]]);
+    expect(asked.map(({ from, to }) => [from, to])).toEqual([[START - 480 * MINUTE, START]]);
     asked[0]!.answer(done({ symbol: "BUSDT", time: START - 10 * MINUTE + 3, rate: "0.0001", mark: "99" }));
     await recalled;
     expect(history.step()?.funding).toEqual([{ time: START - 10 * MINUTE, symbol: 1, rate: 10_000, mark: 9_900 }]);
+  });
+
+  test("of the hours before comes in as many answers as it takes, the last moment's with it", async () => {
+    const { source, funding, asked } = world();
+    const history = new LiveBars({ ...source, start: START, assumptions: [] });
+    const recalled = funding.recall(history, START);
+    const others = (count: number) =>
+      Array.from({ length: count }, (_, i) => ({ ...settled("CUSDT", "0.1"), time: START - 2000 + i }));
+    asked[0]!.answer(done(...others(1000)));
+    await turn();
+    // A thousand at one moment, which there cannot be: it goes on all the same.
+    asked[1]!.answer(done(...others(1000).map((one) => ({ ...one, time: START - 1001 }))));
+    await turn();
+    asked[2]!.answer(done({ symbol: "BUSDT", time: START, rate: "0.0001", mark: "99" }));
+    await recalled;
+    expect(asked.map(({ from, to }) => [from, to])).toEqual([
+      [START - 480 * MINUTE, START],
+      [START - 1001, START],
+      [START - 1000, START],
+    ]);
+    history.add(0, { openTime: START, open: 1000, high: 1000, low: 1000, close: 1000, volume: 1 });
+    expect(history.step()?.funding).toEqual([{ time: START, symbol: 1, rate: 10_000, mark: 9_900 }]);
   });
 });

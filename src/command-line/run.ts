@@ -7,6 +7,7 @@ import { MOST_GENERATED } from "../market/generated-market.ts";
 import { timeText } from "../market/timeframe.ts";
 import { reportPage } from "../report/html/report-page.ts";
 import { printReport } from "../report/print.ts";
+import { StoppedEarly } from "../service/aborted.ts";
 import { GENERATED_START } from "../service/generated.ts";
 import { runLive } from "../service/live.ts";
 import type { LiveMarket } from "../service/live-market.ts";
@@ -79,7 +80,7 @@ export function runCommand(program: Command): void {
       const display = asLog ? SILENT : displayOf(options, market);
       const progress = new Progress();
       const stop = stopOnSignals();
-      const { report, scenes, journal, recording, takenOverBy } = await runLive(settings, {
+      const run = runLive(settings, {
         market,
         without: options.without,
         speed: options.speed,
@@ -99,7 +100,16 @@ export function runCommand(program: Command): void {
         },
         onWarmUp: (share) => progress.show("warm-up", share),
       });
+      const ended = await run.catch((error: unknown) => {
+        if (error instanceof StoppedEarly) return error;
+        throw error;
+      });
       display.end();
+      if (ended instanceof StoppedEarly) {
+        process.stderr.write(`penstock: ${ended.message}\n`);
+        return;
+      }
+      const { report, scenes, journal, recording, takenOverBy } = ended;
       const result = {
         mode: report.mode,
         equity: report.summary.endEquity,

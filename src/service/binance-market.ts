@@ -13,6 +13,7 @@ import type { VenueEvent } from "../exchange/exchange.ts";
 import { InputError } from "../input-error.ts";
 import type { Kline as ClosedBar } from "../market/kline-rules.ts";
 import { LiveBars } from "../market/live-bars.ts";
+import { unlessStopped } from "./aborted.ts";
 import { warmUpHistory } from "./history-warm-up.ts";
 import { type Funding, LiveFunding } from "./live-funding.ts";
 import { Lockstep } from "./lockstep.ts";
@@ -77,13 +78,14 @@ export class BinanceMarket {
   /**
    * Connects, reads the contracts and the history.
    * @param mayTrade asked before anything leaves that changes something; always true when absent
-   * @throws InputError where the exchange cannot be reached or refuses
+   * @throws InputError where the exchange cannot be reached or refuses; StoppedEarly when the signal comes before it is open
    */
   static async open(
     settings: Settings,
     choice: BinanceChoice,
     onNotice: (level: "info" | "warning" | "alarm", text: string) => void,
     mayTrade?: (what: Change) => boolean,
+    signal = new AbortController().signal,
   ): Promise<BinanceMarket> {
     const options = binanceOptions(settings);
     const { BINANCE_LOCKSTEP_URL: control } = settings;
@@ -98,7 +100,7 @@ export class BinanceMarket {
     const fence = mayTrade === undefined ? {} : { mayTrade };
     const client = new BinanceClient({ ...options, ...fence, onNotice, ...(lockstep && { onUserText: onText }) });
     let feed: MarketFeed | undefined;
-    try {
+    const opening = async () => {
       const info = answered("the exchange's contracts", await client.exchangeInfo("routine"));
       const isKeyed = options.keys.reading !== undefined;
       const brackets = isKeyed ? answered("leverage brackets", await client.leverageBrackets("routine")) : [];
@@ -130,6 +132,7 @@ export class BinanceMarket {
       });
       feed = opened;
       await client.open();
+      signal.throwIfAborted();
       opened.open();
       await opened.ready();
       if (clock instanceof MarketClock) await clock.started(FIRST_MESSAGE);
@@ -152,11 +155,12 @@ export class BinanceMarket {
       });
       for (const [symbol, kline] of early) market.#bar(symbol, kline);
       return market;
-    } catch (error) {
+    };
+    // Requests wait for the limits for minutes, and streams for their exchange: who stops now must not.
+    return unlessStopped(signal, opening(), () => {
       feed?.close();
       client.close();
-      throw error;
-    }
+    });
   }
 
   /** The market's time, ms. */

@@ -44,7 +44,7 @@ export async function openVenue(
   }
   const right = settings.TRADING_ENABLED ? await TradingRight.wait(settings, signal, onNotice) : undefined;
   owned.defer(() => right?.close());
-  const real = await openRealVenue(settings, market, onNotice, right?.keeper);
+  const real = await openRealVenue(settings, market, onNotice, right?.keeper, signal);
   owned.defer(() => real.close());
   return { source: real.market.source, from: real.market.from, real, right };
 }

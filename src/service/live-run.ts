@@ -12,6 +12,7 @@ import type { JournalWriter } from "../journal/writer.ts";
 import { type BacktestReport, backtestReport } from "../report/backtest-report.ts";
 import { Collector } from "../report/collector.ts";
 import { takeScenes } from "../report/scenes.ts";
+import { aborted } from "./aborted.ts";
 import { Administration } from "./administration.ts";
 import { assumptionsOf, newExchange, newState, openJournal, runHash, takerCosts } from "./assembly.ts";
 import { openPositions } from "./backtest.ts";
@@ -101,8 +102,7 @@ export class LiveRun {
     }
     await warmUp(venue, analyst, signal, options.onWarmUp);
     const run = new LiveRun(settings, options, venue, analyst, onlookers, owned, begun);
-    const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-    if (run.#recording !== undefined && !signal.aborted) await Promise.race([run.#recording.settled(), stopped]);
+    if (run.#recording !== undefined) await Promise.race([run.#recording.settled(), aborted(signal)]);
     await run.#admitOnlookers(owned);
     return run;
   }
@@ -274,7 +274,7 @@ export class LiveRun {
     const { real } = this.#venue;
     const opened = this.#learning?.begin(this.#marketTime);
     // A market that can wait gets the same decisions each time; a real one goes on, and the model comes when it is open.
-    if (real === undefined) await opened;
+    if (real === undefined) await Promise.race([opened, aborted(signal)]);
     if (!signal.aborted) await real?.begin();
     this.#forgetModel();
     this.#started = performance.now();

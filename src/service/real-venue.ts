@@ -14,6 +14,7 @@ import { InputError } from "../input-error.ts";
 import type { DataReference } from "../journal/format.ts";
 import { ABSENT, barEvent } from "../market/bar-source.ts";
 import type { LeaseKeeper } from "../store/lease-keeper.ts";
+import { unlessStopped } from "./aborted.ts";
 import { assumptionsOf, type Cost, newExchange, newState } from "./assembly.ts";
 import { answered, type BinanceChoice, BinanceMarket } from "./binance-market.ts";
 import { lastLiveJournal, recoverBook } from "./live-book.ts";
@@ -68,13 +69,15 @@ export interface RealVenue {
  * TRADING_ENABLED=true the real one, whose book is brought back from the journals of earlier runs on the account.
  *
  * @param lease the right to trade, where services share one: without it nothing leaves that changes anything
- * @throws InputError where the exchange cannot be reached, or settings and account do not fit
+ * @throws InputError where the exchange cannot be reached, or settings and account do not fit; StoppedEarly when the
+ *   signal comes before the venue is open
  */
 export async function openRealVenue(
   settings: Settings,
   choice: BinanceChoice,
   onNotice: (level: "info" | "warning" | "alarm", text: string) => void,
   lease?: LeaseKeeper,
+  signal = new AbortController().signal,
 ): Promise<RealVenue> {
   const isLive = settings.TRADING_ENABLED;
   if (isLive && settings.BINANCE_API_KEY === "" && settings.BINANCE_TRADING_API_KEY === "") {
@@ -82,16 +85,12 @@ export async function openRealVenue(
   }
   // What can only make less of a position goes on while the database is away, as the gate of the core has it.
   const mayTrade = lease && ((what: Change) => (what === "opens" ? lease.mayAct() : lease.mayProtect()));
-  const market = await BinanceMarket.open(settings, choice, onNotice, mayTrade);
-  try {
-    return isLive ? await liveVenue(settings, market, onNotice, lease) : paperVenue(settings, market);
-  } catch (error) {
-    market.close();
-    throw error;
-  }
+  const market = await BinanceMarket.open(settings, choice, onNotice, mayTrade, signal);
+  const venue = isLive ? liveVenue(settings, market, onNotice, lease) : paperVenue(settings, market);
+  return unlessStopped(signal, venue, () => market.close());
 }
 
-function paperVenue(settings: Settings, market: BinanceMarket): RealVenue {
+async function paperVenue(settings: Settings, market: BinanceMarket): Promise<RealVenue> {
   const { source, instruments, from } = market;
   const exchange = newExchange(settings, source, []);
   const wake = new Wake(settings.BINANCE_BUSY_WAIT);

@@ -641,19 +641,23 @@ export class LearningLoop {
     if (manifest.strategy !== this.#options.strategy) {
       return `model ${manifest.id} is champion of ${manifest.strategy}; this run is ${this.#options.strategy}`;
     }
-    for (const set of [this.#fallen, this.#broken]) set.delete(manifest.id);
-    this.#openings.delete(manifest.id);
-    this.#looked = Number.NEGATIVE_INFINITY;
+    this.#isWanted(manifest.id);
     return `model ${manifest.id} decides from the next cycle on`;
   }
 
   async rollback(): Promise<string> {
     const { registry, strategy } = this.#options;
     const { manifest, state } = await rollbackModel(registry, strategy, (known) => this.#prove(known));
-    this.#looked = Number.NEGATIVE_INFINITY;
+    this.#isWanted(manifest.id);
     return state === "champion"
       ? `model ${manifest.id} decides again`
       : `model ${manifest.id} is retired, the rules decide`;
+  }
+
+  /** An operator has chosen a model that has just been shown to answer: whatever was held against it is over. */
+  #isWanted(id: string): void {
+    for (const held of [this.#fallen, this.#broken, this.#openings]) held.delete(id);
+    this.#looked = Number.NEGATIVE_INFINITY;
   }
 
   /** Opens a model for nothing but to see that it can be. */

@@ -110,6 +110,27 @@ describe("a net", () => {
     loop.close();
   });
 
+  test("that could not be opened decides when an operator goes back to it, now that it can", async () => {
+    let isLost = true;
+    const { loop, registry, swap } = loopOf("champion", {
+      load: async () => {
+        if (isLost) throw new ModelProcessLost("no answer");
+        return "refused";
+      },
+    });
+    for (let look = 0; look < 3; look++) await loop.begin(1);
+    expect(swap()).toBe("");
+    isLost = false;
+    const next = netModel("hybrid", 2);
+    addNet(registry, next, "champion");
+    await loop.begin(1);
+    expect(swap()).toBe(next.manifest.id);
+    expect(await loop.rollback()).toBe(`model ${ID} decides again`);
+    await loop.begin(1);
+    expect(swap()).toBe(ID);
+    loop.close();
+  });
+
   test("in the shadow is waited for by nobody, and not watched any more when it never answers", async () => {
     let how: "answers" | "fails" | "hangs" = "answers";
     const { loop, said, swap } = loopOf("shadow", {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Whether this is the compiled program, which has its source and its assets inside of itself. */
@@ -20,10 +20,19 @@ export function workerOf(path: `src/${string}.ts`): string {
 
 let hash: string | undefined;
 
-/** A hash that changes with every change of the program: of the compiled file, or of all of its source. */
+/**
+ * A hash that changes with every change of the program: of the compiled file, or of all of its source. The source is
+ * read at the first call, and may be another by then than the one that runs: whom that matters to calls it at his start.
+ */
 export function programHash(): string {
-  hash ??= hashOf(COMPILED ? [process.execPath] : sourceFiles());
+  hash ??= hashOf(COMPILED ? [compiledFile()] : sourceFiles());
   return hash;
+}
+
+/** The file that this process runs, also when another has been put in its place since; where that cannot be had, its path. */
+function compiledFile(): string {
+  const running = "/proc/self/exe";
+  return existsSync(running) ? running : process.execPath;
 }
 
 function sourceFiles(): string[] {

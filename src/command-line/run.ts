@@ -11,6 +11,7 @@ import { StoppedEarly } from "../service/aborted.ts";
 import { GENERATED_START } from "../service/generated.ts";
 import { runLive } from "../service/live.ts";
 import type { LiveMarket } from "../service/live-market.ts";
+import { programHash } from "../this-program.ts";
 import { type Display, LineDisplay, SILENT, TerminalDisplay } from "./live-view.ts";
 import { addMarketOptions, type MarketOptions, recordedChoice } from "./market-options.ts";
 import {
@@ -74,6 +75,8 @@ export function runCommand(program: Command): void {
     .action(async (options: RunOptions) => {
       const loaded = settingsFrom(options.set, true);
       const { settings } = loaded;
+      // Checkpoints are known by the program that runs, which an update may replace while the market is being opened.
+      if (settings.TRADING_ENABLED) programHash();
       const market = marketOf(options, settings);
       if (market.kind === "binance") process.stderr.write(banner(settings));
       const asLog = settings.LOG_FORMAT === "json" && options.json !== true && process.stdout.isTTY !== true;

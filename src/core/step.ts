@@ -3,7 +3,15 @@ import { assert, unreachable } from "./assert.ts";
 import { barClosed, CYCLE_TIMER, cycleDeadline, markBar, symbolCame, symbolLeft } from "./cycle.ts";
 import { decide } from "./decide.ts";
 import type { Effect, ExitReason } from "./effects.ts";
-import { cancelRefused, entryDue, entryOrderOver, exceedsPlan, goOn, withdrawForbidden } from "./entry.ts";
+import {
+  cancelRefused,
+  entryDue,
+  entryOrderOver,
+  exceedsPlan,
+  goOn,
+  withdrawEntry,
+  withdrawForbidden,
+} from "./entry.ts";
 import type {
   AnalysisEvent,
   AnswerEvent,
@@ -392,6 +400,7 @@ function filled(state: State, event: FillEvent, out: Effect[]): void {
     finish(state, position, reasonOf(position, request.purpose), out);
     return equity(state, out);
   }
+  growNoMore(state, position, out);
   // Something is left: an order that has ended protects it no longer, one that has begun to fill is left alone.
   const after = (stop: StopOrder) => (event.done ? withoutStop(stop, request.id) : triggeredStop(stop, request.id));
   position.workingStop = after(position.workingStop);
@@ -517,9 +526,19 @@ function liquidated(state: State, event: LiquidationEvent, out: Effect[]): void 
     const text = `${instrumentOf(state, event.symbol).symbol}: ${event.cause} of ${event.lots} lots at ${event.price} ticks`;
     out.push({ kind: "notice", level: "alarm", text });
   }
-  if (position.holding.lots === 0) finish(state, position, event.cause, out);
-  else protect(state, position, out);
+  if (position.holding.lots === 0) {
+    finish(state, position, event.cause, out);
+  } else {
+    growNoMore(state, position, out);
+    protect(state, position, out);
+  }
   equity(state, out);
+}
+
+/** What is being closed, by us or by the exchange, is not entered further: an entry that rests is taken back. */
+function growNoMore(state: State, position: Position, out: Effect[]): void {
+  if (position.phase.entry === 0) return;
+  withdrawEntry(state, position, "leave", "a part of the position has been closed already", out);
 }
 
 function analysed(state: State, event: AnalysisEvent, out: Effect[]): void {

@@ -146,6 +146,20 @@ describe("reports out of order", () => {
   });
 });
 
+test("a closing order that was sent again under its id and carried out twice closes what the entry had added", () => {
+  const { bench, entry } = sentEntry();
+  bench.fill(entry.id, 100, 10_000, { done: false });
+  const [exit] = bench.submitted(bench.give({ kind: "command", time: bench.now, symbol: -1, command: "flatten" }));
+  bench.answer(exit!.id, "unknown");
+  bench.fill(entry.id, 60, 10_000, { done: false });
+  bench.fill(exit!.id, 100, 10_000);
+  bench.fill(exit!.id, 60, 9_990);
+  bench.answer(entry.id, "cancelled");
+  expect(bench.records("closed")).toMatchObject([{ trade: { lots: 160, reason: "flatten" } }]);
+  expect(bench.state.positions.size).toBe(0);
+  expect(bench.state.trading).toBe("normal");
+});
+
 test("open gains pay for no entry: the exchange would refuse it", () => {
   const seen: number[] = [];
   const guard = {

@@ -325,11 +325,15 @@ export class BinanceExchange implements Exchange {
         return this.#onWake();
       case "account":
         return this.#account(event);
+      case "leverage":
+        return this.desk.leverageIs(event.symbol, event.leverage);
       case "listen-key-expired":
         return this.reconciler.now();
       case "stream":
         this.#tell({ kind: "connection", time: event.time, symbol: -1, up: event.up });
         if (event.up) {
+          // Who changed a leverage while nobody listened is not known.
+          this.desk.forgetSymbol();
           this.desk.askAll();
           this.reconciler.now();
         }
@@ -429,6 +433,7 @@ export class BinanceExchange implements Exchange {
     const { symbol } = legOf(leg);
     this.#held.set(leg, this.held(leg) + lots);
     this.#adoptedSince.set(leg, terms.since);
+    this.desk.forgetSymbol(symbol);
     this.#moved(symbol);
     const direction = lots > 0 ? 1 : -1;
     const time = this.#marketTime();

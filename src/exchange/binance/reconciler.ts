@@ -300,7 +300,7 @@ export class Reconciler {
 
   /** Nothing is entered where something of somebody else lies, for as long as it does. */
   #markForeign({ actions, restless }: Reconciliation): void {
-    const { bar, notice } = this.#options;
+    const { bar, notice, desk } = this.#options;
     const now = new Map<string, string>();
     // Until the trades were read, and while something moves, it is not known whose a difference is.
     const open = new Set(restless);
@@ -316,6 +316,8 @@ export class Reconciler {
     for (const [symbol, what] of now) {
       if (open.has(symbol) && this.#foreign.has(symbol)) continue;
       bar(symbol, "foreign", `somebody else's at the exchange: ${what}`);
+      // Who trades a symbol beside us may have set it up for that.
+      desk.forgetSymbol(symbol);
       if (!this.#foreign.has(symbol)) notice("warning", `${symbol}: somebody else's at the exchange: ${what}`);
       this.#foreign.set(symbol, what);
     }

@@ -117,6 +117,8 @@ export class Reconciler {
   readonly #notAdopted = new Map<string, string>();
   /** What the venue said of each leg when it was looked at last. */
   #positions: ReadonlyMap<string, PositionReport> = new Map();
+  /** What had moved of each symbol when that was asked. */
+  #motions: ReadonlyMap<string, number> = new Map();
   readonly #reading = new Map<string, Promise<boolean>>();
   #conditionalWarned = false;
   /** A difference of the wallets that was seen once: one look may catch money on its way. */
@@ -233,6 +235,7 @@ export class Reconciler {
   async #look(explained: ReadonlySet<string>): Promise<Reconciliation | undefined> {
     const { gateway, instruments, desk, held, motion, isProbe, foreign } = this.#options;
     const before = new Map(instruments.map(({ symbol }) => [symbol, motion(symbol)]));
+    this.#motions = before;
     const [positions, orders, algoOrders] = await Promise.all([
       gateway.positions("protect"),
       gateway.openOrders(undefined, "protect"),
@@ -415,11 +418,11 @@ export class Reconciler {
     const { gateway, desk, instruments, motion, adoptedStop, price, adopt, notice } = this.#options;
     const { symbol } = legOf(leg);
     const instrument = instruments[desk.indexOf(symbol)!]!;
-    const still = motion(symbol);
     const configs = await gateway.symbolConfig("protect");
     const report = this.#positions.get(leg);
-    // What has moved meanwhile is looked at again.
-    if (configs.kind !== "done" || report === undefined || motion(symbol) !== still || desk.isBusy(symbol)) return true;
+    // What has moved since it was looked at is looked at again.
+    const still = motion(symbol) === this.#motions.get(symbol);
+    if (configs.kind !== "done" || report === undefined || !still || desk.isBusy(symbol)) return true;
     const config = configs.value.find((one) => one.symbol === symbol);
     const position: ForeignPosition = {
       direction: lots > 0 ? 1 : -1,

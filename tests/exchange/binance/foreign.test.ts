@@ -6,9 +6,11 @@ import type {
   PositionReport,
   SymbolConfig,
   TradeReport,
+  UserEvent,
 } from "../../../src/exchange/binance/gateway.ts";
 import type { ForeignPolicy } from "../../../src/exchange/binance/reconcile.ts";
 import type { Recovered } from "../../../src/exchange/binance/recovered.ts";
+import { userEvent } from "../../../src/exchange/binance/user-events.ts";
 import type { VenueEvent } from "../../../src/exchange/exchange.ts";
 import { instrument } from "../../core/core-fixture.ts";
 import { createWorld } from "../../simulation/world.ts";
@@ -73,14 +75,22 @@ class Desk {
   readonly exchange: BinanceExchange;
 
   trades: TradeReport[] = [];
+  tell: (event: UserEvent) => void = () => {};
+  /** What happens while the settings of the symbols are asked for. */
+  meanwhile: () => void = () => {};
 
   constructor(policy: ForeignPolicy, price = 10_000, recovered?: Recovered) {
     const done = (value: unknown) => () => Promise.resolve({ kind: "done", value } as Outcome<unknown>);
     const answers: Record<string, unknown> = {
-      listen: () => {},
+      listen: (listener: (event: UserEvent) => void) => {
+        this.tell = listener;
+      },
       onBreaker: () => {},
       positions: () => done(this.positions)(),
-      symbolConfig: () => done(this.config)(),
+      symbolConfig: () => {
+        this.meanwhile();
+        return done(this.config)();
+      },
       openOrders: () => done(this.openOrders)(),
       openAlgoOrders: done([]),
       userTrades: () => done(this.trades)(),
@@ -94,7 +104,7 @@ class Desk {
     };
     this.exchange = new BinanceExchange({
       gateway: new Proxy({} as Gateway, { get: (_, name) => answers[String(name)] }),
-      instruments: [instrument("AAAUSDT")],
+      instruments: [instrument("AAAUSDT"), instrument("BBBUSDT")],
       hedge: false,
       epoch: 1,
       clock: () => this.now,
@@ -106,6 +116,7 @@ class Desk {
       ...(recovered && { recovered }),
     });
     this.exchange.lastPrice(0, price);
+    this.exchange.lastPrice(1, price);
     this.exchange.begin();
   }
 
@@ -167,6 +178,23 @@ describe("a position that is not ours", () => {
     expect(kinds[0]).toBe("standing");
     expect(desk.standings).toEqual(["none", "all"]);
     expect(desk.exchange.held("AAAUSDT:BOTH")).toBe(-250);
+  });
+
+  test("that its owner has closed since it was looked at, while another was adopted, is not adopted", async () => {
+    const desk = new Desk("adopt");
+    desk.positions = [position(), position({ symbol: "BBBUSDT" })];
+    desk.config.push({ ...desk.config[0]!, symbol: "BBBUSDT" });
+    desk.meanwhile = () => {
+      if (desk.positions.length === 1) return;
+      desk.positions.pop();
+      const o = { s: "BBBUSDT", c: "web_1", i: "77", S: "BUY", ps: "BOTH", o: "MARKET", ot: "MARKET", x: "TRADE" };
+      const rest = { X: "FILLED", q: "0.250", p: "0", z: "0.250", l: "0.250", L: "1000", t: "9", m: false, R: false };
+      desk.tell(userEvent({ e: "ORDER_TRADE_UPDATE", E: desk.now, T: desk.now, o: { ...o, ...rest } })!);
+    };
+    await desk.pass(200);
+    expect(desk.adoptions).toMatchObject([{ symbol: 0 }]);
+    expect(desk.exchange.held("BBBUSDT:BOTH")).toBe(0);
+    expect(desk.notices.filter((text) => text.startsWith("alarm"))).toEqual([]);
   });
 
   const refusals: readonly [string, (desk: Desk) => void, string][] = [

@@ -2,7 +2,7 @@ import { type AdoptionTerms, adoptionTerms, type ForeignPosition } from "../../c
 import type { AdoptionEvent, LiquidationCause } from "../../core/events.ts";
 import type { Instrument } from "../../core/instrument.ts";
 import { clientIdText, parseClientId } from "./client-id.ts";
-import { costOf, lotsFrom, moneyOf, quantityText } from "./decimals.ts";
+import { costOf, lotsFrom, moneyOf, quantityText, ticksFrom } from "./decimals.ts";
 import type { Gateway, Outcome, PositionReport, TradeReport } from "./gateway.ts";
 import type { OrderDesk } from "./order-desk.ts";
 import { lacksFills } from "./order-record.ts";
@@ -424,12 +424,14 @@ export class Reconciler {
     const still = motion(symbol) === this.#motions.get(symbol);
     if (configs.kind !== "done" || report === undefined || !still || desk.isBusy(symbol)) return true;
     const config = configs.value.find((one) => one.symbol === symbol);
+    // As old as the picture of the position; what bars say may be a minute older, and a stop there may be passed.
+    const mark = ticksFrom(instrument, report.markPrice);
     const position: ForeignPosition = {
       direction: lots > 0 ? 1 : -1,
       lots: Math.abs(lots),
       cost: costOf(instrument, Math.abs(lots), report.entryPrice),
       leverage: config?.leverage ?? 0,
-      mark: price(symbol),
+      mark: mark > 0 ? mark : price(symbol),
     };
     // The whole wallet stands behind a crossed position: where it would be liquidated depends on all others.
     const terms: AdoptionTerms =

@@ -180,6 +180,17 @@ describe("a position that is not ours", () => {
     expect(desk.exchange.held("AAAUSDT:BOTH")).toBe(-250);
   });
 
+  test("has its stop measured from the mark that the exchange said with it, or else from the last price", async () => {
+    const desk = new Desk("adopt");
+    desk.positions = [position({ markPrice: "1030.04" }), position({ symbol: "BBBUSDT", markPrice: "0.00" })];
+    desk.config.push({ ...desk.config[0]!, symbol: "BBBUSDT" });
+    await desk.pass(200);
+    expect(desk.adoptions).toMatchObject([
+      { symbol: 0, mark: 10_300, stop: 10_506 },
+      { symbol: 1, mark: 10_000, stop: 10_200 },
+    ]);
+  });
+
   test("that its owner has closed since it was looked at, while another was adopted, is not adopted", async () => {
     const desk = new Desk("adopt");
     desk.positions = [position(), position({ symbol: "BBBUSDT" })];

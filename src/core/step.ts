@@ -380,9 +380,7 @@ function filled(state: State, event: FillEvent, out: Effect[]): void {
   if (event.done) retire(state, order);
   if (event.done && request.id === position.phase.entry) entryOrderOver(state, position, out);
 
-  const fee = BigInt(event.fee);
-  post(state.ledger, "wallet", "fees", -fee);
-  position.holding.fees += fee;
+  payFee(state, position, event.fee);
   if (request.purpose === "entry") {
     opened(state, position, event, out);
     for (const early of position.early.splice(0)) filled(state, early, out);
@@ -476,30 +474,74 @@ function closeAgain(state: State, position: Position, out: Effect[]): void {
 
 /**
  * An entry filled after its order had ended in our book: the lots are ours all the same. They are booked as a position
- * of the same plan, protected and closed, and nothing else is opened until the operator has looked.
+ * of the same plan, protected and closed, and nothing else is opened until the operator has looked. Where the opposite
+ * is held by now they have made that smaller, or lie beside it on a leg of their own.
  */
 function revived(state: State, order: Order, event: FillEvent, out: Effect[]): void {
-  const { symbol, leg, plan } = order.position;
-  const key = positionKey(symbol, leg);
-  const { symbol: name } = instrumentOf(state, symbol);
-  stopEntries(state, `${name}: fill ${event.trade} of an entry that had ended; it is closed`, out);
+  const { symbol, plan } = order.position;
+  const { direction } = plan.candidate;
+  const { hedge = false } = state.config;
+  const late = `${instrumentOf(state, symbol).symbol}: fill ${event.trade} of an entry that had ended`;
+  const opposed = (position: Position | undefined) => position !== undefined && position.direction !== direction;
+  let { leg } = order.position;
+  let fill = event;
+  let position = state.positions.get(positionKey(symbol, leg));
+  const nets = !hedge && opposed(position);
+  stopEntries(state, `${late}; ${nets ? "it counts against the opposite position" : "it is closed"}`, out);
   if (!bookFill(order, event.trade, event.lots, event.done)) return;
-  let position = state.positions.get(key);
+  if (position !== undefined && nets) {
+    fill = part(event, netted(state, position, event, out));
+    if (fill.lots === 0) return;
+    position = state.positions.get(positionKey(symbol, leg));
+    if (position !== undefined) {
+      return stopEntries(state, `${late}: ${fill.lots} lots of it are in no book, and have to be closed by hand`, out);
+    }
+  } else if (opposed(position)) {
+    leg = direction === 1 ? "long" : "short";
+    position = state.positions.get(positionKey(symbol, leg));
+  }
   if (position === undefined) {
     position = newPosition(symbol, leg, plan, 0);
     position.abandoned = "late-fill";
-    state.positions.set(key, position);
-  } else if (position.direction !== plan.candidate.direction) {
-    // It has made the other position smaller; what is left of that must be found out from the exchange.
-    return;
+    state.positions.set(positionKey(symbol, leg), position);
   }
-  const fee = BigInt(event.fee);
-  post(state.ledger, "wallet", "fees", -fee);
-  position.holding.fees += fee;
+  payFee(state, position, fill.fee);
   const { phase } = position;
-  opened(state, position, { ...event, done: true }, out);
+  opened(state, position, { ...fill, done: true }, out);
   if (phase.kind !== "opening") position.phase = { ...position.phase, entry: phase.entry };
   exitAtMarket(state, position, "late-fill", out);
+}
+
+/**
+ * An entry in the opposite direction closes what is held, as far as that goes.
+ * @returns how many of its lots are left
+ */
+function netted(state: State, position: Position, event: FillEvent, out: Effect[]): number {
+  const { holding } = position;
+  const lots = event.lots < holding.lots ? event.lots : holding.lots;
+  if (lots > 0) {
+    payFee(state, position, part(event, lots).fee);
+    reduce(state, position, lots, event.price);
+    if (holding.lots === 0) {
+      finish(state, position, "late-fill", out);
+      equity(state, out);
+    } else {
+      growNoMore(state, position, out);
+      protect(state, position, out);
+    }
+  }
+  return event.lots - lots;
+}
+
+/** Some lots of a fill, with their share of its fee: shares of a fill add up to no more than a unit beside it. */
+function part(event: FillEvent, lots: number): FillEvent {
+  return lots === event.lots ? event : { ...event, lots, fee: Math.round((event.fee * lots) / event.lots) };
+}
+
+function payFee(state: State, position: Position, amount: number): void {
+  const fee = BigInt(amount);
+  post(state.ledger, "wallet", "fees", -fee);
+  position.holding.fees += fee;
 }
 
 function notional(state: State, position: Position, lots: number, price: number): bigint {
@@ -518,9 +560,7 @@ function liquidated(state: State, event: LiquidationEvent, out: Effect[]): void 
     const { symbol } = instrumentOf(state, event.symbol);
     return stopEntries(state, `${symbol}: the exchange closed ${event.lots} lots that the book does not hold`, out);
   }
-  const fee = BigInt(event.fee);
-  post(state.ledger, "wallet", "fees", -fee);
-  position.holding.fees += fee;
+  payFee(state, position, event.fee);
   reduce(state, position, event.lots, event.price);
   if (event.cause !== "delisted") {
     const text = `${instrumentOf(state, event.symbol).symbol}: ${event.cause} of ${event.lots} lots at ${event.price} ticks`;

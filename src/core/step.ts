@@ -280,6 +280,7 @@ function ended(state: State, order: Order, event: AnswerEvent, out: Effect[]): v
     case "entry": {
       position.phase = { ...position.phase, entry: 0 };
       for (const early of position.early.splice(0)) filled(state, early, out);
+      if (finished(state, position)) return entryOrderOver(state, position, out);
       const next = goOn(state, order, event, out);
       if (next === true) return;
       if (position.holding.openedLots === 0) {
@@ -367,14 +368,24 @@ function filled(state: State, event: FillEvent, out: Effect[]): void {
     return revived(state, order, event, out);
   }
   if (order === undefined || finished(state, order.position)) {
+    if (order?.request.closePosition && tookAlong(state, order, event, out)) return;
     return stopEntries(state, `fill ${event.trade} of order ${event.order} belongs to no open position`, out);
   }
   const { position, request } = order;
-  if (request.purpose !== "entry" && event.lots > position.holding.lots) {
+  const { holding } = position;
+  if (request.purpose !== "entry" && event.lots > holding.lots) {
     // A stop can close what the report of an entry's fill has not told us of yet.
-    if (state.orders.has(position.phase.entry)) position.early.push(event);
-    else stopEntries(state, `fill ${event.trade} of order ${event.order} closes more than the book holds`, out);
-    return;
+    if (state.orders.has(position.phase.entry)) {
+      position.early.push(event);
+      return;
+    }
+    const { symbol } = instrumentOf(state, position.symbol);
+    const text = `${symbol}: fill ${event.trade} of order ${event.order} closes ${event.lots} lots, and the book holds ${holding.lots}`;
+    // What closes the whole position takes along what somebody else has added to it; anything else may not happen.
+    if (request.closePosition) out.push({ kind: "notice", level: "warning", text });
+    else stopEntries(state, text, out);
+    if (holding.lots === 0) return;
+    return filled(state, part(event, holding.lots), out);
   }
   if (!bookFill(order, event.trade, event.lots, event.done)) return;
   if (event.done) retire(state, order);
@@ -410,6 +421,20 @@ function filled(state: State, event: FillEvent, out: Effect[]): void {
     out.push({ kind: "set-timer", timer: exitTimer(position), at: state.now + EXIT_RETRY_MS });
   }
   protect(state, position, out);
+}
+
+/**
+ * A close-position order that goes on filling when all of our lots are closed takes somebody else's that lay with them.
+ * @returns false where another position is held since, which it may have closed
+ */
+function tookAlong(state: State, order: Order, event: FillEvent, out: Effect[]): boolean {
+  const { symbol, leg } = order.position;
+  if (state.positions.has(positionKey(symbol, leg))) return false;
+  bookFill(order, event.trade, event.lots, event.done);
+  if (event.done) retire(state, order);
+  const text = `${instrumentOf(state, symbol).symbol}: order ${event.order} has closed ${event.lots} lots of somebody else`;
+  out.push({ kind: "notice", level: "warning", text });
+  return true;
 }
 
 function reasonOf(position: Position, purpose: Exclude<Order["request"]["purpose"], "entry">): ExitReason {

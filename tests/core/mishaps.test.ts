@@ -217,6 +217,47 @@ function liquidation(time: number) {
   return { kind: "liquidation", time, symbol: 0, leg: "both", cause: "adl", fee: 0 } as const;
 }
 
+describe("a closing order that closes more than the book holds", () => {
+  test("and is for the whole position has taken somebody else's lots along: ours are booked, and their share of the fee", () => {
+    const bench = new Bench();
+    const { disaster } = bench.protectedPosition();
+    bench.fill(disaster, 4000, 9_800, { fee: 8 });
+    expect(bench.records("closed")).toMatchObject([{ trade: { lots: 3000, fees: 6n, reason: "disaster-stop" } }]);
+    expect(bench.state.positions.size).toBe(0);
+    expect(bench.state.trading).toBe("normal");
+    expect(bench.effects.filter((one) => one.kind === "notice" && one.level === "warning")).toHaveLength(1);
+    expect(bench.state.ledger.balances.wallet).toBe(BigInt(10_000 * USDT - 3000 * 200 * 10_000 - 6));
+  });
+
+  test("in parts: what comes after ours were closed is somebody else's, and the order is over with it", () => {
+    const bench = new Bench();
+    const { disaster } = bench.protectedPosition();
+    bench.fill(disaster, 3000, 9_800, { done: false });
+    bench.fill(disaster, 1000, 9_800);
+    expect(bench.state.trading).toBe("normal");
+    expect(bench.state.orders.has(disaster)).toBe(false);
+    expect(bench.state.ledger.balances.wallet).toBe(BigInt(10_000 * USDT - 3000 * 200 * 10_000));
+  });
+
+  test("and is not, is booked as far as it goes, and stops entries", () => {
+    const bench = new Bench();
+    const { stop } = bench.protectedPosition();
+    bench.fill(stop, 3001, 9_900);
+    expect(bench.records("closed")).toMatchObject([{ trade: { lots: 3000, reason: "stop" } }]);
+    expect(bench.state.trading).toBe("reduce-only");
+  });
+
+  test("before its entry has ended waits for that", () => {
+    const { bench, entry } = sentEntry();
+    const [disaster] = bench.submitted(bench.fill(entry.id, 10, 10_000, { done: false }));
+    bench.fill(disaster!.id, 3000, 9_800);
+    expect(bench.records("closed")).toEqual([]);
+    bench.answer(entry.id, "expired");
+    expect(bench.records("closed")).toMatchObject([{ trade: { lots: 10, reason: "disaster-stop" } }]);
+    expect(bench.state.positions.size).toBe(0);
+  });
+});
+
 test("a closing order that was sent again under its id and carried out twice closes what the entry had added", () => {
   const { bench, entry } = sentEntry();
   bench.fill(entry.id, 100, 10_000, { done: false });

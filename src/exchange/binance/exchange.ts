@@ -453,10 +453,18 @@ export class BinanceExchange implements Exchange {
     const instrument = this.instruments[symbol]!;
     this.#trades.add(`${instrument.symbol}:${news.trade}`);
     const leg = legKey(instrument.symbol, positionSideOf(request, this.#options.hedge));
-    this.#held.set(leg, this.held(leg) + request.side * news.lots);
+    const held = this.held(leg) + request.side * news.lots;
+    // What closes more than was held has taken somebody else's lots along, unless an entry has still to tell of its own.
+    const excess = request.purpose !== "entry" && held * request.side > 0 && !this.#isEntering(symbol);
+    this.#held.set(leg, excess ? 0 : held);
     this.#moved(instrument.symbol);
     const { trade, lots, price, fee, maker, done } = news;
     this.#tell({ kind: "fill", time, symbol, order: request.id, trade, lots, price, fee, maker, done });
+  }
+
+  #isEntering(symbol: number): boolean {
+    for (const { request } of this.desk.open) if (request.symbol === symbol && request.purpose === "entry") return true;
+    return false;
   }
 
   #account(event: AccountUpdate): void {

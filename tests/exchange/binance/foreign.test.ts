@@ -76,6 +76,8 @@ class Desk {
 
   trades: TradeReport[] = [];
   tell: (event: UserEvent) => void = () => {};
+  /** Orders are never answered. */
+  isSilent = false;
   /** What happens while the settings of the symbols are asked for. */
   meanwhile: () => void = () => {};
 
@@ -99,6 +101,7 @@ class Desk {
       balances: done([{ asset: "USDT", wallet: "100", available: "100" }]),
       placeOrder: (order: unknown) => {
         this.placed.push(order);
+        if (this.isSilent) return new Promise(() => {});
         return Promise.resolve({ kind: "refused", code: -2022, message: "no", consequence: "reduce-only" });
       },
     };
@@ -269,6 +272,48 @@ describe("a position that is not ours", () => {
       const gone = desk.events.flatMap((event) => (event.kind === "liquidation" ? [event.lots] : []));
       expect(gone).toEqual([...lots]);
       expect(desk.exchange.held("AAAUSDT:BOTH")).toBe(-200);
+    }
+  });
+
+  test("and lay with ours when an order of ours closed both: of ours nothing is left, and nothing is owed", async () => {
+    for (const held of [100, -100]) {
+      const desk = new Desk("ignore", 10_000, {
+        held: new Map([["AAAUSDT:BOTH", held]]),
+        trades: [],
+        closings: [],
+        orders: [],
+        adopted: new Map(),
+        prices: [10_000, 10_000],
+        since: 880_000,
+        funding: new Map(),
+        barred: [],
+      });
+      desk.isSilent = true;
+      const side = held > 0 ? -1 : 1;
+      const terms = {
+        symbol: 0,
+        leg: "both",
+        type: "market",
+        purpose: "exit",
+        lots: 150,
+        price: 0,
+        trigger: 0,
+      } as const;
+      const rest = { timeInForce: "ioc", reduceOnly: true, closePosition: false, leverage: 0 } as const;
+      desk.exchange.send({ kind: "submit", order: { id: 7, side, ...terms, ...rest } }, desk.now);
+      const c = (desk.placed[0] as { clientId: string }).clientId;
+      const o = { s: "AAAUSDT", c, i: "77", S: side > 0 ? "BUY" : "SELL", ps: "BOTH", o: "MARKET", ot: "MARKET" };
+      const done = { x: "TRADE", X: "FILLED", q: "0.150", p: "0", z: "0.150", l: "0.150", L: "1000", t: "9" };
+      const event = { e: "ORDER_TRADE_UPDATE", E: desk.now, T: desk.now, o: { ...o, ...done, m: false, R: true } };
+      const trade = { symbol: "AAAUSDT", tradeId: "9", orderId: "77", positionSide: "BOTH", price: "1000" } as const;
+      const money = { quantity: "0.150", commission: "0", commissionAsset: "USDT", realised: "0", maker: false };
+      desk.trades = [{ ...trade, side: side > 0 ? "BUY" : "SELL", time: desk.now, ...money }];
+      desk.tell(userEvent(event)!);
+      await desk.pass(30);
+      expect(desk.events.flatMap((one) => (one.kind === "fill" ? [one.lots] : []))).toEqual([150]);
+      expect(desk.exchange.held("AAAUSDT:BOTH")).toBe(0);
+      expect(desk.events.filter(({ kind }) => kind === "liquidation")).toEqual([]);
+      expect(desk.notices).toEqual([]);
     }
   });
 

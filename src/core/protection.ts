@@ -261,7 +261,8 @@ export function finish(state: State, position: Position, reason: ExitReason, out
     leverage: plan.leverage,
     reasons: candidate.reasons,
   };
-  tradeClosed(state.risk, state.config.risk, trade.pnl, state.now);
+  // What somebody else has decided on says nothing of our decisions: its money counts, in the drawdown, its outcome not.
+  if (candidate.strategy !== ADOPTED) tradeClosed(state.risk, state.config.risk, trade.pnl, state.now);
   record(out, { kind: "closed", time: state.now, trade });
 }
 

@@ -74,6 +74,8 @@ function checkPosition(state: State, key: string, position: Position, orders: re
   if ((entering.kind === "resting") !== state.resting.has(position))
     say(`its entry is ${entering.kind}, and listed otherwise`);
   if (entering.kind === "resting" && phase.kind === "closing") say("is closing while its entry rests");
+  if (entering.kind === "resting" && holding.lots < holding.openedLots)
+    say("its entry rests while a part of it has been closed");
   if (entering.kind !== "taking" && entries.length === 0) say(`its entry is ${entering.kind} without an order`);
 
   const standing = orders.filter((order) => order.state.kind !== "cancelling");

@@ -75,14 +75,17 @@ export function afterCancelRequest(state: OrderState): OrderState {
   return state.kind === "ended" ? state : CANCELLING;
 }
 
-/** Books a fill into the order; false when that trade was booked before. */
+/**
+ * Books a fill into the order; false when that trade was booked before. An entry never fills further than was asked;
+ * what only closes may: sent again under its own id it may be carried out twice, each time for what is still held.
+ */
 export function bookFill(order: Order, trade: string, lots: number, done: boolean): boolean {
   if (order.trades.has(trade)) return false;
   order.trades.add(trade);
   order.filled += lots;
   const { request } = order;
   assert(
-    request.closePosition || order.filled <= request.lots,
+    request.purpose !== "entry" || order.filled <= request.lots,
     `order ${request.id} filled ${order.filled} of ${request.lots} lots`,
   );
   if (done) order.state = FILLED;
@@ -92,5 +95,6 @@ export function bookFill(order: Order, trade: string, lots: number, done: boolea
 
 /** Lots that the order may still fill; a close-position order has no quantity of its own. */
 export function remainingLots(order: Order): number {
-  return order.request.lots - order.filled;
+  const lots = order.request.lots - order.filled;
+  return lots > 0 ? lots : 0;
 }

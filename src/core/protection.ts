@@ -124,12 +124,16 @@ function place(
   return submit(state, position, { purpose, type, trigger, closePosition, lots: closePosition ? 0 : lots }, out);
 }
 
-/** Whether an exchange-side stop is known to stand behind the whole position, or is closing it now. */
+/**
+ * Whether an exchange-side stop is known to stand behind the whole position, or is closing all of it now. A working stop
+ * that has triggered covers what it has still to fill, and nothing of what an entry has brought since.
+ */
 export function isProtected(state: State, position: Position): boolean {
   const { workingStop, disasterStop, holding } = position;
-  if (disasterStop.kind === "acknowledged" || isClosing(position)) return true;
-  if (workingStop.kind === "acknowledged") return openLots(state, workingStop.order) >= holding.lots;
-  return workingStop.kind === "replacing" && openLots(state, workingStop.old) >= holding.lots;
+  if (disasterStop.kind === "acknowledged" || disasterStop.kind === "triggered") return true;
+  if (workingStop.kind === "none" || workingStop.kind === "sent") return false;
+  const standing = workingStop.kind === "replacing" ? workingStop.old : workingStop.order;
+  return openLots(state, standing) >= holding.lots;
 }
 
 /** Runs the timer while the position has lots, no acknowledged stop behind all of them, and no exit under way. */
@@ -257,7 +261,8 @@ export function finish(state: State, position: Position, reason: ExitReason, out
     leverage: plan.leverage,
     reasons: candidate.reasons,
   };
-  tradeClosed(state.risk, state.config.risk, trade.pnl, state.now);
+  // What somebody else has decided on says nothing of our decisions: its money counts, in the drawdown, its outcome not.
+  if (candidate.strategy !== ADOPTED) tradeClosed(state.risk, state.config.risk, trade.pnl, state.now);
   record(out, { kind: "closed", time: state.now, trade });
 }
 

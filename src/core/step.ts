@@ -3,7 +3,15 @@ import { assert, unreachable } from "./assert.ts";
 import { barClosed, CYCLE_TIMER, cycleDeadline, markBar, symbolCame, symbolLeft } from "./cycle.ts";
 import { decide } from "./decide.ts";
 import type { Effect, ExitReason } from "./effects.ts";
-import { cancelRefused, entryDue, entryOrderOver, exceedsPlan, goOn, withdrawForbidden } from "./entry.ts";
+import {
+  cancelRefused,
+  entryDue,
+  entryOrderOver,
+  exceedsPlan,
+  goOn,
+  withdrawEntry,
+  withdrawForbidden,
+} from "./entry.ts";
 import type {
   AnalysisEvent,
   AnswerEvent,
@@ -272,6 +280,7 @@ function ended(state: State, order: Order, event: AnswerEvent, out: Effect[]): v
     case "entry": {
       position.phase = { ...position.phase, entry: 0 };
       for (const early of position.early.splice(0)) filled(state, early, out);
+      if (finished(state, position)) return entryOrderOver(state, position, out);
       const next = goOn(state, order, event, out);
       if (next === true) return;
       if (position.holding.openedLots === 0) {
@@ -359,22 +368,30 @@ function filled(state: State, event: FillEvent, out: Effect[]): void {
     return revived(state, order, event, out);
   }
   if (order === undefined || finished(state, order.position)) {
+    if (order?.request.closePosition && tookAlong(state, order, event, out)) return;
     return stopEntries(state, `fill ${event.trade} of order ${event.order} belongs to no open position`, out);
   }
   const { position, request } = order;
-  if (request.purpose !== "entry" && event.lots > position.holding.lots) {
+  const { holding } = position;
+  if (request.purpose !== "entry" && event.lots > holding.lots) {
     // A stop can close what the report of an entry's fill has not told us of yet.
-    if (state.orders.has(position.phase.entry)) position.early.push(event);
-    else stopEntries(state, `fill ${event.trade} of order ${event.order} closes more than the book holds`, out);
-    return;
+    if (state.orders.has(position.phase.entry)) {
+      position.early.push(event);
+      return;
+    }
+    const { symbol } = instrumentOf(state, position.symbol);
+    const text = `${symbol}: fill ${event.trade} of order ${event.order} closes ${event.lots} lots, and the book holds ${holding.lots}`;
+    // What closes the whole position takes along what somebody else has added to it; anything else may not happen.
+    if (request.closePosition) out.push({ kind: "notice", level: "warning", text });
+    else stopEntries(state, text, out);
+    if (holding.lots === 0) return;
+    return filled(state, part(event, holding.lots), out);
   }
   if (!bookFill(order, event.trade, event.lots, event.done)) return;
   if (event.done) retire(state, order);
   if (event.done && request.id === position.phase.entry) entryOrderOver(state, position, out);
 
-  const fee = BigInt(event.fee);
-  post(state.ledger, "wallet", "fees", -fee);
-  position.holding.fees += fee;
+  payFee(state, position, event.fee);
   if (request.purpose === "entry") {
     opened(state, position, event, out);
     for (const early of position.early.splice(0)) filled(state, early, out);
@@ -392,6 +409,7 @@ function filled(state: State, event: FillEvent, out: Effect[]): void {
     finish(state, position, reasonOf(position, request.purpose), out);
     return equity(state, out);
   }
+  growNoMore(state, position, out);
   // Something is left: an order that has ended protects it no longer, one that has begun to fill is left alone.
   const after = (stop: StopOrder) => (event.done ? withoutStop(stop, request.id) : triggeredStop(stop, request.id));
   position.workingStop = after(position.workingStop);
@@ -403,6 +421,20 @@ function filled(state: State, event: FillEvent, out: Effect[]): void {
     out.push({ kind: "set-timer", timer: exitTimer(position), at: state.now + EXIT_RETRY_MS });
   }
   protect(state, position, out);
+}
+
+/**
+ * A close-position order that goes on filling when all of our lots are closed takes somebody else's that lay with them.
+ * @returns false where another position is held since, which it may have closed
+ */
+function tookAlong(state: State, order: Order, event: FillEvent, out: Effect[]): boolean {
+  const { symbol, leg } = order.position;
+  if (state.positions.has(positionKey(symbol, leg))) return false;
+  bookFill(order, event.trade, event.lots, event.done);
+  if (event.done) retire(state, order);
+  const text = `${instrumentOf(state, symbol).symbol}: order ${event.order} has closed ${event.lots} lots of somebody else`;
+  out.push({ kind: "notice", level: "warning", text });
+  return true;
 }
 
 function reasonOf(position: Position, purpose: Exclude<Order["request"]["purpose"], "entry">): ExitReason {
@@ -467,30 +499,74 @@ function closeAgain(state: State, position: Position, out: Effect[]): void {
 
 /**
  * An entry filled after its order had ended in our book: the lots are ours all the same. They are booked as a position
- * of the same plan, protected and closed, and nothing else is opened until the operator has looked.
+ * of the same plan, protected and closed, and nothing else is opened until the operator has looked. Where the opposite
+ * is held by now they have made that smaller, or lie beside it on a leg of their own.
  */
 function revived(state: State, order: Order, event: FillEvent, out: Effect[]): void {
-  const { symbol, leg, plan } = order.position;
-  const key = positionKey(symbol, leg);
-  const { symbol: name } = instrumentOf(state, symbol);
-  stopEntries(state, `${name}: fill ${event.trade} of an entry that had ended; it is closed`, out);
+  const { symbol, plan } = order.position;
+  const { direction } = plan.candidate;
+  const { hedge = false } = state.config;
+  const late = `${instrumentOf(state, symbol).symbol}: fill ${event.trade} of an entry that had ended`;
+  const opposed = (position: Position | undefined) => position !== undefined && position.direction !== direction;
+  let { leg } = order.position;
+  let fill = event;
+  let position = state.positions.get(positionKey(symbol, leg));
+  const nets = !hedge && opposed(position);
+  stopEntries(state, `${late}; ${nets ? "it counts against the opposite position" : "it is closed"}`, out);
   if (!bookFill(order, event.trade, event.lots, event.done)) return;
-  let position = state.positions.get(key);
+  if (position !== undefined && nets) {
+    fill = part(event, netted(state, position, event, out));
+    if (fill.lots === 0) return;
+    position = state.positions.get(positionKey(symbol, leg));
+    if (position !== undefined) {
+      return stopEntries(state, `${late}: ${fill.lots} lots of it are in no book, and have to be closed by hand`, out);
+    }
+  } else if (opposed(position)) {
+    leg = direction === 1 ? "long" : "short";
+    position = state.positions.get(positionKey(symbol, leg));
+  }
   if (position === undefined) {
     position = newPosition(symbol, leg, plan, 0);
     position.abandoned = "late-fill";
-    state.positions.set(key, position);
-  } else if (position.direction !== plan.candidate.direction) {
-    // It has made the other position smaller; what is left of that must be found out from the exchange.
-    return;
+    state.positions.set(positionKey(symbol, leg), position);
   }
-  const fee = BigInt(event.fee);
-  post(state.ledger, "wallet", "fees", -fee);
-  position.holding.fees += fee;
+  payFee(state, position, fill.fee);
   const { phase } = position;
-  opened(state, position, { ...event, done: true }, out);
+  opened(state, position, { ...fill, done: true }, out);
   if (phase.kind !== "opening") position.phase = { ...position.phase, entry: phase.entry };
   exitAtMarket(state, position, "late-fill", out);
+}
+
+/**
+ * An entry in the opposite direction closes what is held, as far as that goes.
+ * @returns how many of its lots are left
+ */
+function netted(state: State, position: Position, event: FillEvent, out: Effect[]): number {
+  const { holding } = position;
+  const lots = event.lots < holding.lots ? event.lots : holding.lots;
+  if (lots > 0) {
+    payFee(state, position, part(event, lots).fee);
+    reduce(state, position, lots, event.price);
+    if (holding.lots === 0) {
+      finish(state, position, "late-fill", out);
+      equity(state, out);
+    } else {
+      growNoMore(state, position, out);
+      protect(state, position, out);
+    }
+  }
+  return event.lots - lots;
+}
+
+/** Some lots of a fill, with their share of its fee: shares of a fill add up to no more than a unit beside it. */
+function part(event: FillEvent, lots: number): FillEvent {
+  return lots === event.lots ? event : { ...event, lots, fee: Math.round((event.fee * lots) / event.lots) };
+}
+
+function payFee(state: State, position: Position, amount: number): void {
+  const fee = BigInt(amount);
+  post(state.ledger, "wallet", "fees", -fee);
+  position.holding.fees += fee;
 }
 
 function notional(state: State, position: Position, lots: number, price: number): bigint {
@@ -509,17 +585,25 @@ function liquidated(state: State, event: LiquidationEvent, out: Effect[]): void 
     const { symbol } = instrumentOf(state, event.symbol);
     return stopEntries(state, `${symbol}: the exchange closed ${event.lots} lots that the book does not hold`, out);
   }
-  const fee = BigInt(event.fee);
-  post(state.ledger, "wallet", "fees", -fee);
-  position.holding.fees += fee;
+  payFee(state, position, event.fee);
   reduce(state, position, event.lots, event.price);
   if (event.cause !== "delisted") {
     const text = `${instrumentOf(state, event.symbol).symbol}: ${event.cause} of ${event.lots} lots at ${event.price} ticks`;
     out.push({ kind: "notice", level: "alarm", text });
   }
-  if (position.holding.lots === 0) finish(state, position, event.cause, out);
-  else protect(state, position, out);
+  if (position.holding.lots === 0) {
+    finish(state, position, event.cause, out);
+  } else {
+    growNoMore(state, position, out);
+    protect(state, position, out);
+  }
   equity(state, out);
+}
+
+/** What is being closed, by us or by the exchange, is not entered further: an entry that rests is taken back. */
+function growNoMore(state: State, position: Position, out: Effect[]): void {
+  if (position.phase.entry === 0) return;
+  withdrawEntry(state, position, "leave", "a part of the position has been closed already", out);
 }
 
 function analysed(state: State, event: AnalysisEvent, out: Effect[]): void {

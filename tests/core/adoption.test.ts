@@ -172,6 +172,18 @@ describe("an adopted position", () => {
     expect(bench.state.trading).not.toBe("normal");
   });
 
+  test("that loses is no loss in a row of ours, and no part of our win rate", () => {
+    const bench = new Bench({ risk: { ...NEVER_WORRIED, losses: [1, 2, 3] } });
+    bench.bars(MARK);
+    bench.give(adoption(bench));
+    const stop = bench.submitted().find(({ purpose }) => purpose === "working-stop")!;
+    bench.fill(stop.id, 100, MARK - 500);
+    expect(bench.records("closed")).toMatchObject([{ trade: { strategy: "adopted" } }]);
+    expect(bench.records("closed")[0]!.trade.pnl).toBeLessThan(0n);
+    expect(bench.state.risk).toMatchObject({ consecutiveLosses: 0, outcomes: [] });
+    expect(bench.state.trading).toBe("normal");
+  });
+
   test("that comes before the first bar is valued at the price that its stops are measured from", () => {
     const bench = new Bench();
     const { dayStartEquity } = bench.state;

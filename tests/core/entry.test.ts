@@ -357,6 +357,72 @@ test("more than was decided is closed: a limit order filled after its end, when 
   expect(bench.state.trading).toBe("reduce-only");
 });
 
+describe("an entry that rests goes back when a part of its position is closed", () => {
+  /** 100 lots are held behind acknowledged orders, and more may come. */
+  function growing() {
+    const { bench, limit } = entering();
+    bench.answer(limit.id, "accepted");
+    const closing = bench.submitted(bench.fill(limit.id, 100, ARRIVAL, { done: false }));
+    for (const { id } of closing) bench.answer(id, "accepted");
+    const order = (purpose: string) => closing.find((one) => one.purpose === purpose)!.id;
+    return { bench, limit, order, position: bench.state.positions.get("0:both")! };
+  }
+
+  test("by its stop: what comes on the way is covered again, and nothing is taken after it", () => {
+    const { bench, limit, order, position } = growing();
+    const stop = order("working-stop");
+    bench.answer(stop, "triggered");
+    bench.fill(stop, 40, 9_899, { done: false });
+    expect(bench.cancelled()).toContain(limit.id);
+    // The rest of the stop covers what is left, until more comes that it knows nothing of.
+    bench.answer(order("disaster-stop"), "expired");
+    const guarded = () => bench.effects.filter((one) => one.kind === "set-timer" && one.timer === "protection:0:both");
+    const before = guarded().length;
+    bench.answer(bench.submitted().at(-1)!.id, "accepted");
+    bench.fill(limit.id, 30, ARRIVAL, { done: false });
+    expect(position).toMatchObject({ holding: { lots: 90 }, workingStop: { kind: "triggered", order: stop } });
+    bench.answer(limit.id, "cancelled");
+    bench.fill(stop, 60, 9_898);
+    expect(bench.submitted().at(-1)).toMatchObject({ purpose: "working-stop", lots: 30 });
+    expect(guarded().length).toBe(before);
+    expect(entries(bench)).toHaveLength(1);
+  });
+
+  test("a stop that is filling covers what it has still to fill, and no more", () => {
+    const { bench, limit, order } = growing();
+    const stop = order("working-stop");
+    bench.fill(stop, 40, 9_899, { done: false });
+    bench.effects.length = 0;
+    const disaster = bench.submitted(bench.answer(order("disaster-stop"), "expired"))[0]!;
+    const timer = { kind: "set-timer", timer: "protection:0:both", at: bench.now + 5000 } as const;
+    expect(bench.effects).not.toContainEqual(timer);
+    bench.fill(limit.id, 30, ARRIVAL, { done: false });
+    expect(bench.effects).toContainEqual(timer);
+    bench.answer(disaster.id, "accepted");
+    expect(bench.effects).toContainEqual({ kind: "clear-timer", timer: "protection:0:both" });
+    expect(bench.submitted().filter(({ purpose }) => purpose === "exit")).toEqual([]);
+  });
+
+  test("by its target", () => {
+    const { bench, limit, order, position } = growing();
+    bench.fill(limit.id, 50, ARRIVAL, { done: false });
+    bench.fill(order("target"), 100, 10_200);
+    expect(position.holding.lots).toBe(50);
+    expect(bench.cancelled()).toContain(limit.id);
+    timeOver(bench);
+    bench.answer(limit.id, "cancelled");
+    expect(entries(bench)).toHaveLength(1);
+  });
+
+  test("by the exchange", () => {
+    const { bench, limit, position } = growing();
+    const what = { time: bench.now, symbol: 0, leg: "both", lots: 40, price: 9_950, fee: 0 } as const;
+    bench.give({ ...what, kind: "liquidation", cause: "adl" });
+    expect(position.entering).toMatchObject({ kind: "withdrawing", rest: "leave" });
+    expect(bench.cancelled()).toContain(limit.id);
+  });
+});
+
 describe("prices", () => {
   test("a limit never is worse than the decision, and what is taken never worse than the bound or at the target", () => {
     fc.assert(

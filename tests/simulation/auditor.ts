@@ -421,7 +421,13 @@ export class Auditor {
     let wallet = this.#balance + this.#cash;
     for (const [key, position] of state.positions) {
       const leg = this.#legs.get(key);
-      const { lots, cost } = position.holding;
+      const { lots, openedLots, cost } = position.holding;
+      if (position.entering.kind === "resting" && lots < openedLots) {
+        throw new Violation(
+          "nothing grows that is being closed",
+          `${key}: its entry rests at ${lots} of ${openedLots}`,
+        );
+      }
       if (position.direction * lots !== (leg?.lots ?? 0)) {
         throw new Violation("positions are the sum of fills", `${key}: ${lots} lots, audited ${leg?.lots ?? 0}`);
       }

@@ -325,11 +325,15 @@ export class BinanceExchange implements Exchange {
         return this.#onWake();
       case "account":
         return this.#account(event);
+      case "leverage":
+        return this.desk.leverageIs(event.symbol, event.leverage);
       case "listen-key-expired":
         return this.reconciler.now();
       case "stream":
         this.#tell({ kind: "connection", time: event.time, symbol: -1, up: event.up });
         if (event.up) {
+          // Who changed a leverage while nobody listened is not known.
+          this.desk.forgetSymbol();
           this.desk.askAll();
           this.reconciler.now();
         }
@@ -429,6 +433,7 @@ export class BinanceExchange implements Exchange {
     const { symbol } = legOf(leg);
     this.#held.set(leg, this.held(leg) + lots);
     this.#adoptedSince.set(leg, terms.since);
+    this.desk.forgetSymbol(symbol);
     this.#moved(symbol);
     const direction = lots > 0 ? 1 : -1;
     const time = this.#marketTime();
@@ -448,10 +453,18 @@ export class BinanceExchange implements Exchange {
     const instrument = this.instruments[symbol]!;
     this.#trades.add(`${instrument.symbol}:${news.trade}`);
     const leg = legKey(instrument.symbol, positionSideOf(request, this.#options.hedge));
-    this.#held.set(leg, this.held(leg) + request.side * news.lots);
+    const held = this.held(leg) + request.side * news.lots;
+    // What closes more than was held has taken somebody else's lots along, unless an entry has still to tell of its own.
+    const excess = request.purpose !== "entry" && held * request.side > 0 && !this.#isEntering(symbol);
+    this.#held.set(leg, excess ? 0 : held);
     this.#moved(instrument.symbol);
     const { trade, lots, price, fee, maker, done } = news;
     this.#tell({ kind: "fill", time, symbol, order: request.id, trade, lots, price, fee, maker, done });
+  }
+
+  #isEntering(symbol: number): boolean {
+    for (const { request } of this.desk.open) if (request.symbol === symbol && request.purpose === "entry") return true;
+    return false;
   }
 
   #account(event: AccountUpdate): void {

@@ -323,7 +323,7 @@ export interface SymbolBrackets {
 }
 
 /** What happened to the account, as the user stream tells it. Unordered across kinds; anything may come twice. */
-export type UserEvent = OrderTradeUpdate | AlgoUpdate | AccountUpdate | ListenKeyExpired | StreamState;
+export type UserEvent = OrderTradeUpdate | AlgoUpdate | AccountUpdate | LeverageUpdate | ListenKeyExpired | StreamState;
 
 /** ORDER_TRADE_UPDATE. Also of orders that are not ours: liquidation, deleveraging, settlement, other programs. */
 export interface OrderTradeUpdate {
@@ -407,6 +407,14 @@ export interface AccountUpdate {
     readonly entryPrice: string;
     readonly isolated: boolean;
   }[];
+}
+
+/** ACCOUNT_CONFIG_UPDATE with `ac`: the leverage of a symbol was set, by whomever. */
+export interface LeverageUpdate {
+  readonly kind: "leverage";
+  readonly time: number;
+  readonly symbol: string;
+  readonly leverage: number;
 }
 
 /** The transport gets a new key and connects by itself; it is told because a reconciliation must follow. */

@@ -115,7 +115,8 @@ export class OrderDesk {
   readonly #resent = new Map<OrderRecord, number>();
   readonly #missingSince = new Map<OrderRecord, number>();
   readonly #watched = new Set<OrderRecord>();
-  readonly #prepared = new Map<string, { marginType: boolean; leverage: number }>();
+  /** What the exchange has been told of symbols and has not been changed since. `asked`: the leverage asked for last. */
+  readonly #prepared = new Map<string, { marginType: boolean; leverage: number; asked: number }>();
   readonly #indexOf: ReadonlyMap<string, number>;
 
   constructor(options: DeskOptions) {
@@ -439,10 +440,11 @@ export class OrderDesk {
     this.#place(record);
   }
 
-  async #prepare({ request }: OrderRecord): Promise<{ code: number; reason: string } | undefined> {
+  async #prepare(record: OrderRecord): Promise<{ code: number; reason: string } | undefined> {
+    const { request } = record;
     const { gateway, instruments } = this.#options;
     const { symbol } = instruments[request.symbol]!;
-    const known = this.#prepared.get(symbol) ?? { marginType: false, leverage: 0 };
+    const known = this.#prepared.get(symbol) ?? { marginType: false, leverage: 0, asked: 0 };
     this.#prepared.set(symbol, known);
     if (!known.marginType) {
       const problem = problemOf(await gateway.setMarginType(symbol, "ISOLATED", "trade"));
@@ -451,16 +453,25 @@ export class OrderDesk {
     }
     if (known.leverage !== request.leverage) {
       known.leverage = 0;
+      known.asked = request.leverage;
       const problem = problemOf(await gateway.setLeverage(symbol, request.leverage, "trade"));
       if (problem !== undefined) return problem;
       known.leverage = request.leverage;
     }
-    return undefined;
+    // Somebody else may have changed it while we did.
+    const changed = this.#prepared.get(symbol) !== known;
+    return changed && !record.cancelAsked ? this.#prepare(record) : undefined;
   }
 
-  /** Margin mode or leverage were changed by somebody else. */
-  forgetSymbol(symbol: string): void {
-    this.#prepared.delete(symbol);
+  /** The leverage of a symbol was set: by somebody else, unless it is what we have asked for. */
+  leverageIs(symbol: string, leverage: number): void {
+    if (this.#prepared.get(symbol)?.asked !== leverage) this.forgetSymbol(symbol);
+  }
+
+  /** Margin mode or leverage may have been changed by somebody else: of a symbol, or of any. */
+  forgetSymbol(symbol?: string): void {
+    if (symbol === undefined) this.#prepared.clear();
+    else this.#prepared.delete(symbol);
   }
 
   #place(record: OrderRecord): void {

@@ -2,7 +2,7 @@ import { type AdoptionTerms, adoptionTerms, type ForeignPosition } from "../../c
 import type { AdoptionEvent, LiquidationCause } from "../../core/events.ts";
 import type { Instrument } from "../../core/instrument.ts";
 import { clientIdText, parseClientId } from "./client-id.ts";
-import { costOf, lotsFrom, moneyOf, quantityText } from "./decimals.ts";
+import { costOf, lotsFrom, moneyOf, quantityText, ticksFrom } from "./decimals.ts";
 import type { Gateway, Outcome, PositionReport, TradeReport } from "./gateway.ts";
 import type { OrderDesk } from "./order-desk.ts";
 import { lacksFills } from "./order-record.ts";
@@ -117,6 +117,8 @@ export class Reconciler {
   readonly #notAdopted = new Map<string, string>();
   /** What the venue said of each leg when it was looked at last. */
   #positions: ReadonlyMap<string, PositionReport> = new Map();
+  /** What had moved of each symbol when that was asked. */
+  #motions: ReadonlyMap<string, number> = new Map();
   readonly #reading = new Map<string, Promise<boolean>>();
   #conditionalWarned = false;
   /** A difference of the wallets that was seen once: one look may catch money on its way. */
@@ -233,6 +235,7 @@ export class Reconciler {
   async #look(explained: ReadonlySet<string>): Promise<Reconciliation | undefined> {
     const { gateway, instruments, desk, held, motion, isProbe, foreign } = this.#options;
     const before = new Map(instruments.map(({ symbol }) => [symbol, motion(symbol)]));
+    this.#motions = before;
     const [positions, orders, algoOrders] = await Promise.all([
       gateway.positions("protect"),
       gateway.openOrders(undefined, "protect"),
@@ -300,7 +303,7 @@ export class Reconciler {
 
   /** Nothing is entered where something of somebody else lies, for as long as it does. */
   #markForeign({ actions, restless }: Reconciliation): void {
-    const { bar, notice } = this.#options;
+    const { bar, notice, desk } = this.#options;
     const now = new Map<string, string>();
     // Until the trades were read, and while something moves, it is not known whose a difference is.
     const open = new Set(restless);
@@ -316,6 +319,8 @@ export class Reconciler {
     for (const [symbol, what] of now) {
       if (open.has(symbol) && this.#foreign.has(symbol)) continue;
       bar(symbol, "foreign", `somebody else's at the exchange: ${what}`);
+      // Who trades a symbol beside us may have set it up for that.
+      desk.forgetSymbol(symbol);
       if (!this.#foreign.has(symbol)) notice("warning", `${symbol}: somebody else's at the exchange: ${what}`);
       this.#foreign.set(symbol, what);
     }
@@ -413,18 +418,20 @@ export class Reconciler {
     const { gateway, desk, instruments, motion, adoptedStop, price, adopt, notice } = this.#options;
     const { symbol } = legOf(leg);
     const instrument = instruments[desk.indexOf(symbol)!]!;
-    const still = motion(symbol);
     const configs = await gateway.symbolConfig("protect");
     const report = this.#positions.get(leg);
-    // What has moved meanwhile is looked at again.
-    if (configs.kind !== "done" || report === undefined || motion(symbol) !== still || desk.isBusy(symbol)) return true;
+    // What has moved since it was looked at is looked at again.
+    const still = motion(symbol) === this.#motions.get(symbol);
+    if (configs.kind !== "done" || report === undefined || !still || desk.isBusy(symbol)) return true;
     const config = configs.value.find((one) => one.symbol === symbol);
+    // As old as the picture of the position; what bars say may be a minute older, and a stop there may be passed.
+    const mark = ticksFrom(instrument, report.markPrice);
     const position: ForeignPosition = {
       direction: lots > 0 ? 1 : -1,
       lots: Math.abs(lots),
       cost: costOf(instrument, Math.abs(lots), report.entryPrice),
       leverage: config?.leverage ?? 0,
-      mark: price(symbol),
+      mark: mark > 0 ? mark : price(symbol),
     };
     // The whole wallet stands behind a crossed position: where it would be liquidated depends on all others.
     const terms: AdoptionTerms =

@@ -1,10 +1,10 @@
 import { FieldReader } from "./fields.ts";
-import type { AccountUpdate, AlgoUpdate, OrderTradeUpdate, UserEvent } from "./gateway.ts";
+import type { AccountUpdate, AlgoUpdate, LeverageUpdate, OrderTradeUpdate, UserEvent } from "./gateway.ts";
 import { ALGO_STATUSES, ORDER_STATUSES, POSITION_SIDES, SIDES } from "./reports.ts";
 
 /**
  * An event of the user stream, raw or in the envelope of combined streams; undefined for kinds that tell us nothing
- * that these do not (TRADE_LITE, MARGIN_CALL, ACCOUNT_CONFIG_UPDATE …).
+ * that these do not (TRADE_LITE, MARGIN_CALL, the multi-assets mode in ACCOUNT_CONFIG_UPDATE …).
  *
  * @throws ShapeError for an event of a kind that we need and cannot read
  */
@@ -18,6 +18,8 @@ export function userEvent(value: unknown): UserEvent | undefined {
       return algoUpdate(event);
     case "ACCOUNT_UPDATE":
       return accountUpdate(event);
+    case "ACCOUNT_CONFIG_UPDATE":
+      return event.has("ac") ? leverageUpdate(event) : undefined;
     case "listenKeyExpired":
       return { kind: "listen-key-expired", time: event.number("E") };
     default:
@@ -77,6 +79,11 @@ function algoUpdate(event: FieldReader): AlgoUpdate {
     actualOrderId: algo.textOr("ai", ""),
     reason: algo.textOr("rm", ""),
   };
+}
+
+function leverageUpdate(event: FieldReader): LeverageUpdate {
+  const config = event.object("ac");
+  return { kind: "leverage", time: event.number("E"), symbol: config.text("s"), leverage: config.number("l") };
 }
 
 function accountUpdate(event: FieldReader): AccountUpdate {

@@ -6,9 +6,11 @@ import type {
   PositionReport,
   SymbolConfig,
   TradeReport,
+  UserEvent,
 } from "../../../src/exchange/binance/gateway.ts";
 import type { ForeignPolicy } from "../../../src/exchange/binance/reconcile.ts";
 import type { Recovered } from "../../../src/exchange/binance/recovered.ts";
+import { userEvent } from "../../../src/exchange/binance/user-events.ts";
 import type { VenueEvent } from "../../../src/exchange/exchange.ts";
 import { instrument } from "../../core/core-fixture.ts";
 import { createWorld } from "../../simulation/world.ts";
@@ -73,14 +75,24 @@ class Desk {
   readonly exchange: BinanceExchange;
 
   trades: TradeReport[] = [];
+  tell: (event: UserEvent) => void = () => {};
+  /** Orders are never answered. */
+  isSilent = false;
+  /** What happens while the settings of the symbols are asked for. */
+  meanwhile: () => void = () => {};
 
   constructor(policy: ForeignPolicy, price = 10_000, recovered?: Recovered) {
     const done = (value: unknown) => () => Promise.resolve({ kind: "done", value } as Outcome<unknown>);
     const answers: Record<string, unknown> = {
-      listen: () => {},
+      listen: (listener: (event: UserEvent) => void) => {
+        this.tell = listener;
+      },
       onBreaker: () => {},
       positions: () => done(this.positions)(),
-      symbolConfig: () => done(this.config)(),
+      symbolConfig: () => {
+        this.meanwhile();
+        return done(this.config)();
+      },
       openOrders: () => done(this.openOrders)(),
       openAlgoOrders: done([]),
       userTrades: () => done(this.trades)(),
@@ -89,12 +101,13 @@ class Desk {
       balances: done([{ asset: "USDT", wallet: "100", available: "100" }]),
       placeOrder: (order: unknown) => {
         this.placed.push(order);
+        if (this.isSilent) return new Promise(() => {});
         return Promise.resolve({ kind: "refused", code: -2022, message: "no", consequence: "reduce-only" });
       },
     };
     this.exchange = new BinanceExchange({
       gateway: new Proxy({} as Gateway, { get: (_, name) => answers[String(name)] }),
-      instruments: [instrument("AAAUSDT")],
+      instruments: [instrument("AAAUSDT"), instrument("BBBUSDT")],
       hedge: false,
       epoch: 1,
       clock: () => this.now,
@@ -106,6 +119,7 @@ class Desk {
       ...(recovered && { recovered }),
     });
     this.exchange.lastPrice(0, price);
+    this.exchange.lastPrice(1, price);
     this.exchange.begin();
   }
 
@@ -169,6 +183,34 @@ describe("a position that is not ours", () => {
     expect(desk.exchange.held("AAAUSDT:BOTH")).toBe(-250);
   });
 
+  test("has its stop measured from the mark that the exchange said with it, or else from the last price", async () => {
+    const desk = new Desk("adopt");
+    desk.positions = [position({ markPrice: "1030.04" }), position({ symbol: "BBBUSDT", markPrice: "0.00" })];
+    desk.config.push({ ...desk.config[0]!, symbol: "BBBUSDT" });
+    await desk.pass(200);
+    expect(desk.adoptions).toMatchObject([
+      { symbol: 0, mark: 10_300, stop: 10_506 },
+      { symbol: 1, mark: 10_000, stop: 10_200 },
+    ]);
+  });
+
+  test("that its owner has closed since it was looked at, while another was adopted, is not adopted", async () => {
+    const desk = new Desk("adopt");
+    desk.positions = [position(), position({ symbol: "BBBUSDT" })];
+    desk.config.push({ ...desk.config[0]!, symbol: "BBBUSDT" });
+    desk.meanwhile = () => {
+      if (desk.positions.length === 1) return;
+      desk.positions.pop();
+      const o = { s: "BBBUSDT", c: "web_1", i: "77", S: "BUY", ps: "BOTH", o: "MARKET", ot: "MARKET", x: "TRADE" };
+      const rest = { X: "FILLED", q: "0.250", p: "0", z: "0.250", l: "0.250", L: "1000", t: "9", m: false, R: false };
+      desk.tell(userEvent({ e: "ORDER_TRADE_UPDATE", E: desk.now, T: desk.now, o: { ...o, ...rest } })!);
+    };
+    await desk.pass(200);
+    expect(desk.adoptions).toMatchObject([{ symbol: 0 }]);
+    expect(desk.exchange.held("BBBUSDT:BOTH")).toBe(0);
+    expect(desk.notices.filter((text) => text.startsWith("alarm"))).toEqual([]);
+  });
+
   const refusals: readonly [string, (desk: Desk) => void, string][] = [
     ["crossed margin", (desk) => Object.assign(desk, { positions: [position({ isolated: false })] }), "crossed"],
     ["a symbol that is set to crossed", (desk) => Object.assign(desk.config[0]!, { marginType: "CROSSED" }), "crossed"],
@@ -230,6 +272,48 @@ describe("a position that is not ours", () => {
       const gone = desk.events.flatMap((event) => (event.kind === "liquidation" ? [event.lots] : []));
       expect(gone).toEqual([...lots]);
       expect(desk.exchange.held("AAAUSDT:BOTH")).toBe(-200);
+    }
+  });
+
+  test("and lay with ours when an order of ours closed both: of ours nothing is left, and nothing is owed", async () => {
+    for (const held of [100, -100]) {
+      const desk = new Desk("ignore", 10_000, {
+        held: new Map([["AAAUSDT:BOTH", held]]),
+        trades: [],
+        closings: [],
+        orders: [],
+        adopted: new Map(),
+        prices: [10_000, 10_000],
+        since: 880_000,
+        funding: new Map(),
+        barred: [],
+      });
+      desk.isSilent = true;
+      const side = held > 0 ? -1 : 1;
+      const terms = {
+        symbol: 0,
+        leg: "both",
+        type: "market",
+        purpose: "exit",
+        lots: 150,
+        price: 0,
+        trigger: 0,
+      } as const;
+      const rest = { timeInForce: "ioc", reduceOnly: true, closePosition: false, leverage: 0 } as const;
+      desk.exchange.send({ kind: "submit", order: { id: 7, side, ...terms, ...rest } }, desk.now);
+      const c = (desk.placed[0] as { clientId: string }).clientId;
+      const o = { s: "AAAUSDT", c, i: "77", S: side > 0 ? "BUY" : "SELL", ps: "BOTH", o: "MARKET", ot: "MARKET" };
+      const done = { x: "TRADE", X: "FILLED", q: "0.150", p: "0", z: "0.150", l: "0.150", L: "1000", t: "9" };
+      const event = { e: "ORDER_TRADE_UPDATE", E: desk.now, T: desk.now, o: { ...o, ...done, m: false, R: true } };
+      const trade = { symbol: "AAAUSDT", tradeId: "9", orderId: "77", positionSide: "BOTH", price: "1000" } as const;
+      const money = { quantity: "0.150", commission: "0", commissionAsset: "USDT", realised: "0", maker: false };
+      desk.trades = [{ ...trade, side: side > 0 ? "BUY" : "SELL", time: desk.now, ...money }];
+      desk.tell(userEvent(event)!);
+      await desk.pass(30);
+      expect(desk.events.flatMap((one) => (one.kind === "fill" ? [one.lots] : []))).toEqual([150]);
+      expect(desk.exchange.held("AAAUSDT:BOTH")).toBe(0);
+      expect(desk.events.filter(({ kind }) => kind === "liquidation")).toEqual([]);
+      expect(desk.notices).toEqual([]);
     }
   });
 

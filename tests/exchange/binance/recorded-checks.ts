@@ -71,9 +71,13 @@ const UNREAD: Readonly<Record<string, ReadonlyMap<string, string>>> = {
   order: UNREAD_ORDER,
   algo: UNREAD_ALGO,
   account: UNREAD_ACCOUNT,
+  leverage: new Map([
+    ["stream", "name of the stream in the envelope of combined streams"],
+    ["data.T", "what counts is that it has changed, not when"],
+  ]),
 };
 /** What tells decoders which kind a thing is, and is then known by the kind. */
-const DISCRIMINATORS = new Set(["e", "a.P[].mt"]);
+const DISCRIMINATORS = new Set(["e", "data.e", "a.P[].mt"]);
 
 /** Decodes a user event off the wire; every field is in it or named above. */
 export function decoded(wire: unknown): UserEvent | undefined {

@@ -246,8 +246,8 @@ const CLAIMS: Readonly<Record<string, (file: string) => void>> = {
       "streamUserFuturesBuyMarket_Filled_with_BaseCommission: order",
       "streamUserFuturesSellMarket_New_with_BaseComission: order",
       "streamUserFuturesSellMarket_Filled_with_BaseComission: order",
-      // Somebody changed the leverage at the exchange; it is set anew with each entry.
-      "streamUserFuturesAccountConfigUpdate: passed over",
+      // Somebody changed the leverage at the exchange.
+      "streamUserFuturesAccountConfigUpdate: leverage",
     ]);
     session((path) => renamed(path).filter((wire) => wire?.e === "ORDER_TRADE_UPDATE"), {
       told: [`accepted; ${fill(2, 408.26)}`, `accepted; ${fill(2, 408.31)}`],

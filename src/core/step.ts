@@ -384,7 +384,10 @@ function filled(state: State, event: FillEvent, out: Effect[]): void {
     // What closes the whole position takes along what somebody else has added to it; anything else may not happen.
     if (request.closePosition) out.push({ kind: "notice", level: "warning", text });
     else stopEntries(state, text, out);
-    if (holding.lots === 0) return;
+    if (holding.lots === 0) {
+      if (bookFill(order, event.trade, event.lots, event.done) && event.done) retire(state, order);
+      return;
+    }
     return filled(state, part(event, holding.lots), out);
   }
   if (!bookFill(order, event.trade, event.lots, event.done)) return;

@@ -239,6 +239,17 @@ describe("a closing order that closes more than the book holds", () => {
     expect(bench.state.ledger.balances.wallet).toBe(BigInt(10_000 * USDT - 3000 * 200 * 10_000));
   });
 
+  test("when nothing of ours is left, is over all the same: its symbol is not blocked by it", () => {
+    const { bench, entry } = sentEntry();
+    const [disaster] = bench.submitted(bench.fill(entry.id, 10, 10_000, { done: false }));
+    bench.fill(disaster!.id, 10, 9_800, { done: false });
+    bench.fill(disaster!.id, 5, 9_800);
+    bench.answer(entry.id, "expired");
+    expect(bench.records("closed")).toMatchObject([{ trade: { lots: 10 } }]);
+    expect(bench.state.orders.has(disaster!.id)).toBe(false);
+    expect(bench.state.trading).toBe("normal");
+  });
+
   test("and is not, is booked as far as it goes, and stops entries", () => {
     const bench = new Bench();
     const { stop } = bench.protectedPosition();

@@ -160,9 +160,19 @@ export class Recovery {
   }
 
   #hold(request: OrderRequest, lots: number): void {
-    const { symbol, side } = request;
+    const { symbol, side, purpose } = request;
     const leg = legKey(this.#instruments[symbol]!.symbol, positionSideOf(request, this.#hedge));
-    this.#held.set(leg, (this.#held.get(leg) ?? 0) + side * lots);
+    const held = (this.#held.get(leg) ?? 0) + side * lots;
+    // As the exchange client has counted it: what closes more than was held has taken somebody else's lots along.
+    const excess = purpose !== "entry" && held * side > 0 && !this.#isEntering(symbol);
+    this.#held.set(leg, excess ? 0 : held);
+  }
+
+  #isEntering(symbol: number): boolean {
+    for (const { request, over } of this.#orders.values()) {
+      if (!over && request.symbol === symbol && request.purpose === "entry") return true;
+    }
+    return false;
   }
 
   #legs(symbol: number): string[] {

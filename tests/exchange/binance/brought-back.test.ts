@@ -43,3 +43,26 @@ test("an order has the client id of the lease that the core had heard of when it
   const named = (number: number, lease: number) => clientIdText({ epoch: 9, lease, number, auxiliary: false });
   expect(ids).toEqual([named(1, 5), named(2, 0), undefined]);
 });
+
+test("a stop that took somebody else's lots along leaves nothing held, and no leg of the other direction", () => {
+  const recovery = new Recovery(INSTRUMENTS, false);
+  const done = (id: number, lots: number) =>
+    recovery.event({
+      kind: "fill",
+      time: id,
+      symbol: 0,
+      order: id,
+      trade: String(id),
+      lots,
+      price: 1,
+      fee: 0,
+      maker: false,
+      done: true,
+    });
+  recovery.effect({ kind: "submit", order: order(1, { symbol: 0, lots: 3, purpose: "entry" }) }, 9);
+  done(1, 3);
+  const stop = order(2, { symbol: 0, lots: 0, side: -1, closePosition: true, purpose: "disaster-stop" });
+  recovery.effect({ kind: "submit", order: stop }, 9);
+  done(2, 5);
+  expect(recovery.finish(createState(config())).held.size).toBe(0);
+});

@@ -533,10 +533,17 @@ export class OrderDesk {
   }
 
   #refused(record: OrderRecord, outcome: Extract<Outcome<never>, { kind: "refused" }>, closes: boolean): void {
-    const { clock, schedule, times, doubt, bar } = this.#options;
+    const { clock, clockError, schedule, times, doubt, bar } = this.#options;
     const { code, message, consequence } = outcome;
     const symbol = this.symbol(record);
-    const reject = () => this.#concluded(record, "rejected", code, message);
+    const reject = () => {
+      if (!this.#resent.has(record) || clock() - clockError() >= this.#provenFrom(record)) {
+        return this.#concluded(record, "rejected", code, message);
+      }
+      // What is said of this copy says nothing of an earlier one, which may still be taken.
+      record.unknown = true;
+      this.#askLater(record, 0);
+    };
     switch (consequence) {
       case "duplicate":
         record.unknown = true;

@@ -124,7 +124,9 @@ process.stdin.on("data", (words) => {
 });
 if (right !== undefined) {
   const [time, { epoch }] = [Math.max(state.now, real.market.now()), right.keeper];
-  trader.admit({ kind: "hold", time, symbol: -1, hold: "lease", on: false, epoch });
+  const hold = { kind: "hold", time, symbol: -1, hold: "lease", on: false, epoch } as const;
+  real.heard(hold);
+  trader.admit(hold);
 }
 await real.begin();
 
